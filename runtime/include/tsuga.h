@@ -1,0 +1,1198 @@
+/*
+ * Tsuga: actors that do their I/O through io_uring.
+ *
+ * An actor is a state, a behaviour, a mailbox and an I/O heap. It runs on one executor at a time,
+ * never on two, so its own data needs no lock. It asks the kernel for work with an operation; the
+ * operation's completion arrives in its mailbox as a message. Every byte that the kernel may touch
+ * lies in the actor's own I/O heap, which never moves and is not reused before the kernel's last
+ * word on the operation.
+ *
+ *     runtime    executors (threads), each with one ring; made by tsuga_start()
+ *     actor      made by tsuga_spawn(), named by a struct tsuga_id
+ *     message    user data, a completion, or the request to stop; taken by a behaviour or by
+ *                tsuga_receive()
+ *     operation  started by tsuga_read() and its relatives, named by a struct tsuga_token
+ *     lease      a counted reference to a buffer in an I/O heap
+ *
+ * Errors are 0 or -errno, unless a comment says otherwise. Nothing here aborts on a user's mistake.
+ * In every options struct the zero value of a field is its default.
+ *
+ * Four lines stand in each function's comment. Owner: who frees what. Errors: what can be returned.
+ * Thread: who may call it; "turn" means inside a turn of the actor `self`, on its executor.
+ * Blocks: whether the calling actor may be suspended (its executor goes on with other actors).
+ */
+#ifndef TSUGA_H
+#define TSUGA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TSUGA_API       __attribute__((visibility("default")))
+#define TSUGA_NODISCARD __attribute__((warn_unused_result))
+
+#define TSUGA_VERSION "0.1.0"
+
+/* A time limit that never comes. */
+#define TSUGA_FOREVER UINT64_MAX
+
+struct tsuga_runtime;
+struct tsuga_actor;
+struct tsuga_message;
+struct statx;
+
+/* An actor's name. Safe to keep after the actor's death: it never comes to mean another one.
+ * The zero value names nobody. */
+struct tsuga_id {
+    uint64_t value;
+};
+
+/* An operation's name, valid for the actor that started it until its last completion is taken.
+ * It may carry the error of a submission that failed: see tsuga_op_error(). */
+struct tsuga_token {
+    uint64_t value;
+};
+
+/* A counted reference to a buffer in an I/O heap. The zero value refers to nothing. */
+struct tsuga_lease {
+    uint64_t value;
+};
+
+static inline bool tsuga_id_equal(struct tsuga_id a, struct tsuga_id b)
+{
+    return a.value == b.value;
+}
+
+static inline bool tsuga_token_equal(struct tsuga_token a, struct tsuga_token b)
+{
+    return a.value == b.value;
+}
+
+/* Configuration. */
+
+enum tsuga_toggle { TSUGA_DEFAULT = 0, TSUGA_OFF, TSUGA_ON };
+
+/* What a full mailbox does to a sender. */
+enum tsuga_full { TSUGA_FULL_DEFAULT = 0, TSUGA_FULL_FAIL, TSUGA_FULL_BLOCK, TSUGA_FULL_DROP };
+
+enum tsuga_log_level {
+    TSUGA_LOG_DEFAULT = 0, /* warn */
+    TSUGA_LOG_OFF,
+    TSUGA_LOG_ERROR,
+    TSUGA_LOG_WARN,
+    TSUGA_LOG_INFO,
+    TSUGA_LOG_DEBUG,
+};
+
+/* Receives one line without a line end; called on any thread of the runtime, one call at a time. */
+typedef void tsuga_log_fn(void *context, enum tsuga_log_level level, const char *line);
+
+/* A size class is 2^k bytes; k runs from the lowest (64 bytes) to the highest (2 MiB). */
+#define TSUGA_CLASS_MIN   6u
+#define TSUGA_CLASS_MAX   21u
+#define TSUGA_CLASS_COUNT 16u
+
+/* Kernel features that are probed at start; each can be forced off, which tests its fallback. */
+enum tsuga_feature {
+    TSUGA_FEATURE_DEFER_TASKRUN,
+    TSUGA_FEATURE_REGISTERED_RING,
+    TSUGA_FEATURE_NO_IOWAIT,
+    TSUGA_FEATURE_BIND_LISTEN,
+    TSUGA_FEATURE_GUARD_INSTALL,
+    TSUGA_FEATURE_COUNT
+};
+
+/*
+ * The configuration of one runtime. Defaults < this struct < the INI file < the environment
+ * (TSUGA_<SECTION>_<KEY>); read once by tsuga_start(), constant afterwards. The INI keys are the
+ * field names, the sections are the struct names.
+ */
+struct tsuga_config {
+    const char *file; /* INI file to read; NULL reads none */
+
+    struct {
+        uint32_t threads;            /* executors, 1 ..= 256; default: one per processor allowed */
+        uint32_t ring_entries;       /* submission queue, power of two <= 32768; default 256 */
+        uint32_t cq_entries;         /* completion queue, power of two <= 65536; default: from
+                                        ops_max */
+        uint32_t ops_max;            /* operations in flight per executor; default 32768 */
+        uint32_t time_slice_us;      /* longest turn; default 200 */
+        uint32_t slice_messages;     /* most messages of a turn; default 256 */
+        uint32_t watchdog_us;        /* longer turns are counted and named; default 100000 */
+        uint32_t io_workers_bounded; /* kernel workers for files, per executor; default 4 */
+        uint32_t io_workers_unbounded; /* kernel workers for the rest, per executor; default 16 */
+        uint32_t blocking_threads;     /* threads behind tsuga_blocking(); default 4 */
+        enum tsuga_toggle pin;         /* pin each executor to a processor; default off */
+        enum tsuga_toggle steal;       /* idle executors take waiting actors; default on */
+    } executor;
+
+    struct {
+        uint32_t stop_ms;     /* from a stop to the abandoning of a stack; default 5000 */
+        uint32_t death_ms;    /* from an actor's end to giving up on its operations; default 5000 */
+        uint32_t shutdown_ms; /* a graceful stop of the runtime; default 10000 */
+    } actor;
+
+    struct {
+        uint64_t reserve;        /* address space, bytes; default 64 GiB, halved until it fits */
+        uint64_t arena_size;     /* power of two, 64 KiB ..= 1 GiB; default 2 MiB */
+        uint64_t segment_min;    /* an actor's first segment, power of two; default 1 KiB */
+        uint64_t quota;          /* most segment bytes of one actor; default unlimited */
+        uint32_t size_classes;   /* bit k allows 2^k bytes; default: all from 64 B to 2 MiB */
+        uint32_t decay_ms;       /* how long free memory is kept; default 1000 */
+        enum tsuga_toggle guard; /* debugging: guard pages between actors; default off */
+    } ioheap;
+
+    struct {
+        uint32_t capacity;    /* user messages of one mailbox; default unlimited */
+        enum tsuga_full full; /* default fail */
+    } mailbox;
+
+    struct {
+        uint64_t size;      /* usable bytes of one stack, multiple of 4096; default 64 KiB */
+        uint32_t pool;      /* unused stacks kept ready, per executor; default 64 */
+        uint32_t count_max; /* stacks of one executor; default 16384 */
+    } stack;
+
+    enum tsuga_toggle features[TSUGA_FEATURE_COUNT]; /* default (auto) or off */
+
+    struct {
+        enum tsuga_log_level level;
+        tsuga_log_fn *write; /* default: stderr, with the prefix "tsuga: " */
+        void *context;       /* for write; the caller's, must outlive the runtime */
+    } log;
+
+    enum tsuga_toggle signals; /* SIGINT and SIGTERM stop the runtime gracefully; default off.
+                                  tsuga_start() blocks them in the calling thread; they must be
+                                  blocked in all other threads of the program too. */
+};
+
+/* Runtimes. */
+
+/* Why an actor ended: one of these, or a negative errno. */
+enum tsuga_reason {
+    TSUGA_NORMAL = 0,
+    TSUGA_STOPPED = 1, /* by tsuga_actor_stop() or by the runtime's stop */
+};
+
+enum tsuga_stop_mode {
+    TSUGA_STOP_GRACEFUL, /* every actor is told, and has shutdown_ms to end */
+    TSUGA_STOP_NOW,      /* every actor ends at its executor's next safe point */
+};
+
+/**
+ * Make a runtime and start its executors.
+ *
+ * config  NULL for all defaults; read before the call returns.
+ * out     receives the runtime.
+ *
+ * Owner:  the caller; end it with tsuga_destroy().
+ * Errors: -EINVAL a bad key or value (the log names file, line, key, value and what is allowed);
+ *         -ENOENT the INI file is missing; -EPERM, -ENOSYS io_uring is refused (the log says by
+ *         whom, and the remedy); -ENOMEM, -EAGAIN memory, locked memory or threads ran out.
+ * Thread: any that is no executor.
+ * Blocks: the thread, until the executors run.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_start(const struct tsuga_config *config,
+                                          struct tsuga_runtime **out);
+
+/**
+ * Ask a runtime to stop all of its actors; tsuga_join() waits for the end.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: none; a later, stricter mode replaces an earlier one.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API void tsuga_stop(struct tsuga_runtime *runtime, enum tsuga_stop_mode mode);
+
+/**
+ * Wait until no actor is alive and every I/O heap of the dead is reclaimed or given up.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -EDEADLK called by an executor.
+ * Thread: any that is no executor.
+ * Blocks: the thread.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_join(struct tsuga_runtime *runtime);
+
+/**
+ * End a runtime: stop what still runs (TSUGA_STOP_NOW), join, free everything. NULL is ignored.
+ *
+ * Memory that the kernel has not given back after death_ms is leaked on purpose, and the log says
+ * so: freeing it would let the kernel write into its next owner.
+ *
+ * Owner:  the runtime is gone; no other thread may still use it.
+ * Errors: none.
+ * Thread: any that is no executor.
+ * Blocks: the thread.
+ */
+TSUGA_API void tsuga_destroy(struct tsuga_runtime *runtime);
+
+/* Called once per message, and meant to return. */
+typedef void tsuga_behaviour_fn(struct tsuga_actor *self, const struct tsuga_message *message);
+
+/* Runs once, when the actor starts. */
+typedef void tsuga_body_fn(struct tsuga_actor *self, void *argument);
+
+/**
+ * Make a runtime, run `body` as its first actor, wait until all actors have ended, and end it.
+ *
+ * Owner:  `argument` stays the caller's.
+ * Errors: as tsuga_start() and tsuga_spawn(); otherwise the reason with which the first actor
+ *         ended.
+ * Thread: any that is no executor.
+ * Blocks: the thread, until the runtime has ended.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body,
+                                        void *argument);
+
+/* Actors. */
+
+enum tsuga_placement {
+    TSUGA_PLACE_DEFAULT = 0,  /* here; the least loaded one when the caller is no executor */
+    TSUGA_PLACE_HERE,         /* the caller's executor */
+    TSUGA_PLACE_LEAST_LOADED, /* where the fewest actors live */
+    TSUGA_PLACE_EXECUTOR,     /* the one named in `executor`; the actor stays there */
+};
+
+/* What an actor is. Exactly one of `behaviour` and `body` is set. */
+struct tsuga_spawn_options {
+    tsuga_behaviour_fn *behaviour;   /* once per message, until the actor exits or is stopped */
+    tsuga_body_fn *start;            /* before the first message; only with `behaviour` */
+    tsuga_body_fn *body;             /* once; the actor ends when it returns */
+    void *argument;                  /* for start or body; stays the caller's */
+    size_t state_bytes;              /* zeroed memory that lives as long as the actor */
+    void (*state_fini)(void *state); /* runs last when the actor ends, whatever the reason */
+    const char *name;                /* for people; a string that outlives the actor, or NULL */
+    uint64_t ioheap_quota;           /* 0: as configured */
+    uint32_t ioheap_size_classes;    /* 0: as configured */
+    uint32_t mailbox_capacity;       /* 0: as configured */
+    enum tsuga_full mailbox_full;    /* 0: as configured */
+    enum tsuga_placement placement;
+    uint32_t executor;  /* 0 ..< threads, with TSUGA_PLACE_EXECUTOR */
+    bool receives_stop; /* a stop arrives as a TSUGA_MESSAGE_STOP; the actor then has stop_ms */
+};
+
+/**
+ * Make an actor and schedule its first turn.
+ *
+ * options  read before the call returns.
+ * out      receives the actor's id; may be NULL.
+ *
+ * Owner:  the runtime owns the actor; the state is freed with it, after state_fini.
+ * Errors: -EINVAL bad options; -ENOMEM; -ESHUTDOWN the runtime is stopping.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_spawn(struct tsuga_runtime *runtime,
+                                          const struct tsuga_spawn_options *options,
+                                          struct tsuga_id *out);
+
+/**
+ * Ask an actor to stop.
+ *
+ * An actor that is between messages ends with TSUGA_STOPPED. One that is in the middle of its
+ * behaviour or body has its current or next blocking call, and all later ones, return -ECANCELED,
+ * so that it can unwind; after stop_ms its stack is abandoned.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ESRCH it has ended already.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id);
+
+/**
+ * End the calling actor now. Exit hooks run, last in first out, then state_fini. Its operations
+ * are cancelled and its descriptors closed; its I/O heap is kept until the kernel's last word.
+ *
+ * reason  TSUGA_NORMAL, or a negative errno.
+ *
+ * Owner:  whatever is registered neither as hook nor as state is the user's to lose.
+ * Errors: does not return.
+ * Thread: turn.
+ * Blocks: does not return.
+ */
+TSUGA_API _Noreturn void tsuga_exit(struct tsuga_actor *self, int reason);
+
+/**
+ * Run `hook(context)` when the actor ends, in whatever way, before hooks registered earlier.
+ * A hook must not block.
+ *
+ * Owner:  `context` stays the caller's until the hook runs.
+ * Errors: -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_on_exit(struct tsuga_actor *self, void (*hook)(void *context),
+                                            void *context);
+
+/**
+ * The calling actor's own id.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_id tsuga_self(const struct tsuga_actor *self);
+
+/**
+ * The calling actor's state; NULL when it was spawned without state_bytes.
+ *
+ * Owner:  the actor; it lives until state_fini has returned.
+ * Shape:  state_bytes bytes, aligned to 16, zeroed at the start.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API void *tsuga_state(const struct tsuga_actor *self);
+
+/**
+ * The runtime that the calling actor lives in.
+ *
+ * Owner:  whoever started it.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_runtime *tsuga_runtime_of(const struct tsuga_actor *self);
+
+/**
+ * The number of the executor that runs the calling actor, 0 ..< executor_count.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API uint32_t tsuga_executor_of(const struct tsuga_actor *self);
+
+/**
+ * Go to the back of the run queue and return in a later turn; completions are looked at between.
+ *
+ * Owner:  nothing changes hands; the current message stays valid.
+ * Errors: -ECANCELED the actor is being stopped; -ENOBUFS no stack is left.
+ * Thread: turn.
+ * Blocks: yes.
+ */
+TSUGA_API int tsuga_yield(struct tsuga_actor *self);
+
+/**
+ * Whether the actor has used up its time slice, so that a long computation knows when to offer
+ * the executor with tsuga_yield(). When it has, the completion queue is looked at.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API bool tsuga_slice_used(struct tsuga_actor *self);
+
+/* Messages. */
+
+enum tsuga_message_kind {
+    TSUGA_MESSAGE_USER,       /* from an actor or a thread */
+    TSUGA_MESSAGE_COMPLETION, /* an operation's completion */
+    TSUGA_MESSAGE_STOP,       /* only for actors with receives_stop */
+};
+
+/*
+ * A completion. `data` and `lease` are valid as long as the message that brought it: until the
+ * actor takes its next message or its behaviour returns; tsuga_lease_retain() extends that.
+ */
+struct tsuga_completion {
+    struct tsuga_token op;    /* which operation */
+    int32_t result;           /* >= 0, or -errno */
+    bool more;                /* the operation will bring another completion */
+    bool last;                /* it will not; the token is spent */
+    void *data;               /* the bytes that were read, or NULL */
+    size_t bytes;             /* how many are at `data` */
+    struct tsuga_lease lease; /* the buffer at `data`; for a write or send of a lease, that lease */
+    uint64_t tag;             /* as given with the operation */
+    void *context;            /* as given with the operation */
+};
+
+/**
+ * Send bytes to an actor. The bytes are copied. Messages of one sender to one receiver arrive in
+ * the order in which they were sent.
+ *
+ * tag    for the receiver: a kind, a request number, anything.
+ * data   may be NULL when bytes is 0.
+ * bytes  0 ..= 1 GiB.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: -ESRCH the receiver has ended; -EAGAIN its mailbox is full (policy fail); -ENOMEM;
+ *         -EMSGSIZE; -ECANCELED the sender is being stopped and its wait for room ended (policy
+ *         block); -ENOBUFS it would have to wait and no stack is left.
+ * Thread: turn.
+ * Blocks: only while the receiver's mailbox is full under policy block.
+ */
+TSUGA_API int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag,
+                         const void *data, size_t bytes);
+
+/**
+ * Send bytes to an actor from any thread; otherwise as tsuga_send().
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: as tsuga_send(); a full mailbox under policy block answers -EAGAIN.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag,
+                         const void *data, size_t bytes);
+
+/* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
+struct tsuga_select {
+    const struct tsuga_token *ops; /* completions of any of these */
+    size_t op_count;
+    bool user_only; /* no completions */
+    bool by_tag;    /* only messages and completions with `tag` */
+    uint64_t tag;
+    bool (*accepts)(const struct tsuga_message *message, void *context);
+    void *context; /* for accepts */
+};
+
+/**
+ * Take the first message that `select` takes; the others stay, in their order. The lanes are
+ * looked at in the order stop, completions, user messages.
+ *
+ * select      NULL takes any message.
+ * timeout_ns  0 only looks; TSUGA_FOREVER waits without limit.
+ * out         receives the message.
+ *
+ * Owner:  the runtime; valid until the actor takes its next message or its behaviour returns,
+ *         unless tsuga_message_keep() extends that. The message taken before is given back.
+ * Errors: -ETIMEDOUT; -ECANCELED the actor is being stopped; -ENOBUFS no stack is left.
+ * Thread: turn.
+ * Blocks: yes.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_receive(struct tsuga_actor *self,
+                                            const struct tsuga_select *select, uint64_t timeout_ns,
+                                            const struct tsuga_message **out);
+
+/**
+ * What kind of message it is.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API enum tsuga_message_kind tsuga_message_kind(const struct tsuga_message *message);
+
+/**
+ * The tag it was sent with, or that its operation was given.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API uint64_t tsuga_message_tag(const struct tsuga_message *message);
+
+/**
+ * The bytes of a user message.
+ *
+ * Owner:  the message, as long as it is valid.
+ * Shape:  tsuga_message_bytes() bytes, aligned to 16.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API const void *tsuga_message_data(const struct tsuga_message *message);
+
+/**
+ * How many bytes a user message has; 0 for other kinds.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API size_t tsuga_message_bytes(const struct tsuga_message *message);
+
+/**
+ * Who sent it with tsuga_send(); the zero id for anything else.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_id tsuga_message_from(const struct tsuga_message *message);
+
+/**
+ * The completion in a message; NULL when it is of another kind.
+ *
+ * Owner:  the message, as long as it is valid.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API const struct tsuga_completion *
+tsuga_message_completion(const struct tsuga_message *message);
+
+/**
+ * Keep the current user message beyond the next one.
+ *
+ * Owner:  the actor, until tsuga_message_release() or its end.
+ * Errors: -EINVAL not the current message, or not a user message (for a completion retain its
+ *         lease).
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_message_keep(struct tsuga_actor *self,
+                                                 const struct tsuga_message *message);
+
+/**
+ * Give back a message that was kept.
+ *
+ * Owner:  the message is gone.
+ * Errors: -EINVAL it is not kept by this actor.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_message_release(struct tsuga_actor *self, const struct tsuga_message *message);
+
+/*
+ * Operations.
+ *
+ * Every call below starts one operation and returns its token at once. The result arrives as a
+ * completion message, taken by the behaviour, by tsuga_receive() or by tsuga_await().
+ *
+ * Inputs (paths, addresses, bytes to write) are copied before the call returns, except those in a
+ * lease, which is pinned instead. A call that could not submit returns a token that carries the
+ * error; tsuga_await() then hands it on as the result.
+ *
+ * Errors that any token may carry: -ENOBUFS the I/O heap is at its quota, or the actor would have
+ * to wait and no stack is left; -EMSGSIZE larger than the largest size class; -EINVAL; -EAGAIN no
+ * room and TSUGA_OP_NOWAIT; -ECANCELED the actor is being stopped and would have to wait.
+ */
+
+enum tsuga_op_kind {
+    TSUGA_OP_NOP,
+    TSUGA_OP_OPEN,
+    TSUGA_OP_CLOSE,
+    TSUGA_OP_READ,
+    TSUGA_OP_WRITE,
+    TSUGA_OP_READV,
+    TSUGA_OP_WRITEV,
+    TSUGA_OP_FSYNC,
+    TSUGA_OP_STATX,
+    TSUGA_OP_SOCKET,
+    TSUGA_OP_BIND,
+    TSUGA_OP_LISTEN,
+    TSUGA_OP_ACCEPT,
+    TSUGA_OP_CONNECT,
+    TSUGA_OP_RECV,
+    TSUGA_OP_SEND,
+    TSUGA_OP_SHUTDOWN,
+    TSUGA_OP_POLL,
+    TSUGA_OP_TIMEOUT,
+    TSUGA_OP_CANCEL,
+    TSUGA_OP_BLOCKING,
+    TSUGA_OP_KIND_COUNT
+};
+
+/* Bits of struct tsuga_op.options. */
+enum tsuga_op_option {
+    TSUGA_OP_AT = 1 << 0,     /* use `offset`; without it the file's own position */
+    TSUGA_OP_NOWAIT = 1 << 1, /* answer -EAGAIN instead of waiting for room to submit */
+    TSUGA_OP_SOME = 1 << 2,   /* send: a short count is a result; without it all bytes are sent */
+    TSUGA_OP_ASYNC = 1 << 3,  /* let a kernel worker run it from the start */
+    TSUGA_OP_SILENT = 1 << 4, /* no completion message: as tsuga_forget() */
+};
+
+/*
+ * An operation in full, for tsuga_submit(). The short calls below fill it in.
+ *
+ * Buffers of READ and RECV, the first that is set: `lease` (not copied), `into` (copied when the
+ * completion is taken), otherwise the runtime makes a buffer and the completion brings it.
+ * Buffers of WRITE and SEND: `lease` (not copied), otherwise `data` (copied now).
+ */
+struct tsuga_op {
+    enum tsuga_op_kind kind;
+    uint32_t options; /* bits of enum tsuga_op_option */
+    int fd;           /* descriptor; for OPEN and STATX the directory (AT_FDCWD, not 0) */
+    uint32_t flags;   /* OPEN: O_*; SEND, RECV: MSG_*; STATX: AT_*; POLL: poll(2) events;
+                         ACCEPT: SOCK_*; SHUTDOWN: SHUT_*; FSYNC: 1 for data only;
+                         SOCKET: type; LISTEN: backlog */
+    uint32_t mode;    /* OPEN: permissions; STATX: mask; SOCKET: domain */
+    uint32_t resolve; /* OPEN: RESOLVE_* of openat2(2); SOCKET: protocol */
+    uint64_t offset;  /* with TSUGA_OP_AT */
+    const void *data; /* bytes, path, sockaddr, or array of struct iovec (READV, WRITEV) */
+    void *into;       /* READ, RECV: the caller's buffer; STATX: a struct statx. Must outlive the
+                         operation; written when its completion is taken. */
+    size_t bytes;     /* of data or into; READV, WRITEV: number of iovecs, 1 ..= 1024 */
+    struct tsuga_lease lease;
+    size_t lease_offset;         /* first byte used within the lease */
+    uint64_t timeout_ns;         /* 0: none. After it the operation is cancelled, and its result is
+                                    -ETIMEDOUT unless it won the race. TIMEOUT: the time itself. */
+    struct tsuga_token target;   /* CANCEL: the operation to cancel */
+    void (*run)(void *argument); /* BLOCKING: called on a thread of the pool */
+    void *argument;              /* BLOCKING: for run; stays the caller's */
+    uint64_t tag;                /* comes back in the completion */
+    void *context;               /* comes back in the completion */
+};
+
+/**
+ * Start any operation.
+ *
+ * op  read before the call returns.
+ *
+ * Owner:  what `op` points to stays the caller's; see the fields.
+ * Shape:  as the fields say; sizes in bytes, times in nanoseconds.
+ * Errors: in the token; see above.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit, and never with TSUGA_OP_NOWAIT.
+ */
+TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct tsuga_op *op);
+
+/**
+ * The error that a token carries: 0 when the operation was submitted, otherwise -errno.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: as returned.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_op_error(struct tsuga_token token);
+
+/**
+ * Wait for the next completion of one operation. An error in the token, or of the wait itself,
+ * is the `result` of what is returned.
+ *
+ * Owner:  data and lease belong to the message behind the completion: see struct tsuga_completion.
+ * Errors: in `result`: those of the operation; -ENOENT the token is spent; -EINVAL it was never
+ *         issued to this actor; -ECANCELED the actor is being stopped (`last` is then false: the
+ *         operation goes on until it is cancelled with its actor); -ENOBUFS no stack is left.
+ * Thread: turn.
+ * Blocks: yes.
+ */
+TSUGA_API struct tsuga_completion tsuga_await(struct tsuga_actor *self, struct tsuga_token op);
+
+/**
+ * Wait for the next completion of any of several operations.
+ *
+ * timeout_ns  0 only looks; TSUGA_FOREVER waits without limit.
+ *
+ * Owner:  as tsuga_await().
+ * Errors: as tsuga_await(), and -ETIMEDOUT, with the zero token in `op`.
+ * Thread: turn.
+ * Blocks: yes.
+ */
+TSUGA_API struct tsuga_completion tsuga_await_any(struct tsuga_actor *self,
+                                                  const struct tsuga_token *ops, size_t op_count,
+                                                  uint64_t timeout_ns);
+
+/**
+ * Lose interest in an operation: it goes on, its completions are not delivered, its buffers are
+ * given back at its last one, and a descriptor that it brings is closed.
+ *
+ * Owner:  the runtime.
+ * Errors: -ENOENT the token is spent; -EINVAL it was never issued.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_forget(struct tsuga_actor *self, struct tsuga_token op);
+
+/**
+ * Start an operation that does nothing but complete, with result 0.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: in the token.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_nop(struct tsuga_actor *self);
+
+/**
+ * Open a file. O_CLOEXEC is added. The result is the descriptor.
+ *
+ * path   NUL-terminated, shorter than PATH_MAX; copied.
+ * flags  O_* of open(2).
+ *
+ * Owner:  the actor owns the descriptor until tsuga_close(), tsuga_fd_give() or tsuga_fd_release().
+ * Errors: those of openat2(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_open(struct tsuga_actor *self, const char *path, int flags);
+
+/**
+ * Open a file relative to a directory, with permissions for a file that is created.
+ *
+ * Owner:  as tsuga_open().
+ * Errors: those of openat2(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_openat(struct tsuga_actor *self, int directory, const char *path,
+                                          int flags, uint32_t mode);
+
+/**
+ * Close a descriptor that the actor owns. Operations of the actor that still use it are cancelled
+ * and awaited first, so that they cannot hit a reused number.
+ *
+ * Owner:  the descriptor is gone, whatever the result.
+ * Errors: -EBADF not owned by this actor; those of close(2).
+ * Thread: turn.
+ * Blocks: never for lack of room: closes have a reserve.
+ */
+TSUGA_API struct tsuga_token tsuga_close(struct tsuga_actor *self, int fd);
+
+/**
+ * Read at the file's position into a buffer that the runtime makes; the completion brings it.
+ *
+ * bytes  1 ..= the largest size class.
+ *
+ * Owner:  the buffer belongs to the completion message; tsuga_lease_retain() keeps it.
+ * Shape:  `result` bytes at `data`, aligned to the size class.
+ * Errors: those of read(2); result 0 is the end of the file.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_read(struct tsuga_actor *self, int fd, size_t bytes);
+
+/**
+ * As tsuga_read(), at an offset.
+ *
+ * Owner:  as tsuga_read().
+ * Errors: those of pread(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_read_at(struct tsuga_actor *self, int fd, uint64_t offset,
+                                           size_t bytes);
+
+/**
+ * As tsuga_read(), into the caller's memory: the bytes are copied there when the completion is
+ * taken, and bytes beyond the result are left alone.
+ *
+ * Owner:  `into` stays the caller's and must outlive the operation.
+ * Errors: those of read(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_read_into(struct tsuga_actor *self, int fd, void *into,
+                                             size_t bytes);
+
+/**
+ * As tsuga_read(), into a lease, without a copy, from its first byte.
+ *
+ * bytes  1 ..= tsuga_lease_bytes().
+ *
+ * Owner:  the lease is pinned until the operation's last completion.
+ * Errors: those of read(2); -ENOENT the lease is gone; -EINVAL it never was, or is too short.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_read_lease(struct tsuga_actor *self, int fd,
+                                              struct tsuga_lease lease, size_t bytes);
+
+/**
+ * Receive from a socket into a buffer that the runtime makes; the completion brings it.
+ *
+ * Owner:  as tsuga_read().
+ * Errors: those of recv(2); result 0 is the end of the stream.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_recv(struct tsuga_actor *self, int fd, size_t bytes);
+
+/**
+ * Write bytes at the file's position. They are copied now.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: those of write(2). The result is the number of bytes written, which may be fewer.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_write(struct tsuga_actor *self, int fd, const void *data,
+                                         size_t bytes);
+
+/**
+ * As tsuga_write(), at an offset.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: those of pwrite(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_write_at(struct tsuga_actor *self, int fd, uint64_t offset,
+                                            const void *data, size_t bytes);
+
+/**
+ * As tsuga_write(), from a lease, without a copy, from its first byte.
+ *
+ * Owner:  the lease is pinned until the operation's last completion.
+ * Errors: those of write(2); -ENOENT the lease is gone; -EINVAL it never was, or is too short.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_write_lease(struct tsuga_actor *self, int fd,
+                                               struct tsuga_lease lease, size_t bytes);
+
+/**
+ * Send bytes to a connected socket. They are copied now. On a stream all of them are sent before
+ * the operation completes (MSG_WAITALL); SIGPIPE is never raised.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: those of send(2). The result is the number of bytes.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_send_bytes(struct tsuga_actor *self, int fd, const void *data,
+                                              size_t bytes);
+
+/**
+ * As tsuga_send_bytes(), all bytes of a lease, without a copy.
+ *
+ * Owner:  the lease is pinned until the operation's last completion.
+ * Errors: those of send(2); -ENOENT the lease is gone; -EINVAL it never was.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_send_lease(struct tsuga_actor *self, int fd,
+                                              struct tsuga_lease lease);
+
+/**
+ * Read at the file's position into several buffers of the caller, written when the completion is
+ * taken.
+ *
+ * vectors  copied now.
+ * count    1 ..= 1024.
+ *
+ * Owner:  what `vectors` points to stays the caller's and must outlive the operation.
+ * Errors: those of readv(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_readv(struct tsuga_actor *self, int fd,
+                                         const struct iovec *vectors, size_t count);
+
+/**
+ * Write several buffers at the file's position. They and `vectors` are copied now.
+ *
+ * count  1 ..= 1024.
+ *
+ * Owner:  everything stays the caller's.
+ * Errors: those of writev(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_writev(struct tsuga_actor *self, int fd,
+                                          const struct iovec *vectors, size_t count);
+
+/**
+ * Write a file's data to its device; with data_only, without metadata that reading does not need.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of fsync(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fsync(struct tsuga_actor *self, int fd, bool data_only);
+
+/**
+ * Ask for a file's attributes.
+ *
+ * directory, path, flags, mask  as in statx(2); the path is copied.
+ * out                           written when the completion is taken.
+ *
+ * Owner:  `out` stays the caller's and must outlive the operation.
+ * Errors: those of statx(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory, const char *path,
+                                         int flags, uint32_t mask, struct statx *out);
+
+/**
+ * Make a socket. SOCK_CLOEXEC is added. The result is the descriptor.
+ *
+ * Owner:  the actor owns the descriptor, as with tsuga_open().
+ * Errors: those of socket(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_socket(struct tsuga_actor *self, int domain, int type,
+                                          int protocol);
+
+/**
+ * Give a socket its local address, which is copied.
+ *
+ * Owner:  `address` stays the caller's.
+ * Errors: those of bind(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_bind(struct tsuga_actor *self, int fd,
+                                        const struct sockaddr *address, socklen_t bytes);
+
+/**
+ * Let a socket take connections.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of listen(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_listen(struct tsuga_actor *self, int fd, int backlog);
+
+/**
+ * Take one connection. SOCK_CLOEXEC is added. The result is the descriptor.
+ *
+ * Owner:  the actor owns the descriptor, as with tsuga_open().
+ * Errors: those of accept4(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_accept(struct tsuga_actor *self, int fd);
+
+/**
+ * Connect a socket to an address, which is copied.
+ *
+ * Owner:  `address` stays the caller's.
+ * Errors: those of connect(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_connect(struct tsuga_actor *self, int fd,
+                                           const struct sockaddr *address, socklen_t bytes);
+
+/**
+ * End one or both directions of a connection.
+ *
+ * how  SHUT_RD, SHUT_WR or SHUT_RDWR.
+ *
+ * Owner:  the descriptor stays open.
+ * Errors: those of shutdown(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_shutdown(struct tsuga_actor *self, int fd, int how);
+
+/**
+ * Wait once for poll(2) events on a descriptor; the result is the events that are there.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of poll(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_poll(struct tsuga_actor *self, int fd, uint32_t events);
+
+/**
+ * Complete with result 0 after a time.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ECANCELED.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_timeout(struct tsuga_actor *self, uint64_t delay_ns);
+
+/**
+ * Ask for an operation to be cancelled. This operation's result is 0 when the kernel found the
+ * other one; only the other one's own completion tells how it ended, and frees its memory.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ENOENT it has ended already; -EINVAL never issued; -EALREADY too late to stop.
+ * Thread: turn.
+ * Blocks: never for lack of room: cancels have a reserve.
+ */
+TSUGA_API struct tsuga_token tsuga_cancel(struct tsuga_actor *self, struct tsuga_token op);
+
+/**
+ * Run a function that blocks, on a thread of a bounded pool; completes with result 0 when it has
+ * returned. For calls that io_uring has no operation for.
+ *
+ * Owner:  `argument` stays the caller's and must stay valid until `run` has returned, which may be
+ *         after the actor's end.
+ * Errors: -ECANCELED cancelled before it started; -ENOMEM, -EAGAIN no thread could be made.
+ * Thread: turn. `run` is called on another thread and must not use `self`.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run)(void *argument),
+                                            void *argument);
+
+/* Leases. */
+
+/**
+ * Make a buffer in the actor's I/O heap.
+ *
+ * bytes  1 ..= the largest size class; rounded up to a size class.
+ * out    receives the lease.
+ *
+ * Owner:  the actor; it goes with tsuga_lease_release(), or with the actor.
+ * Shape:  contiguous, aligned to its size class, contents undefined.
+ * Errors: -EINVAL; -EMSGSIZE; -ENOBUFS the heap is at its quota.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_lease_make(struct tsuga_actor *self, size_t bytes,
+                                               struct tsuga_lease *out);
+
+/**
+ * Where a lease's buffer is; NULL for a lease that is not valid.
+ *
+ * Owner:  the lease.
+ * Shape:  tsuga_lease_bytes() bytes.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API void *tsuga_lease_data(struct tsuga_actor *self, struct tsuga_lease lease);
+
+/**
+ * How large a lease's buffer is: the bytes asked for, or, of a read, those that came. 0 for a
+ * lease that is not valid.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API size_t tsuga_lease_bytes(struct tsuga_actor *self, struct tsuga_lease lease);
+
+/**
+ * Count one more reference to a lease.
+ *
+ * Owner:  the actor; each retain is paired with one release.
+ * Errors: -ENOENT the lease is gone; -EINVAL it never was.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_lease_retain(struct tsuga_actor *self,
+                                                 struct tsuga_lease lease);
+
+/**
+ * Count one reference less. The buffer is reused when the last reference and the last operation
+ * on it are gone.
+ *
+ * Owner:  the caller's reference is gone.
+ * Errors: -ENOENT the lease is gone; -EINVAL it never was.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_lease_release(struct tsuga_actor *self, struct tsuga_lease lease);
+
+/* Descriptors. What an actor owns is closed when it ends. */
+
+/**
+ * Take ownership of a descriptor that came from elsewhere.
+ *
+ * Owner:  the actor, on success.
+ * Errors: -EBADF not open; -EBUSY owned by an actor already; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_fd_adopt(struct tsuga_actor *self, int fd);
+
+/**
+ * Give a descriptor to the program at large: no actor's end closes it.
+ *
+ * Owner:  the caller, on success.
+ * Errors: -EBADF not owned by this actor; -EBUSY operations of this actor still use it.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_fd_release(struct tsuga_actor *self, int fd);
+
+/**
+ * Hand a descriptor to another actor.
+ *
+ * Owner:  `to`, on success; were it to end first, its end closes the descriptor.
+ * Errors: -EBADF not owned by this actor; -EBUSY operations of this actor still use it; -ESRCH
+ *         the receiver has ended; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_fd_give(struct tsuga_actor *self, int fd, struct tsuga_id to);
+
+/* Statistics. */
+
+/* One I/O heap, or a sum over heaps. */
+struct tsuga_heap_stats {
+    uint64_t allocs[TSUGA_CLASS_COUNT];   /* blocks handed out, by class of 2^(6+i) bytes */
+    uint64_t live_max[TSUGA_CLASS_COUNT]; /* most alive at once; of several heaps the largest */
+    uint64_t live_bytes;
+    uint64_t live_bytes_max;    /* of several heaps the largest */
+    uint64_t segment_bytes;     /* of segments held */
+    uint64_t segment_bytes_max; /* most held at once; of several heaps the largest */
+    uint64_t high_water_bytes;  /* furthest byte ever handed out; of several heaps the largest */
+    uint64_t free_bytes;        /* free inside segments */
+    uint64_t free_span_max;     /* largest free span; fragmentation is 1 - span / free */
+};
+
+/* Counters since the start. Each is exact; read together, they are not of one instant. */
+struct tsuga_stats {
+    uint32_t executor_count;
+    uint64_t actors_alive;
+    uint64_t actors_spawned;
+    uint64_t actors_ended;
+    uint64_t orphans; /* I/O heaps of the dead that wait for the kernel */
+    uint64_t messages_sent;
+    uint64_t dead_letters;
+    uint64_t turns;
+    uint64_t turns_overrun; /* longer than watchdog_us */
+    uint64_t steals;        /* actors that moved to an idle executor */
+    uint64_t ops_submitted;
+    uint64_t ops_completions; /* completions from the kernel and the blocking pool */
+    uint64_t ops_suspended;   /* times an actor waited for room to submit */
+    uint64_t ops_inflight;
+    uint64_t enters;               /* system calls that entered a ring */
+    uint64_t overflows;            /* times the completion queue was full */
+    uint64_t copied_bytes;         /* into and out of I/O heaps on behalf of users */
+    uint64_t wakes;                /* sleeping executors woken by others */
+    uint64_t allocations;          /* calls of the general allocator on executors */
+    uint64_t stacks;               /* stacks in use */
+    uint64_t leaked_heaps;         /* given up after death_ms, on purpose */
+    uint64_t descriptors;          /* owned by actors */
+    struct tsuga_heap_stats heaps; /* of the actors that have ended */
+};
+
+/**
+ * Read the counters of a runtime.
+ *
+ * Owner:  `out` is the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out);
+
+/**
+ * Write the counters of a runtime as Prometheus text (exposition format 0.0.4).
+ *
+ * Owner:  `stream` is the caller's.
+ * Errors: -EIO.
+ * Thread: any.
+ * Blocks: the thread, as the stream does.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_stats_write(struct tsuga_runtime *runtime, FILE *stream);
+
+/**
+ * Read the calling actor's own I/O heap; all zero before its first operation.
+ *
+ * Owner:  `out` is the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API void tsuga_heap_stats_read(struct tsuga_actor *self, struct tsuga_heap_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
