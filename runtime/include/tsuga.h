@@ -37,6 +37,7 @@ extern "C" {
 
 #define TSUGA_API       __attribute__((visibility("default")))
 #define TSUGA_NODISCARD __attribute__((warn_unused_result))
+#define TSUGA_NORETURN  __attribute__((noreturn))
 
 #define TSUGA_VERSION "0.1.0"
 
@@ -320,7 +321,7 @@ TSUGA_API int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id
  * Thread: turn.
  * Blocks: does not return.
  */
-TSUGA_API _Noreturn void tsuga_exit(struct tsuga_actor *self, int reason);
+TSUGA_API TSUGA_NORETURN void tsuga_exit(struct tsuga_actor *self, int reason);
 
 /**
  * Run `hook(context)` when the actor ends, in whatever way, before hooks registered earlier.

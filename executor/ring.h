@@ -1,0 +1,162 @@
+/*
+ * The ring as a hook. An executor asks the kernel for work through this header and learns of its
+ * completions through it; nothing else in the project knows about SQEs or CQEs, so that another
+ * implementation (a simulated kernel, a fault-injecting wrapper) can stand behind it.
+ *
+ * Invariants: tsuga_ring_push() needs room_count > 0 and lowers it by one; only enter raises it.
+ * A request that was pushed is submitted by the next successful enter, in order, exactly once.
+ *
+ * Owner: one executor. Thread: only the executor's own, creation included.
+ */
+#ifndef TSUGA_EXECUTOR_RING_H
+#define TSUGA_EXECUTOR_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/assert.h"
+
+#include <tsuga.h>
+
+enum tsuga_ring_kind {
+    TSUGA_RING_NOP,
+    TSUGA_RING_OPEN,     /* fd directory, address path, address2 struct open_how */
+    TSUGA_RING_CLOSE,    /* fd */
+    TSUGA_RING_READ,     /* fd, address, length, offset (UINT64_MAX: the file's position) */
+    TSUGA_RING_WRITE,    /* likewise */
+    TSUGA_RING_READV,    /* fd, address iovecs, length count, offset */
+    TSUGA_RING_WRITEV,   /* likewise */
+    TSUGA_RING_FSYNC,    /* fd, flags 1: data only */
+    TSUGA_RING_STATX,    /* fd directory, address path, address2 struct statx, flags, length mask */
+    TSUGA_RING_SOCKET,   /* fd domain, length type, flags protocol */
+    TSUGA_RING_BIND,     /* fd, address sockaddr, length its bytes */
+    TSUGA_RING_LISTEN,   /* fd, length backlog */
+    TSUGA_RING_ACCEPT,   /* fd, flags SOCK_* */
+    TSUGA_RING_CONNECT,  /* fd, address sockaddr, length its bytes */
+    TSUGA_RING_RECV,     /* fd, address, length, flags MSG_* */
+    TSUGA_RING_SEND,     /* likewise */
+    TSUGA_RING_SHUTDOWN, /* fd, flags SHUT_* */
+    TSUGA_RING_POLL,     /* fd, flags poll events; once */
+    TSUGA_RING_WATCH,    /* fd, flags poll events; multishot, until cancelled */
+    TSUGA_RING_TIMEOUT,  /* address struct __kernel_timespec, relative */
+    TSUGA_RING_CANCEL,   /* offset user_data of the one request to cancel */
+    TSUGA_RING_KIND_COUNT
+};
+
+/* Bits of tsuga_ring_request.options. */
+enum {
+    TSUGA_RING_ASYNC = 1 << 0, /* start in the worker pool */
+};
+
+/* One request. Everything it points to must stay in place until its last result. */
+struct tsuga_ring_request {
+    uint64_t user_data; /* comes back with each result */
+    uint64_t offset;
+    void *address;
+    void *address2;
+    uint32_t length;
+    uint32_t flags;
+    int32_t fd;
+    uint8_t kind; /* enum tsuga_ring_kind */
+    uint8_t options;
+};
+
+/* Bits of tsuga_ring_result.flags. */
+enum {
+    TSUGA_RING_MORE = 1 << 0,  /* another result of this request will follow */
+    TSUGA_RING_NOTIF = 1 << 1, /* the zero-copy notification */
+};
+
+/* One result, copied out of the ring. */
+struct tsuga_ring_result {
+    uint64_t user_data;
+    int32_t result; /* >= 0 or -errno; -512 is mapped to -ECANCELED */
+    uint32_t flags;
+};
+
+struct tsuga_ring;
+
+struct tsuga_ring_ops {
+    /* Queue one request. */
+    void (*push)(struct tsuga_ring *ring, const struct tsuga_ring_request *request);
+    /* Submit all that is queued, run what the kernel has deferred, and wait until wait_count
+     * results are there or timeout_ns (TSUGA_FOREVER: no limit) has passed. 0; -EAGAIN or -EBUSY:
+     * some requests are still queued; -EINTR; -ETIME: the wait timed out. Room is up to date in
+     * each case. */
+    int (*enter)(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_ns);
+    /* Copy up to `count_max` results out, oldest first, without a system call. */
+    uint32_t (*reap)(struct tsuga_ring *ring, struct tsuga_ring_result *results,
+                     uint32_t count_max);
+    /* Whether the kernel has the operation. */
+    bool (*supports)(const struct tsuga_ring *ring, enum tsuga_ring_kind kind);
+    /* Only when no request is in flight: closing the ring does not stop the kernel from writing
+     * into buffers (1249 of 1280 O_DIRECT reads did). */
+    void (*destroy)(struct tsuga_ring *ring);
+};
+
+/* What every implementation begins with. */
+struct tsuga_ring {
+    const struct tsuga_ring_ops *ops;
+    uint32_t room_count;  /* requests that can be pushed before an enter */
+    uint32_t queue_count; /* requests pushed and not yet submitted */
+    uint32_t entries;     /* submission queue, as granted */
+    uint32_t cq_entries;  /* completion queue, as granted */
+    /* The three words that tell whether anything has happened. The kernel (or who plays it) writes
+     * tail and flags, we write head. */
+    const _Atomic uint32_t *news_head;
+    const _Atomic uint32_t *news_tail;
+    const _Atomic uint32_t *news_flags;
+    uint32_t news_mask; /* flags that call for an enter: task work, overflow */
+    uint64_t enter_count;
+    uint64_t overflow_count;
+};
+
+struct tsuga_ring_config {
+    uint32_t entries;    /* power of two; halved on ENOMEM */
+    uint32_t cq_entries; /* power of two; halved on ENOMEM */
+    uint32_t io_workers_bounded;
+    uint32_t io_workers_unbounded;
+    const enum tsuga_toggle *features; /* TSUGA_FEATURE_COUNT; TSUGA_OFF forces a fallback */
+};
+
+/* Makes a ring on the calling thread; -errno when it can not be made. The environment that stands
+ * for the kernel brings its own. */
+typedef int tsuga_ring_create_fn(void *context, const struct tsuga_ring_config *config,
+                                 struct tsuga_ring **out);
+
+/* True when results can be reaped. 1.8 ns, no system call. */
+static inline bool tsuga_ring_has_results(const struct tsuga_ring *ring)
+{
+    /* Acquire pairs with the kernel's release of the tail: the results before it are readable. */
+    return atomic_load_explicit(ring->news_tail, memory_order_acquire) !=
+           atomic_load_explicit(ring->news_head, memory_order_relaxed);
+}
+
+/* True when the kernel asks for an enter before more results can appear. May stay set although
+ * nothing is pending: enter once, never loop on it. */
+static inline bool tsuga_ring_wants_enter(const struct tsuga_ring *ring)
+{
+    return (atomic_load_explicit(ring->news_flags, memory_order_relaxed) & ring->news_mask) != 0;
+}
+
+static inline void tsuga_ring_push(struct tsuga_ring *ring,
+                                   const struct tsuga_ring_request *request)
+{
+    TSUGA_VERIFY(ring->room_count > 0); /* an overwritten SQE would lose an operation */
+    ring->ops->push(ring, request);
+}
+
+static inline int tsuga_ring_enter(struct tsuga_ring *ring, uint32_t wait_count,
+                                   uint64_t timeout_ns)
+{
+    return ring->ops->enter(ring, wait_count, timeout_ns);
+}
+
+static inline uint32_t tsuga_ring_reap(struct tsuga_ring *ring, struct tsuga_ring_result *results,
+                                       uint32_t count_max)
+{
+    return ring->ops->reap(ring, results, count_max);
+}
+
+#endif
