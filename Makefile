@@ -1,7 +1,8 @@
 # The one entry point. `make help` lists the targets.
 #
-# Variables: CC=gcc|clang  CONFIG=release|debug|asan|ubsan|tsan|cov  JEMALLOC=yes|no
-# Everything that is built goes to build/<config>/, or build/clang-<config>/ with clang.
+#   CC=gcc|clang    CONFIG=release|debug|asan|ubsan|tsan|cov|fuzz    JEMALLOC=yes|no    V=1
+#
+# Everything that is built goes to build/<config>/, with clang to build/clang-<config>/.
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -9,34 +10,46 @@ endif
 CONFIG   ?= release
 JEMALLOC ?= yes
 AR       := ar
-SHELL    := /bin/sh
+NM       := nm
+OBJCOPY  := objcopy
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-VERSION := 0.1.0
-SONAME  := libtsuga.so.0
+VERSION    := 0.1.0
+SONAME     := libtsuga.so.0
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
 
-# ---- Where and how ------------------------------------------------------------------------------
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
+# A target that needs another CONFIG, or tools that `deps` has just installed, starts make anew.
+again = +@$(MAKE) --no-print-directory
 
-COMPILER_PREFIX := $(if $(findstring clang,$(notdir $(CC))),clang-)
-JEMALLOC_SUFFIX := $(if $(filter no,$(JEMALLOC)),-libc)
-BUILD   := build/$(COMPILER_PREFIX)$(CONFIG)$(JEMALLOC_SUFFIX)
-MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+# ---- Where and how -------------------------------------------------------------------------------
+
+COMPILER := $(if $(findstring clang,$(notdir $(CC))),clang,gcc)
+BUILD_OF  = build/$(if $(filter clang,$(COMPILER)),clang-)$(1)$(if $(filter no,$(JEMALLOC)),-libc)
+BUILD    := $(call BUILD_OF,$(CONFIG))
+MACHINE  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wpointer-arith -Wcast-align -Wundef -Wvla -Werror
-CHECKED  := -O1 -g -fno-omit-frame-pointer -DTSUGA_DEBUG -DTSUGA_DEEP_CHECKS
+CHECKS   := -DTSUGA_DEBUG -DTSUGA_DEEP_CHECKS
+CHECKED  := -O1 -g -fno-omit-frame-pointer $(CHECKS)
 
 FLAGS_release := -O2 -g
 FLAGS_debug   := $(CHECKED)
 FLAGS_asan    := $(CHECKED) -fsanitize=address
 FLAGS_ubsan   := $(CHECKED) -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan    := $(CHECKED) -fsanitize=thread
-FLAGS_cov     := -O0 -g -DTSUGA_DEBUG -DTSUGA_DEEP_CHECKS --coverage
+FLAGS_cov     := -O0 -g $(CHECKS) --coverage
+FLAGS_fuzz    := $(CHECKED) -fsanitize=address,fuzzer-no-link
 FLAGS         := $(FLAGS_$(CONFIG))
 ifeq ($(FLAGS),)
-$(error CONFIG=$(CONFIG): known are release debug asan ubsan tsan cov)
+$(error CONFIG=$(CONFIG): choose release, debug, asan, ubsan, tsan, cov or fuzz)
 endif
 
 CPPFLAGS_ALL := -D_GNU_SOURCE -I. -Iruntime/include $(CPPFLAGS)
@@ -44,69 +57,283 @@ CFLAGS_ALL   := -std=c11 $(WARNINGS) $(FLAGS) -fPIC -fvisibility=hidden -pthread
 LDFLAGS_ALL  := $(FLAGS) -pthread $(LDFLAGS)
 LIBS         := -luring -linih -lm
 
-# AddressSanitizer does not see through mallocx, so sanitizer builds use the C library's allocator.
-BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan,$(CONFIG)),libc,jemalloc)
+# AddressSanitizer does not see through mallocx: sanitizer builds use the C library's allocator.
+BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan fuzz,$(CONFIG)),libc,jemalloc)
 
-# Criterion cannot start under ThreadSanitizer.
-DRIVER := $(if $(filter tsan,$(CONFIG)),fork,criterion)
+# Criterion cannot start under ThreadSanitizer, and ends its tests without writing coverage.
+DRIVER := $(if $(filter tsan cov,$(CONFIG)),fork,criterion)
 
 # ---- Sources -------------------------------------------------------------------------------------
 
-BACKING_OTHER := $(if $(filter libc,$(BACKING)),jemalloc,libc)
-c_in           = $(filter-out %/backing_$(BACKING_OTHER).c,$(wildcard $(addsuffix /*.c,$(1))))
+FOLDERS       := runtime executor actor mailbox ioheap runtime/base
+OTHER_BACKING := %/backing_$(if $(filter libc,$(BACKING)),jemalloc,libc).c
+c_files        = $(filter-out $(OTHER_BACKING),$(wildcard $(addsuffix /*.c,$(1))))
 objects        = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 
-IOHEAP_SOURCES  := $(call c_in,ioheap runtime/base)
-LIBRARY_SOURCES := $(call c_in,runtime executor actor mailbox ioheap runtime/base) \
-                   $(wildcard executor/switch_$(MACHINE).S)
-SUPPORT_SOURCES := $(filter-out tests/support/driver_%,$(wildcard tests/support/*.c))
-TEST_SOURCES    := $(wildcard tests/unit/*/test_*.c tests/model/*.c) $(SUPPORT_SOURCES)
+LIBRARY_SOURCES := $(call c_files,$(FOLDERS)) $(wildcard executor/switch_$(MACHINE).S)
+IOHEAP_SOURCES  := $(call c_files,ioheap runtime/base)
+TEST_SOURCES    := $(wildcard tests/unit/*/test_*.c tests/model/*.c) \
+                   $(filter-out tests/support/driver_%,$(wildcard tests/support/*.c))
 EXAMPLE_SOURCES := $(wildcard examples/*.c)
 BENCH_SOURCES   := $(wildcard tests/bench/bench_*.c)
+BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
+STRESS_SUPPORT  := $(wildcard tests/stress/support*.c)
+FUZZ_SOURCES    := $(wildcard tests/fuzz/fuzz_*.c)
+CHECK_SOURCES   := $(wildcard tests/check/*.c)
 
-EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(BUILD)/%)
-BENCHES  := $(BENCH_SOURCES:%.c=$(BUILD)/%)
+JEMALLOC_OBJECT := $(if $(filter jemalloc,$(BACKING)),$(BUILD)/obj/jemalloc.o)
+LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES)) $(JEMALLOC_OBJECT)
+IOHEAP_OBJECTS  := $(call objects,$(IOHEAP_SOURCES)) $(JEMALLOC_OBJECT)
+TEST_OBJECTS    := $(call objects,$(TEST_SOURCES)) $(LIBRARY_OBJECTS)
+
+programs  = $(patsubst %.c,$(BUILD)/%,$(1))
+EXAMPLES := $(call programs,$(EXAMPLE_SOURCES))
+BENCHES  := $(call programs,$(BENCH_SOURCES))
+STRESSES := $(call programs,$(STRESS_SOURCES))
+FUZZERS  := $(call programs,$(FUZZ_SOURCES))
 
 # ---- Compiling -----------------------------------------------------------------------------------
 
-$(BUILD)/obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+compile = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)
 
-$(BUILD)/obj/%.o: %.S
+$(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(call say,AS)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
+# Debian's jemalloc defines malloc itself. All of its public names get the prefix tsuga_je_ and its
+# private ones become local, so that a program keeps its own malloc, even another jemalloc. The C++
+# operators are left out: they would need libstdc++.
+$(BUILD)/obj/jemalloc.o: Makefile
+	$(call say,LD)
+	$(Q)rm -rf $(@D)/jemalloc && mkdir -p $(@D)/jemalloc
+	$(Q)archive=$$($(CC) -print-file-name=libjemalloc_pic.a) && cd $(@D)/jemalloc && \
+	    $(AR) x "$$archive" && rm -f jemalloc_cpp*.o
+	$(Q)$(CC) -r -nostdlib -o $@ $(@D)/jemalloc/*.o
+	$(Q)$(NM) --defined-only -g $@ | awk '$$3 !~ /^je_/ { print $$3, "tsuga_je_" $$3 }' \
+	    > $(@D)/jemalloc/names
+	$(Q)$(OBJCOPY) --redefine-syms=$(@D)/jemalloc/names $@
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='tsuga_je_*' $@
+
+# ---- The library ---------------------------------------------------------------------------------
+
+# One object in which everything but the public functions is local: what the shared library hides
+# is hidden from users of the static one, too.
+$(BUILD)/obj/libtsuga.o: $(LIBRARY_OBJECTS)
+	$(call say,LD)
+	$(Q)$(CC) -r -nostdlib -o $@ $^
+	$(Q)$(OBJCOPY) --wildcard --localize-symbol='tsuga_je_*' --localize-hidden $@
+
+$(BUILD)/libtsuga.a: $(BUILD)/obj/libtsuga.o
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/$(SONAME): $(BUILD)/obj/libtsuga.o runtime/tsuga.map
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=runtime/tsuga.map \
+	    -Wl,-z,defs -Wl,-z,now -o $@ $< $(LIBS)
+
+$(BUILD)/libtsuga.so: $(BUILD)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
+
+$(BUILD)/tsuga.pc: runtime/tsuga.pc.in Makefile
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' $< > $@
+
 # ---- Programs ------------------------------------------------------------------------------------
 
-TEST_OBJECTS := $(call objects,$(TEST_SOURCES) $(LIBRARY_SOURCES))
+link = $(CC) $(LDFLAGS_ALL) -o $@
 
-$(BUILD)/tests: $(TEST_OBJECTS) $(call objects,tests/support/driver_$(DRIVER).c)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(if $(filter criterion,$(DRIVER)),-lcriterion)
+$(BUILD)/tests: $(TEST_OBJECTS) $(BUILD)/obj/tests/support/driver_$(DRIVER).o
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS) $(if $(filter criterion,$(DRIVER)),-lcriterion)
 
-$(BUILD)/tests-fork: $(TEST_OBJECTS) $(call objects,tests/support/driver_fork.c)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(BUILD)/tests-fork: $(TEST_OBJECTS) $(BUILD)/obj/tests/support/driver_fork.o
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS)
 
-.PHONY: run-tests
+# The examples are linked as a user's program is; the one for the I/O heap shows it standing alone.
+$(BUILD)/examples/hash: LIBS += -lxxhash
+$(filter-out %/heap,$(EXAMPLES)): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libtsuga.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS)
+
+$(BUILD)/examples/heap: $(BUILD)/obj/examples/heap.o $(IOHEAP_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ -lm
+
+$(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS)
+
+$(STRESSES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS)
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) -fsanitize=fuzzer $^ $(LIBS)
+
+# Programs that the scripts of tests/check need; they do not use the library.
+$(BUILD)/tests/check/%: $(BUILD)/obj/tests/check/%.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^
+
+# Everything that is compiled in this CONFIG, for `make check-fast`.
+.PHONY: objects check-programs
+check-programs: $(call programs,$(CHECK_SOURCES))
+objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES))
+
+# ---- Building and testing ------------------------------------------------------------------------
+
+.PHONY: all deps demo test run-tests asan ubsan tsan
+all: $(BUILD)/libtsuga.a $(BUILD)/libtsuga.so $(BUILD)/tsuga.pc $(EXAMPLES)  ## Libraries, examples
+
+DEPS ?= build
+deps:  ## Look for the packages of DEPS="build check bench", install them where that is allowed
+	@tests/check/deps.sh $(DEPS)
+
+demo: deps  ## Hash a tree and echo through 64 connections, both verified (DIR=/usr)
+	$(again) CONFIG=release all check-programs
+	@tests/check/demo.sh $(call BUILD_OF,release) "$(or $(DIR),/usr)"
+
+test: deps  ## All tests, with assertions; the examples against real tools
+	$(again) CONFIG=release all check-programs
+	$(again) CONFIG=debug run-tests
+	@CC="$(CC)" tests/check/run_scripts.sh $(call BUILD_OF,release) $(call BUILD_OF,debug)/tests.results
+
 run-tests: $(BUILD)/tests
-	TSUGA_TEST_RESULTS=$(BUILD)/tests.results $(BUILD)/tests
+	@TSUGA_TEST_RESULTS=$(BUILD)/tests.results $(BUILD)/tests
 
-# ---- Targets -------------------------------------------------------------------------------------
+asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitizer, ThreadSanitizer
+	$(again) CONFIG=$@ run-tests
 
-.PHONY: all test asan ubsan tsan clean help
-all: $(call objects,$(LIBRARY_SOURCES))   ## Build the libraries and the examples
+# ---- Longer runs ---------------------------------------------------------------------------------
 
-test:                                     ## Run the tests with assertions
-	$(MAKE) --no-print-directory CONFIG=debug run-tests
+.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov
+STRESS_CONFIGS ?= asan tsan
+stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
+	$(again) $(STRESS_CONFIGS:%=stress-%)
 
-asan ubsan tsan:                          ## Run the tests under a sanitizer
-	$(MAKE) --no-print-directory CONFIG=$@ run-tests
+stress-%:
+	$(again) CONFIG=$* run-stress
 
-clean:                                    ## Remove everything that was built
+run-stress: $(STRESSES)
+	@for program in $^; do echo "$$program"; $$program $(or $(SECONDS),60) || exit 1; done
+
+fuzz:  ## Every fuzz target for SECONDS=30 (libFuzzer, clang)
+	$(again) CC=clang CONFIG=fuzz run-fuzz
+
+run-fuzz: $(FUZZERS)
+	@for program in $^; do mkdir -p $$program.corpus; \
+	    $$program -max_total_time=$(or $(SECONDS),30) $$program.corpus || exit 1; done
+
+bench:  ## Every benchmark, one JSON object a line, also in build/release/bench.jsonl
+	@tests/check/deps.sh build bench
+	$(again) CONFIG=release run-bench
+
+run-bench: $(BENCHES)
+	@rm -f $(BUILD)/bench.jsonl
+	@for program in $^; do $$program > $(BUILD)/bench.out || exit 1; \
+	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
+
+cov:  ## Line coverage of the library by the tests
+	$(again) CONFIG=cov run-tests
+	@tests/check/coverage.sh $(call BUILD_OF,cov) $(call c_files,$(FOLDERS))
+
+# ---- Checks --------------------------------------------------------------------------------------
+
+C_DIRECTORIES := runtime executor actor mailbox ioheap tests examples
+C_FILES       := $(shell find $(wildcard $(C_DIRECTORIES)) -name '*.[ch]' 2>/dev/null | sort)
+HEADERS       := $(filter %.h,$(C_FILES))
+
+# What must be proved by a passing test before the checks pass; see docs/requirements.md.
+REQUIRED       := H01-H41 H43-H46 A04 A08 A14 N05 N09 N10 Z08
+REQUIRE_STRICT ?= no
+
+.PHONY: check check-fast fmt fmt-check tidy layers headers docs-check exports aarch64 requirements
+check: fmt-check tidy layers headers exports docs-check aarch64 test asan ubsan tsan  ## Everything
+	@tests/check/requirements.sh --need "$(REQUIRED)" --strict $(REQUIRE_STRICT) \
+	    $(call BUILD_OF,debug)/tests.results
+
+check-fast: fmt-check layers headers docs-check exports  ## The quick checks, and compile everything
+	$(again) CONFIG=debug objects
+
+fmt:  ## Format every source file
+	@clang-format -i $(C_FILES)
+
+fmt-check:  ## Is every source file formatted?
+	@clang-format --dry-run -Werror $(C_FILES)
+
+tidy:  ## clang-tidy: function size, bug patterns, the analyzer
+	@tests/check/tidy.sh $(filter %.c,$(C_FILES))
+
+layers:  ## Do the includes point one way, and stay system calls and libraries in their files?
+	@tests/check/layers.sh $(C_FILES)
+
+headers:  ## Does every header compile alone, is it guarded, does it say who owns what?
+	@CC="$(CC)" tests/check/headers.sh $(HEADERS)
+
+docs-check:  ## Has every public function its comment with owner, errors, thread, blocks?
+	@tests/check/docs.sh runtime/include/tsuga.h
+
+exports:  ## Does the library export what tsuga.h declares, and hold no mutable globals?
+	$(again) CONFIG=release $(call BUILD_OF,release)/$(SONAME)
+	@tests/check/exports.sh runtime/include/tsuga.h $(call BUILD_OF,release)/$(SONAME)
+	@tests/check/globals.sh $(call BUILD_OF,release)/obj $(FOLDERS)
+
+aarch64:  ## Do the aarch64 sources assemble?
+	@tests/check/aarch64.sh $(wildcard executor/*_aarch64.S)
+
+requirements:  ## Which requirements did the last `make test` prove, which not?
+	@tests/check/requirements.sh $(call BUILD_OF,debug)/tests.results
+
+# ---- Installing, and the rest --------------------------------------------------------------------
+
+MAN_PAGES := $(wildcard docs/man/*.3)
+
+.PHONY: install uninstall compdb debian clean help
+install: all  ## Install to DESTDIR and PREFIX=/usr/local
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(MANDIR)/man3
+	install -m 644 $(BUILD)/libtsuga.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtsuga.so
+	install -m 644 $(BUILD)/tsuga.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	install -m 644 runtime/include/tsuga.h $(DESTDIR)$(INCLUDEDIR)/
+	$(if $(MAN_PAGES),install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3/)
+
+uninstall:  ## Remove what install put there
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libtsuga.a $(SONAME) libtsuga.so pkgconfig/tsuga.pc)
+	rm -f $(DESTDIR)$(INCLUDEDIR)/tsuga.h
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(notdir $(MAN_PAGES)))
+
+compdb:  ## Write compile_commands.json for editors
+	@for file in $(filter %.c,$(C_FILES)); do \
+	    printf '{"directory": "%s", "file": "%s", "command": "%s -c %s"}\n' \
+	        "$(CURDIR)" "$$file" "$(compile)" "$$file"; \
+	done | sed -e '1s/^/[/' -e '$$!s/$$/,/' -e '$$s/$$/]/' > compile_commands.json
+
+debian:  ## Run `make demo` and `make test` in a fresh minimal Debian 12 (root, debootstrap)
+	tests/check/debian.sh
+
+clean:  ## Remove everything that was built
 	rm -rf build compile_commands.json
 
-help:                                     ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "%-28s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { \
+	    count = split($$1, names, " "); \
+	    for (i = 1; i <= count; i++) printf "  %-14s %s\n", names[i], $$2 }' $(MAKEFILE_LIST)
