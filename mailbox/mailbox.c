@@ -1,0 +1,229 @@
+#include "mailbox/mailbox.h"
+
+/* Two addresses that no message can have. */
+static char asleep_mark;
+static char closed_mark;
+
+static struct tsuga_message *asleep(void)
+{
+    return (struct tsuga_message *)(void *)&asleep_mark;
+}
+
+static struct tsuga_message *closed(void)
+{
+    return (struct tsuga_message *)(void *)&closed_mark;
+}
+
+static void append(struct tsuga_lane_list *lane, struct tsuga_message *message)
+{
+    message->next = NULL;
+    if (lane->first == NULL)
+        lane->first = message;
+    else
+        lane->last->next = message;
+    lane->last = message;
+}
+
+static void init(struct tsuga_mailbox *mailbox, struct tsuga_message *inlet, uint32_t capacity)
+{
+    mailbox->capacity = capacity;
+    for (unsigned lane = 0; lane < TSUGA_LANE_COUNT; lane++)
+        mailbox->lanes[lane] = (struct tsuga_lane_list){NULL, NULL};
+    atomic_store_explicit(&mailbox->user_count, 0, memory_order_relaxed);
+    /* Publishes the empty lanes. Pairs with the acquire in push(). */
+    atomic_store_explicit(&mailbox->inlet, inlet, memory_order_release);
+}
+
+void tsuga_mailbox_init(struct tsuga_mailbox *mailbox, uint32_t capacity)
+{
+    init(mailbox, NULL, capacity);
+}
+
+void tsuga_mailbox_init_closed(struct tsuga_mailbox *mailbox)
+{
+    init(mailbox, closed(), 0);
+}
+
+/* Room is taken before the push and given back when the push is refused, so the count may be too
+ * high for a moment but never too low: the capacity is never exceeded. */
+static bool reserve(struct tsuga_mailbox *mailbox, const struct tsuga_message *message)
+{
+    if (mailbox->capacity == 0 || message->lane != TSUGA_LANE_USER)
+        return true;
+    if (atomic_fetch_add_explicit(&mailbox->user_count, 1, memory_order_relaxed) <
+        mailbox->capacity)
+        return true;
+    tsuga_mailbox_credit(mailbox);
+    return false;
+}
+
+void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox)
+{
+    if (mailbox->capacity != 0)
+        atomic_fetch_sub_explicit(&mailbox->user_count, 1, memory_order_relaxed);
+}
+
+static enum tsuga_posted push(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
+{
+    struct tsuga_message *seen = atomic_load_explicit(&mailbox->inlet, memory_order_relaxed);
+
+    do {
+        if (seen == closed())
+            return TSUGA_POSTED_DEAD;
+        message->next = seen == asleep() ? NULL : seen;
+        /* Release publishes the message; pairs with the exchange in take_inlet(). Acquire orders
+         * what the caller does with a consumer that it found asleep after what that one did
+         * before it slept. */
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->inlet, &seen, message,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    return seen == asleep() ? TSUGA_POSTED_WAKE : TSUGA_POSTED;
+}
+
+enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
+{
+    bool is_user = message->lane == TSUGA_LANE_USER;
+    enum tsuga_posted posted;
+
+    if (!reserve(mailbox, message))
+        return TSUGA_POSTED_FULL;
+    posted = push(mailbox, message);
+    if (posted == TSUGA_POSTED_DEAD && is_user)
+        tsuga_mailbox_credit(mailbox);
+    return posted;
+}
+
+void tsuga_mailbox_put(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
+{
+    append(&mailbox->lanes[message->lane], message);
+}
+
+bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox)
+{
+    struct tsuga_message *expected = asleep();
+
+    /* A plain look first: the actor that is awake is the common case, and costs no atomic. */
+    if (atomic_load_explicit(&mailbox->inlet, memory_order_relaxed) != expected)
+        return false;
+    /* Acquire pairs with the release in tsuga_mailbox_sleep(). */
+    return atomic_compare_exchange_strong_explicit(&mailbox->inlet, &expected, NULL,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox)
+{
+    struct tsuga_message *expected = NULL;
+
+    /* Release hands the actor to whoever wakes it; pairs with push() and tsuga_mailbox_wake(). */
+    return atomic_compare_exchange_strong_explicit(&mailbox->inlet, &expected, asleep(),
+                                                   memory_order_release, memory_order_relaxed);
+}
+
+/* Everything in the inlet, oldest first. */
+static struct tsuga_message *take_inlet(struct tsuga_mailbox *mailbox,
+                                        struct tsuga_message *replacement)
+{
+    struct tsuga_message *newest;
+    struct tsuga_message *oldest = NULL;
+
+    /* Acquire pairs with the release in push(): the messages' contents are visible. */
+    newest = atomic_exchange_explicit(&mailbox->inlet, replacement, memory_order_acq_rel);
+    if (newest == asleep())
+        return NULL;
+    while (newest != NULL) {
+        struct tsuga_message *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+void tsuga_mailbox_collect(struct tsuga_mailbox *mailbox, uint32_t generation,
+                           struct tsuga_message **strays)
+{
+    struct tsuga_message *message;
+
+    if (atomic_load_explicit(&mailbox->inlet, memory_order_relaxed) == NULL)
+        return;
+    message = take_inlet(mailbox, NULL);
+    while (message != NULL) {
+        struct tsuga_message *next = message->next;
+
+        if (message->to_generation == generation) {
+            append(&mailbox->lanes[message->lane], message);
+        } else {
+            message->next = *strays;
+            *strays = message;
+        }
+        message = next;
+    }
+}
+
+static void prepend_all(struct tsuga_message **list, struct tsuga_message *messages)
+{
+    while (messages != NULL) {
+        struct tsuga_message *next = messages->next;
+
+        messages->next = *list;
+        *list = messages;
+        messages = next;
+    }
+}
+
+void tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **rest)
+{
+    prepend_all(rest, take_inlet(mailbox, closed()));
+    prepend_all(rest, mailbox->lanes[TSUGA_LANE_SYSTEM].first);
+    prepend_all(rest, mailbox->lanes[TSUGA_LANE_USER].first);
+    mailbox->lanes[TSUGA_LANE_SYSTEM].first = NULL;
+    mailbox->lanes[TSUGA_LANE_USER].first = NULL;
+}
+
+/* The place that holds the first accepted message of a lane, or NULL. */
+static struct tsuga_message **find(struct tsuga_lane_list *lane, tsuga_mailbox_accepts_fn *accepts,
+                                   const void *context, struct tsuga_message **previous)
+{
+    *previous = NULL;
+    for (struct tsuga_message **place = &lane->first; *place != NULL; place = &(*place)->next) {
+        if (accepts(*place, context))
+            return place;
+        *previous = *place;
+    }
+    return NULL;
+}
+
+struct tsuga_message *tsuga_mailbox_take(struct tsuga_mailbox *mailbox,
+                                         tsuga_mailbox_accepts_fn *accepts, const void *context)
+{
+    for (unsigned i = 0; i < TSUGA_LANE_COUNT; i++) {
+        struct tsuga_lane_list *lane = &mailbox->lanes[i];
+        struct tsuga_message *previous;
+        struct tsuga_message **place = find(lane, accepts, context, &previous);
+        struct tsuga_message *found;
+
+        if (place == NULL)
+            continue;
+        found = *place;
+        *place = found->next;
+        if (lane->last == found)
+            lane->last = previous;
+        return found;
+    }
+    return NULL;
+}
+
+const struct tsuga_message *tsuga_mailbox_peek(const struct tsuga_mailbox *mailbox,
+                                               tsuga_mailbox_accepts_fn *accepts,
+                                               const void *context)
+{
+    for (unsigned i = 0; i < TSUGA_LANE_COUNT; i++) {
+        const struct tsuga_message *message = mailbox->lanes[i].first;
+
+        while (message != NULL && !accepts(message, context))
+            message = message->next;
+        if (message != NULL)
+            return message;
+    }
+    return NULL;
+}

@@ -1,0 +1,124 @@
+/*
+ * A mailbox: many producers, one consumer, three lanes.
+ *
+ * Producers on any thread push messages onto the inlet, one atomic word. The consumer, the actor's
+ * executor, collects the inlet into private lanes and takes messages from those; completions go
+ * to their lane directly, because only the consumer's own thread routes them.
+ *
+ * The inlet is a stack that is taken whole and reversed. It holds one of
+ *
+ *     AWAKE (NULL)   nothing new; the consumer is queued or running and will look again
+ *     a list         new messages; likewise
+ *     ASLEEP         nothing at all; whoever changes this word must schedule the consumer
+ *     CLOSED         the actor has ended; posts are refused
+ *
+ * so "queued at most once" and "never forgotten" are properties of one word. (The idea of a stack
+ * with special states for an actor's inlet is CAF's; Treiber 1986 for the stack.)
+ *
+ * A message names its receiver's generation, and collecting sets aside what was meant for a
+ * predecessor in the slot: a sender that was overtaken by death and rebirth is harmless.
+ *
+ * Invariants: a lane's `last` is its final message; messages of one sender keep their order.
+ * Owner: the actor. Thread: the consumer, except where stated.
+ */
+#ifndef TSUGA_MAILBOX_MAILBOX_H
+#define TSUGA_MAILBOX_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mailbox/message.h"
+#include "runtime/base/assert.h"
+
+/* A first-in, first-out list. */
+struct tsuga_lane_list {
+    struct tsuga_message *first;
+    struct tsuga_message *last; /* undefined while first is NULL */
+};
+
+struct tsuga_mailbox {
+    /* any thread */
+    _Atomic(struct tsuga_message *) inlet;
+    _Atomic uint32_t user_count; /* posted and not yet taken; counted only with a capacity */
+    uint32_t capacity;           /* const after init; 0: unlimited */
+    /* owner */
+    struct tsuga_lane_list lanes[TSUGA_LANE_COUNT];
+};
+
+enum tsuga_posted {
+    TSUGA_POSTED,      /* the consumer is awake and will see it */
+    TSUGA_POSTED_WAKE, /* the consumer was asleep: the caller must schedule it */
+    TSUGA_POSTED_FULL, /* refused: the capacity is used up */
+    TSUGA_POSTED_DEAD, /* refused: closed */
+};
+
+/* Starts awake and empty: the first turn is scheduled by whoever makes the actor. */
+void tsuga_mailbox_init(struct tsuga_mailbox *mailbox, uint32_t capacity);
+
+/* Starts closed, as the mailbox of a slot that nobody lives in. */
+void tsuga_mailbox_init_closed(struct tsuga_mailbox *mailbox);
+
+/* Push one message. On FULL and DEAD it stays the caller's. Only the user lane has a capacity.
+ * Thread: any. */
+TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox,
+                                                     struct tsuga_message *message);
+
+/* Put a message into its lane without atomics; the caller sees to it that the consumer wakes. */
+void tsuga_mailbox_put(struct tsuga_mailbox *mailbox, struct tsuga_message *message);
+
+/* True when the consumer was asleep: the caller must schedule it. Thread: any. */
+TSUGA_NODISCARD bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox);
+
+/* Go to sleep. False when a message came in the meantime: collect again. */
+TSUGA_NODISCARD bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox);
+
+/* Move what is in the inlet into the lanes, oldest first. Messages of another generation are
+ * linked to `*strays` and stay the caller's. */
+void tsuga_mailbox_collect(struct tsuga_mailbox *mailbox, uint32_t generation,
+                           struct tsuga_message **strays);
+
+/* Refuse all posts from now on. Everything that was undelivered in the inlet and in the system and
+ * user lanes is linked to `*rest`; the completion lane is left alone. */
+void tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **rest);
+
+/* What a selective receive accepts. */
+typedef bool tsuga_mailbox_accepts_fn(const struct tsuga_message *message, const void *context);
+
+/* Take the first message that is accepted, in the order of lanes; NULL when there is none.
+ * Cost: linear in what is passed over. */
+struct tsuga_message *tsuga_mailbox_take(struct tsuga_mailbox *mailbox,
+                                         tsuga_mailbox_accepts_fn *accepts, const void *context);
+
+/* The same without taking it. */
+const struct tsuga_message *tsuga_mailbox_peek(const struct tsuga_mailbox *mailbox,
+                                               tsuga_mailbox_accepts_fn *accepts,
+                                               const void *context);
+
+/* Give back the room of a user message that was taken; a no-op without a capacity. */
+void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox);
+
+/* Take the first message of the lanes without asking; NULL when they are empty. */
+static inline struct tsuga_message *tsuga_mailbox_take_first(struct tsuga_mailbox *mailbox)
+{
+    for (unsigned lane = 0; lane < TSUGA_LANE_COUNT; lane++) {
+        struct tsuga_message *first = mailbox->lanes[lane].first;
+
+        if (first == NULL)
+            continue;
+        mailbox->lanes[lane].first = first->next;
+        return first;
+    }
+    return NULL;
+}
+
+/* Whether the lanes hold nothing. The inlet may. */
+static inline bool tsuga_mailbox_is_drained(const struct tsuga_mailbox *mailbox)
+{
+    return mailbox->lanes[TSUGA_LANE_SYSTEM].first == NULL &&
+           mailbox->lanes[TSUGA_LANE_COMPLETION].first == NULL &&
+           mailbox->lanes[TSUGA_LANE_USER].first == NULL;
+}
+
+#endif

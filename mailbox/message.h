@@ -1,0 +1,50 @@
+/*
+ * The message header, intrusive in whatever carries a message: a user's bytes, an operation record,
+ * a system node.
+ *
+ * Owner: the sender until it is posted, then the receiver's mailbox, then the receiving actor.
+ * Thread: whoever owns it.
+ */
+#ifndef TSUGA_MAILBOX_MESSAGE_H
+#define TSUGA_MAILBOX_MESSAGE_H
+
+#include <stdint.h>
+
+#include <tsuga.h>
+
+/* The order in which lanes are looked at. */
+enum tsuga_lane { TSUGA_LANE_SYSTEM, TSUGA_LANE_COMPLETION, TSUGA_LANE_USER, TSUGA_LANE_COUNT };
+
+/* What a message is; the first three are those of enum tsuga_message_kind. */
+enum tsuga_message_type {
+    TSUGA_TYPE_USER = TSUGA_MESSAGE_USER,
+    TSUGA_TYPE_COMPLETION = TSUGA_MESSAGE_COMPLETION,
+    TSUGA_TYPE_STOP = TSUGA_MESSAGE_STOP,
+    TSUGA_TYPE_ROOM_WANTED, /* a sender waits for room in the receiver's mailbox */
+    TSUGA_TYPE_ROOM,        /* the answer: try again */
+};
+
+struct tsuga_message {
+    struct tsuga_message *next;
+    uint64_t tag;
+    uint32_t to_generation; /* of the receiver; a successor in its slot must not see it */
+    uint8_t lane;           /* enum tsuga_lane */
+    uint8_t type;           /* enum tsuga_message_type */
+    uint8_t is_kept;        /* by tsuga_message_keep() */
+    uint8_t reserved;
+};
+
+/* A message with bytes of its own, or a system node. */
+struct tsuga_letter {
+    struct tsuga_message head;
+    struct tsuga_id from;
+    uint32_t payload_bytes;
+    uint32_t alloc_bytes; /* of the whole allocation, so that it can be given back */
+    uint64_t padding;
+    unsigned char payload[]; /* aligned to 16 */
+};
+
+_Static_assert(sizeof(struct tsuga_message) == 24, "operation records count on it");
+_Static_assert(offsetof(struct tsuga_letter, payload) == 48, "payload is aligned to 16");
+
+#endif
