@@ -1,17 +1,17 @@
 #include "mailbox/mailbox.h"
 
 /* Two addresses that no message can have. */
-static char asleep_mark;
-static char closed_mark;
+static const char asleep_mark;
+static const char closed_mark;
 
 static struct tsuga_message *asleep(void)
 {
-    return (struct tsuga_message *)(void *)&asleep_mark;
+    return (struct tsuga_message *)(uintptr_t)&asleep_mark;
 }
 
 static struct tsuga_message *closed(void)
 {
-    return (struct tsuga_message *)(void *)&closed_mark;
+    return (struct tsuga_message *)(uintptr_t)&closed_mark;
 }
 
 static void append(struct tsuga_lane_list *lane, struct tsuga_message *message)
@@ -101,8 +101,9 @@ bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox)
 {
     struct tsuga_message *expected = asleep();
 
-    /* A plain look first: the actor that is awake is the common case, and costs no atomic. */
-    if (atomic_load_explicit(&mailbox->inlet, memory_order_relaxed) != expected)
+    /* A look first: the actor that is awake is the common case, and a look costs no bus lock. It is
+     * sequentially consistent for callers that set a flag before it, see tsuga_mailbox_sleep(). */
+    if (atomic_load_explicit(&mailbox->inlet, memory_order_seq_cst) != expected)
         return false;
     /* Acquire pairs with the release in tsuga_mailbox_sleep(). */
     return atomic_compare_exchange_strong_explicit(&mailbox->inlet, &expected, NULL,
@@ -113,9 +114,11 @@ bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox)
 {
     struct tsuga_message *expected = NULL;
 
-    /* Release hands the actor to whoever wakes it; pairs with push() and tsuga_mailbox_wake(). */
+    /* Hands the actor to whoever wakes it; pairs with push() and tsuga_mailbox_wake(). Sequentially
+     * consistent, so that of "sleep, then look at a flag" here and "set the flag, then wake" there
+     * at least one sees the other. */
     return atomic_compare_exchange_strong_explicit(&mailbox->inlet, &expected, asleep(),
-                                                   memory_order_release, memory_order_relaxed);
+                                                   memory_order_seq_cst, memory_order_relaxed);
 }
 
 /* Everything in the inlet, oldest first. */

@@ -1,0 +1,87 @@
+#include "mailbox/letters.h"
+
+#include "runtime/base/bits.h"
+#include "runtime/base/sanitize.h"
+
+#define SMALLEST_SHIFT 6u
+
+static struct tsuga_letter *letter_of(struct tsuga_message *message)
+{
+    return TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+}
+
+static unsigned class_of(size_t bytes)
+{
+    return bytes <= (1u << SMALLEST_SHIFT) ? 0 : tsuga_bits_log2_ceil(bytes) - SMALLEST_SHIFT;
+}
+
+/* What lies behind the header of a cached letter belongs to nobody. */
+static void poison(struct tsuga_letter *letter)
+{
+    tsuga_sanitize_poison(letter + 1, letter->alloc_bytes - sizeof(*letter));
+}
+
+static void unpoison(struct tsuga_letter *letter)
+{
+    tsuga_sanitize_unpoison(letter + 1, letter->alloc_bytes - sizeof(*letter));
+}
+
+static struct tsuga_letter *allocate(struct tsuga_letters *cache, const struct tsuga_memory *memory,
+                                     size_t bytes)
+{
+    struct tsuga_letter *letter = tsuga_memory_alloc(memory, bytes);
+
+    if (cache != NULL)
+        cache->alloc_count++;
+    if (letter != NULL)
+        letter->alloc_bytes = (uint32_t)bytes;
+    return letter;
+}
+
+struct tsuga_letter *tsuga_letters_take(struct tsuga_letters *cache,
+                                        const struct tsuga_memory *memory, size_t payload_bytes)
+{
+    size_t bytes = sizeof(struct tsuga_letter) + payload_bytes;
+    unsigned class = class_of(bytes);
+    struct tsuga_letter *letter;
+
+    if (class >= TSUGA_LETTER_CLASS_COUNT)
+        return allocate(cache, memory, tsuga_bits_round_up(bytes, TSUGA_CACHE_LINE_BYTES));
+    if (cache == NULL || cache->free[class] == NULL)
+        return allocate(cache, memory, (size_t)1 << (SMALLEST_SHIFT + class));
+    letter = letter_of(cache->free[class]);
+    cache->free[class] = letter->head.next;
+    cache->free_count[class]--;
+    unpoison(letter);
+    return letter;
+}
+
+void tsuga_letters_give(struct tsuga_letters *cache, const struct tsuga_memory *memory,
+                        struct tsuga_letter *letter)
+{
+    unsigned class = class_of(letter->alloc_bytes);
+
+    if (cache == NULL || class >= TSUGA_LETTER_CLASS_COUNT ||
+        cache->free_count[class] == TSUGA_LETTER_CACHE_MAX) {
+        tsuga_memory_free(memory, letter, letter->alloc_bytes);
+        return;
+    }
+    letter->head.next = cache->free[class];
+    cache->free[class] = &letter->head;
+    cache->free_count[class]++;
+    poison(letter);
+}
+
+void tsuga_letters_fini(struct tsuga_letters *cache, const struct tsuga_memory *memory)
+{
+    for (unsigned class = 0; class < TSUGA_LETTER_CLASS_COUNT; class ++) {
+        while (cache->free[class] != NULL) {
+            struct tsuga_letter *letter = letter_of(cache->free[class]);
+
+            cache->free[class] = letter->head.next;
+            unpoison(letter);
+            tsuga_memory_free(memory, letter, letter->alloc_bytes);
+        }
+        cache->free_count[class] = 0;
+    }
+}
