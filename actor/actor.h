@@ -1,0 +1,127 @@
+/*
+ * An actor: what it is, what it is doing, and how it ends. Which thread runs it, and how it does
+ * its I/O, is the executor's affair.
+ *
+ * Actors live in slots that are never unmapped (table.h), so that any thread may look at the fields
+ * marked "any thread" at any time; the life word tells whether the actor that it means is alive.
+ *
+ *     FRESH ── first turn ──> READY <──> BLOCKED (in mid-behaviour, on a stack of its own)
+ *       └─────────────┬─────────┴───────────┘
+ *                   ENDED
+ *
+ * Owner: its executor. Thread: its executor's, unless a field says otherwise.
+ */
+#ifndef TSUGA_ACTOR_ACTOR_H
+#define TSUGA_ACTOR_ACTOR_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mailbox/mailbox.h"
+#include "runtime/base/memory.h"
+
+#include <tsuga.h>
+
+enum tsuga_actor_status {
+    TSUGA_ACTOR_ENDED,
+    TSUGA_ACTOR_FRESH,
+    TSUGA_ACTOR_READY,
+    TSUGA_ACTOR_BLOCKED,
+};
+
+/* How urgently an actor shall end; only ever raised. */
+enum tsuga_stop_level {
+    TSUGA_STOP_NONE,
+    TSUGA_STOP_ASKED,  /* blocking calls answer -ECANCELED; between messages it ends */
+    TSUGA_STOP_FORCED, /* its stack is abandoned */
+};
+
+struct tsuga_exit_hook {
+    struct tsuga_exit_hook *next;
+    void (*run)(void *context);
+    void *context;
+};
+
+struct tsuga_actor {
+    struct tsuga_mailbox mailbox;
+
+    /* any thread */
+    _Atomic uint64_t life;      /* generation << 32 | stop level; see tsuga_actor_life() */
+    _Atomic(void *) home;       /* the executor that runs it */
+    uint32_t slot;              /* const after init */
+    _Atomic uint32_t next_free; /* in a list of free slots: slot + 1 of the next, 0: none */
+
+    /* owner */
+    uint8_t status; /* enum tsuga_actor_status */
+    uint8_t mailbox_full;
+    bool is_pinned; /* to its executor */
+    bool receives_stop;
+    bool has_seen_stop;
+    bool stop_is_due; /* a TSUGA_MESSAGE_STOP is to be delivered */
+    int32_t reason;
+    tsuga_behaviour_fn *behaviour;
+    tsuga_body_fn *first; /* start or body */
+    void *argument;
+    void *state;
+    size_t state_bytes;
+    void (*state_fini)(void *state);
+    const char *name;
+    uint64_t ioheap_quota;
+    uint32_t ioheap_classes;
+    struct tsuga_message stop_message;
+    struct tsuga_message *current;     /* the message taken last; NULL when given back */
+    struct tsuga_message *kept;        /* by tsuga_message_keep() */
+    struct tsuga_message *room_wanted; /* senders that wait for room */
+    struct tsuga_exit_hook *hooks;     /* latest first */
+};
+
+static inline uint64_t tsuga_actor_life(uint32_t generation, enum tsuga_stop_level level)
+{
+    return (uint64_t)generation << 32 | (uint64_t)level;
+}
+
+static inline uint32_t tsuga_actor_generation(const struct tsuga_actor *actor)
+{
+    return (uint32_t)(atomic_load_explicit(&actor->life, memory_order_relaxed) >> 32);
+}
+
+/* Sequentially consistent: pairs with tsuga_actor_raise_stop() around sleep and wake, so that an
+ * actor which goes to sleep cannot overlook a stop (see tsuga_mailbox_sleep()). */
+static inline enum tsuga_stop_level tsuga_actor_stop_level(const struct tsuga_actor *actor)
+{
+    return (enum tsuga_stop_level)(atomic_load_explicit(&actor->life, memory_order_seq_cst) &
+                                   UINT32_MAX);
+}
+
+static inline struct tsuga_id tsuga_actor_id(const struct tsuga_actor *actor)
+{
+    return (struct tsuga_id){(uint64_t)tsuga_actor_generation(actor) << 32 | actor->slot};
+}
+
+/* Fill in a free slot from options that were checked; the actor can be posted to afterwards.
+ *
+ * capacity, full  the mailbox's, resolved.
+ *
+ * Errors: -ENOMEM, and the slot is as before.
+ * Thread: whoever took the slot from the table. */
+TSUGA_NODISCARD int tsuga_actor_init(struct tsuga_actor *actor,
+                                     const struct tsuga_spawn_options *options,
+                                     const struct tsuga_memory *memory);
+
+/* Ask the actor `generation` in this slot to stop. 0: its level was raised and it must be woken;
+ * -EALREADY it was at this level; -ESRCH another lives here, or nobody. Thread: any. */
+TSUGA_NODISCARD int tsuga_actor_raise_stop(struct tsuga_actor *actor, uint32_t generation,
+                                           enum tsuga_stop_level level);
+
+/* Run the exit hooks and the state's destructor, and free the state. */
+void tsuga_actor_fini(struct tsuga_actor *actor, const struct tsuga_memory *memory);
+
+/* Make the slot mean nobody: from now on its generation is the next one's and posts are refused.
+ * Undelivered messages are linked to `*rest`. */
+void tsuga_actor_vacate(struct tsuga_actor *actor, struct tsuga_message **rest);
+
+/* -EINVAL unless the options make an actor. Thread: any. */
+TSUGA_NODISCARD int tsuga_actor_check_options(const struct tsuga_spawn_options *options);
+
+#endif

@@ -1,0 +1,32 @@
+/* What users may ask of a message. Completions are the executor's: see executor/receive.c. */
+#include "actor/actor.h"
+
+static const struct tsuga_letter *letter_of(const struct tsuga_message *message)
+{
+    return (const struct tsuga_letter *)(const void *)message; /* the head is its first field */
+}
+
+enum tsuga_message_kind tsuga_message_kind(const struct tsuga_message *message)
+{
+    return (enum tsuga_message_kind)message->type;
+}
+
+uint64_t tsuga_message_tag(const struct tsuga_message *message)
+{
+    return message->tag;
+}
+
+const void *tsuga_message_data(const struct tsuga_message *message)
+{
+    return message->type == TSUGA_TYPE_USER ? letter_of(message)->payload : NULL;
+}
+
+size_t tsuga_message_bytes(const struct tsuga_message *message)
+{
+    return message->type == TSUGA_TYPE_USER ? letter_of(message)->payload_bytes : 0;
+}
+
+struct tsuga_id tsuga_message_from(const struct tsuga_message *message)
+{
+    return message->type == TSUGA_TYPE_USER ? letter_of(message)->from : (struct tsuga_id){0};
+}

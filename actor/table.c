@@ -1,0 +1,147 @@
+#include "actor/table.h"
+
+#include <errno.h>
+
+#include "runtime/base/bits.h"
+
+#define CACHE_MAX 256u
+#define BATCH     64u
+
+int tsuga_actor_table_init(struct tsuga_actor_table *table, size_t actor_bytes,
+                           const struct tsuga_memory *memory)
+{
+    table->memory = memory;
+    table->actor_bytes = tsuga_bits_round_up(actor_bytes, TSUGA_CACHE_LINE_BYTES);
+    for (uint32_t i = 0; i < TSUGA_TABLE_CHUNKS_MAX; i++)
+        atomic_init(&table->chunks[i], NULL);
+    atomic_init(&table->slot_count, 0);
+    table->free = NULL;
+    table->fresh_end = 0;
+    return -pthread_mutex_init(&table->lock, NULL);
+}
+
+void tsuga_actor_table_fini(struct tsuga_actor_table *table)
+{
+    for (uint32_t i = 0; i < TSUGA_TABLE_CHUNKS_MAX; i++) {
+        char *chunk = atomic_load_explicit(&table->chunks[i], memory_order_relaxed);
+
+        if (chunk != NULL)
+            tsuga_memory_free(table->memory, chunk, TSUGA_TABLE_CHUNK_SLOTS * table->actor_bytes);
+    }
+    pthread_mutex_destroy(&table->lock);
+}
+
+static int grow(struct tsuga_actor_table *table)
+{
+    uint32_t first = atomic_load_explicit(&table->slot_count, memory_order_relaxed);
+    uint32_t index = first >> TSUGA_TABLE_CHUNK_SHIFT;
+    char *chunk;
+
+    if (index == TSUGA_TABLE_CHUNKS_MAX)
+        return -ENOMEM;
+    chunk = tsuga_memory_alloc_zeroed(table->memory, TSUGA_TABLE_CHUNK_SLOTS * table->actor_bytes);
+    if (chunk == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < TSUGA_TABLE_CHUNK_SLOTS; i++) {
+        struct tsuga_actor *actor = (void *)(chunk + i * table->actor_bytes);
+
+        actor->slot = first + i;
+        atomic_init(&actor->life, tsuga_actor_life(1, TSUGA_STOP_NONE));
+        tsuga_mailbox_init_closed(&actor->mailbox);
+    }
+    /* Releases publish the slots; both pair with the acquires in the header. */
+    atomic_store_explicit(&table->chunks[index], chunk, memory_order_release);
+    atomic_store_explicit(&table->slot_count, first + TSUGA_TABLE_CHUNK_SLOTS,
+                          memory_order_release);
+    return 0;
+}
+
+static struct tsuga_actor *pop(struct tsuga_actor_table *table, struct tsuga_actor **list)
+{
+    struct tsuga_actor *actor = *list;
+    uint32_t next = atomic_load_explicit(&actor->next_free, memory_order_relaxed);
+
+    *list = next == 0 ? NULL : tsuga_actor_table_at(table, next - 1);
+    return actor;
+}
+
+static void push(struct tsuga_actor **list, struct tsuga_actor *actor)
+{
+    uint32_t next = *list == NULL ? 0 : (*list)->slot + 1;
+
+    atomic_store_explicit(&actor->next_free, next, memory_order_relaxed);
+    *list = actor;
+}
+
+/* Needs the lock. */
+static int take_locked(struct tsuga_actor_table *table, struct tsuga_actor **out)
+{
+    int error = 0;
+
+    if (table->free != NULL) {
+        *out = pop(table, &table->free);
+        return 0;
+    }
+    if (table->fresh_end == atomic_load_explicit(&table->slot_count, memory_order_relaxed))
+        error = grow(table);
+    if (error != 0)
+        return error;
+    *out = tsuga_actor_table_at(table, table->fresh_end++);
+    return 0;
+}
+
+static int refill(struct tsuga_actor_table *table, struct tsuga_actor_cache *cache, uint32_t count)
+{
+    struct tsuga_actor *actor;
+    int error = 0;
+
+    pthread_mutex_lock(&table->lock);
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        error = take_locked(table, &actor);
+        if (error == 0) {
+            push(&cache->free, actor);
+            cache->free_count++;
+        }
+    }
+    pthread_mutex_unlock(&table->lock);
+    return cache->free_count > 0 ? 0 : error;
+}
+
+int tsuga_actor_table_take(struct tsuga_actor_table *table, struct tsuga_actor_cache *cache,
+                           struct tsuga_actor **out)
+{
+    struct tsuga_actor_cache single = {NULL, 0};
+    uint32_t count = cache == NULL ? 1 : BATCH;
+    int error;
+
+    if (cache == NULL)
+        cache = &single;
+    if (cache->free == NULL) {
+        error = refill(table, cache, count);
+        if (error != 0)
+            return error;
+    }
+    *out = pop(table, &cache->free);
+    cache->free_count--;
+    return 0;
+}
+
+void tsuga_actor_table_give(struct tsuga_actor_table *table, struct tsuga_actor_cache *cache,
+                            struct tsuga_actor *actor)
+{
+    if (tsuga_actor_generation(actor) == UINT32_MAX)
+        return; /* retired: one life more and an old id would come to mean somebody new */
+    if (cache != NULL && cache->free_count < CACHE_MAX) {
+        push(&cache->free, actor);
+        cache->free_count++;
+        return;
+    }
+    pthread_mutex_lock(&table->lock);
+    push(&table->free, actor);
+    /* A full cache gives half away, so that a run of deaths meets the lock once in a hundred. */
+    for (uint32_t i = 0; cache != NULL && i < CACHE_MAX / 2; i++) {
+        push(&table->free, pop(table, &cache->free));
+        cache->free_count--;
+    }
+    pthread_mutex_unlock(&table->lock);
+}
