@@ -87,8 +87,8 @@ LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES)) $(JEMALLOC_OBJECT)
 IOHEAP_OBJECTS  := $(call objects,$(IOHEAP_SOURCES)) $(JEMALLOC_OBJECT)
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES)) $(LIBRARY_OBJECTS)
 
-programs  = $(patsubst %.c,$(BUILD)/%,$(1))
-EXAMPLES := $(call programs,$(EXAMPLE_SOURCES))
+programs  = $(patsubst tests/%.c,$(BUILD)/%,$(1))
+EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(BUILD)/%)
 BENCHES  := $(call programs,$(BENCH_SOURCES))
 STRESSES := $(call programs,$(STRESS_SOURCES))
 FUZZERS  := $(call programs,$(FUZZ_SOURCES))
@@ -144,10 +144,6 @@ $(BUILD)/$(SONAME): $(BUILD)/obj/libtsuga.o runtime/tsuga.map
 $(BUILD)/libtsuga.so: $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-$(BUILD)/tsuga.pc: runtime/tsuga.pc.in Makefile
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' $< > $@
-
 # ---- Programs ------------------------------------------------------------------------------------
 
 link = $(CC) $(LDFLAGS_ALL) -o $@
@@ -172,23 +168,23 @@ $(BUILD)/examples/heap: $(BUILD)/obj/examples/heap.o $(IOHEAP_OBJECTS)
 	$(call say,LD)
 	$(Q)$(link) $^ -lm
 
-$(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
+$(BENCHES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(STRESSES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
+$(STRESSES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIBRARY_OBJECTS)
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) -fsanitize=fuzzer $^ $(LIBS)
 
 # Programs that the scripts of tests/check need; they do not use the library.
-$(BUILD)/tests/check/%: $(BUILD)/obj/tests/check/%.o
+$(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^
@@ -201,7 +197,7 @@ objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(
 # ---- Building and testing ------------------------------------------------------------------------
 
 .PHONY: all deps demo test run-tests asan ubsan tsan
-all: $(BUILD)/libtsuga.a $(BUILD)/libtsuga.so $(BUILD)/tsuga.pc $(EXAMPLES)  ## Libraries, examples
+all: $(BUILD)/libtsuga.a $(BUILD)/libtsuga.so $(EXAMPLES)  ## Build the libraries and the examples
 
 DEPS ?= build
 deps:  ## Look for the packages of DEPS="build check bench", install them where that is allowed
@@ -214,15 +210,19 @@ demo: deps  ## Hash a tree and echo through 64 connections, both verified (DIR=/
 test: deps  ## All tests, with assertions; the examples against real tools
 	$(again) CONFIG=release all check-programs
 	$(again) CONFIG=debug run-tests
-	@CC="$(CC)" tests/check/run_scripts.sh $(call BUILD_OF,release) $(call BUILD_OF,debug)/tests.results
+	@CC="$(CC)" tests/check/run_scripts.sh $(call BUILD_OF,release) \
+	    $(call BUILD_OF,debug)/tests.results
 
 run-tests: $(BUILD)/tests
-	@TSUGA_TEST_RESULTS=$(BUILD)/tests.results $(BUILD)/tests
+	@TSUGA_TEST_RESULTS=$(BUILD)/tests.results UBSAN_OPTIONS=print_stacktrace=1 $(BUILD)/tests
 
 asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitizer, ThreadSanitizer
 	$(again) CONFIG=$@ run-tests
 
 # ---- Longer runs ---------------------------------------------------------------------------------
+
+# A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
+# objects, one a line. Each links the whole library with its internal names.
 
 .PHONY: stress run-stress fuzz run-fuzz bench run-bench cov
 STRESS_CONFIGS ?= asan tsan
@@ -266,7 +266,9 @@ REQUIRED       := H01-H41 H43-H46 A04 A08 A14 N05 N09 N10 Z08
 REQUIRE_STRICT ?= no
 
 .PHONY: check check-fast fmt fmt-check tidy layers headers docs-check exports aarch64 requirements
-check: fmt-check tidy layers headers exports docs-check aarch64 test asan ubsan tsan  ## Everything
+check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
+	@tests/check/deps.sh build check
+	$(again) fmt-check tidy layers headers exports docs-check aarch64 test asan ubsan tsan
 	@tests/check/requirements.sh --need "$(REQUIRED)" --strict $(REQUIRE_STRICT) \
 	    $(call BUILD_OF,debug)/tests.results
 
@@ -276,8 +278,9 @@ check-fast: fmt-check layers headers docs-check exports  ## The quick checks, an
 fmt:  ## Format every source file
 	@clang-format -i $(C_FILES)
 
-fmt-check:  ## Is every source file formatted?
+fmt-check:  ## Is every source file formatted, and what clang-format cannot see as it should be?
 	@clang-format --dry-run -Werror $(C_FILES)
+	@tests/check/style.sh $(C_FILES) Makefile .ci/run $(wildcard tests/check/*.sh)
 
 tidy:  ## clang-tidy: function size, bug patterns, the analyzer
 	@tests/check/tidy.sh $(filter %.c,$(C_FILES))
@@ -312,7 +315,9 @@ install: all  ## Install to DESTDIR and PREFIX=/usr/local
 	install -m 644 $(BUILD)/libtsuga.a $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtsuga.so
-	install -m 644 $(BUILD)/tsuga.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' runtime/tsuga.pc.in \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/tsuga.pc
 	install -m 644 runtime/include/tsuga.h $(DESTDIR)$(INCLUDEDIR)/
 	$(if $(MAN_PAGES),install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3/)
 

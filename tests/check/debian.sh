@@ -1,6 +1,6 @@
 #!/bin/sh
-# Does what a stranger does on a fresh Debian 12: in a minimal root made by debootstrap, with git and
-# make installed and nothing else, runs `make demo` and `make test` in a clean clone of HEAD.
+# Does what a stranger does on a fresh Debian 12: in a minimal root made by debootstrap, with git
+# and make installed and nothing else, runs `make demo` and `make test` in a clean clone of HEAD.
 # Needs root, debootstrap, and the mirror that this machine's apt uses.
 #
 #     debian.sh [COMMAND…]        default: "make demo" "make test"
@@ -26,11 +26,13 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 # apt's own view of the mirror, whichever file names it.
-mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' 'Identifier: Packages' | head -n 1)
+mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' 'Identifier: Packages' |
+    head -n 1)
 debootstrap --variant=minbase bookworm "$root" "${mirror:-http://deb.debian.org/debian}"
 
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-apt-config dump | grep -E '^Acquire::(https?::|Check-|Retries)' >"$root/etc/apt/apt.conf.d/90host" || true
+apt-config dump | grep -E '^Acquire::(https?::|Check-|Retries)' \
+    >"$root/etc/apt/apt.conf.d/90host" || true
 git clone -q --no-hardlinks . "$root/root/tsuga"
 
 mount -t proc proc "$root/proc"
@@ -41,7 +43,7 @@ mount --make-rslave "$root/dev"
 
 # The environment is the stranger's, but for a proxy.
 inside() {
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
         ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
         chroot "$root" sh -c "$1"
 }

@@ -22,7 +22,8 @@ trap 'exit 130' INT TERM
 # The tree's first 2 GiB: a directory that fits into what is left is taken whole, of any other one
 # its subdirectories are looked at. Sorted, a parent comes before its children.
 choose_directories() {
-    du --apparent-size --block-size=1M -x "$tree/" 2>/dev/null | LC_ALL=C sort -t "$(printf '\t')" -k 2 |
+    du --apparent-size --block-size=1M -x "$tree/" 2>/dev/null |
+        LC_ALL=C sort -t "$(printf '\t')" -k 2 |
         awk -F '\t' -v room=$limit_mib '
             taken != "" && index($2, taken) == 1 { next }
             $1 <= room { print $2; room -= $1; taken = $2 "/"; sub(/\/\/$/, "/", taken) }'
@@ -46,7 +47,7 @@ echo_and_verify() {
     for port in 20717 27170 31707 37017; do
         "$build/examples/echo" -p $port >"$scratch/echo.log" 2>&1 &
         server=$!
-        if "$build/tests/check/echo_flood" $port $connections $echo_mib "$server"; then
+        if "$build/check/echo_flood" $port $connections $echo_mib "$server"; then
             kill -INT "$server"
             wait "$server"
             server=

@@ -8,7 +8,9 @@ set -eu
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_library() { pkg-config --exists "$1" 2>/dev/null; }
 has_header() { ls /usr/include/"$1" /usr/include/*-linux-gnu/"$1" 2>/dev/null | grep -q .; }
-has_clang_runtime() { ls "$(clang -print-resource-dir 2>/dev/null)"/lib/linux/*asan* >/dev/null 2>&1; }
+has_clang_runtime() {
+    ls "$(clang -print-resource-dir 2>/dev/null)"/lib/linux/*asan* >/dev/null 2>&1
+}
 
 # need PACKAGE PROBE ARGUMENT…: remembers the package when the probe fails.
 missing=

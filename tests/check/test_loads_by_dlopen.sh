@@ -1,8 +1,8 @@
 #!/bin/sh
 # dlopen of the library. jemalloc's thread-local state, compiled by Debian for the initial-exec
-# model, takes 2.6 KiB of static TLS; the C library keeps about 1.6 KiB for libraries that come late. So
-# dlopen needs glibc.rtld.optional_static_tls, or a library built with JEMALLOC=no. docs/decisions.md
-# tells users so; this test notices when that stops being true.
+# model, takes 2.6 KiB of static TLS; the C library keeps about 1.6 KiB for libraries that come
+# late. So dlopen needs glibc.rtld.optional_static_tls, or a library built with JEMALLOC=no.
+# docs/decisions.md tells users so; this test notices when that stops being true.
 set -eu
 program=$SCRATCH/loads_library
 $CC -o "$program" tests/check/loads_library.c
