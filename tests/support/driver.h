@@ -12,9 +12,6 @@
 
 #include "tests/support/test.h"
 
-/* A test that takes longer is killed and counts as failed. Sanitizers slow a test tenfold. */
-#define TSUGA_TEST_SECONDS_MAX 120
-
 enum tsuga_test_outcome {
     TSUGA_TEST_PASSED,
     TSUGA_TEST_FAILED,
@@ -29,6 +26,10 @@ struct tsuga_test_tally {
 
 /* All registered tests, sorted by suite and name. */
 struct tsuga_test *tsuga_test_list(void);
+
+/* A test that takes longer is killed and counts as failed: TSUGA_TEST_SECONDS, or 120, because
+ * sanitizers slow a test tenfold. */
+unsigned tsuga_test_seconds_max(void);
 
 /* Runs one test in this process, the leak check included. Returns when it passed. */
 void tsuga_test_run(const struct tsuga_test *test);

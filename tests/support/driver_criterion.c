@@ -58,7 +58,7 @@ static void add(struct criterion_test_set *set, struct entry *entry, const struc
         .lang_ = CR_LANG_C,
         .identifier_ = entry->identifier,
         .file_ = test->suite,
-        .timeout = TSUGA_TEST_SECONDS_MAX,
+        .timeout = tsuga_test_seconds_max(),
     };
     entry->test = (struct criterion_test){test->name, test->suite, run_phases, &entry->data};
     criterion_register_test(set, &entry->test);

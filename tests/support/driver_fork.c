@@ -55,6 +55,7 @@ static _Noreturn void child(const struct tsuga_test *test, int output)
 /* Waits for the test, kills it at the time limit, and with it whatever it left behind. */
 static int reap(pid_t pid, const char *name)
 {
+    unsigned seconds_max = tsuga_test_seconds_max();
     int pidfd = pidfd_open(pid, 0);
     struct pollfd ending = {.fd = pidfd, .events = POLLIN};
     siginfo_t info;
@@ -63,12 +64,12 @@ static int reap(pid_t pid, const char *name)
     if (pidfd < 0)
         die("pidfd_open");
     do
-        ready = poll(&ending, 1, TSUGA_TEST_SECONDS_MAX * 1000);
+        ready = poll(&ending, 1, (int)seconds_max * 1000);
     while (ready < 0 && errno == EINTR);
     if (ready == 0)
-        printf("%s: still running after %d s\n", name, TSUGA_TEST_SECONDS_MAX);
+        printf("%s: still running after %u s\n", name, seconds_max);
     if (ready == 0)
-        kill(pid, SIGABRT);
+        kill(pid, SIGKILL);
     if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
         die("waitid");
     kill(-pid, SIGKILL);

@@ -50,6 +50,13 @@ struct tsuga_test *tsuga_test_list(void)
     return registered;
 }
 
+unsigned tsuga_test_seconds_max(void)
+{
+    const char *given = getenv("TSUGA_TEST_SECONDS");
+
+    return given != NULL ? (unsigned)strtoul(given, NULL, 10) : 120;
+}
+
 void tsuga_test_run(const struct tsuga_test *test)
 {
     test->run();

@@ -31,6 +31,13 @@ TEST(planted, exits)
     _exit(3);
 }
 
+/* Left out of the ordinary run, because it takes as long as the time limit allows. */
+TEST(planted, hangs)
+{
+    for (;;)
+        pause();
+}
+
 /* Fails where leaks are looked for. */
 TEST(planted, leaks)
 {
