@@ -28,7 +28,7 @@ say  = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
 # A target that needs another CONFIG, or tools that `deps` has just installed, starts make anew.
 again = +@$(MAKE) --no-print-directory
 
-# ---- Where and how -------------------------------------------------------------------------------
+# Where and how.
 
 COMPILER := $(if $(findstring clang,$(notdir $(CC))),clang,gcc)
 BUILD_OF  = build/$(if $(filter clang,$(COMPILER)),clang-)$(1)$(if $(filter no,$(JEMALLOC)),-libc)
@@ -63,7 +63,7 @@ BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan fuzz,$(CONFIG))
 # Criterion cannot start under ThreadSanitizer, and ends its tests without writing coverage.
 DRIVER := $(if $(filter tsan cov,$(CONFIG)),fork,criterion)
 
-# ---- Sources -------------------------------------------------------------------------------------
+# Sources.
 
 FOLDERS       := runtime executor actor mailbox ioheap runtime/base
 OTHER_BACKING := %/backing_$(if $(filter libc,$(BACKING)),jemalloc,libc).c
@@ -93,7 +93,7 @@ BENCHES  := $(call programs,$(BENCH_SOURCES))
 STRESSES := $(call programs,$(STRESS_SOURCES))
 FUZZERS  := $(call programs,$(FUZZ_SOURCES))
 
-# ---- Compiling -----------------------------------------------------------------------------------
+# Compiling.
 
 compile = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)
 
@@ -123,7 +123,7 @@ $(BUILD)/obj/jemalloc.o: Makefile
 	$(Q)$(OBJCOPY) --redefine-syms=$(@D)/jemalloc/names $@
 	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='tsuga_je_*' $@
 
-# ---- The library ---------------------------------------------------------------------------------
+# The library.
 
 # One object in which everything but the public functions is local: what the shared library hides
 # is hidden from users of the static one, too.
@@ -144,7 +144,7 @@ $(BUILD)/$(SONAME): $(BUILD)/obj/libtsuga.o runtime/tsuga.map
 $(BUILD)/libtsuga.so: $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-# ---- Programs ------------------------------------------------------------------------------------
+# Programs.
 
 link = $(CC) $(LDFLAGS_ALL) -o $@
 
@@ -194,7 +194,7 @@ $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 check-programs: $(call programs,$(CHECK_SOURCES))
 objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES))
 
-# ---- Building and testing ------------------------------------------------------------------------
+# Building and testing.
 
 .PHONY: all deps demo test run-tests asan ubsan tsan
 all: $(BUILD)/libtsuga.a $(BUILD)/libtsuga.so $(EXAMPLES)  ## Build the libraries and the examples
@@ -219,7 +219,7 @@ run-tests: $(BUILD)/tests
 asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitizer, ThreadSanitizer
 	$(again) CONFIG=$@ run-tests
 
-# ---- Longer runs ---------------------------------------------------------------------------------
+# Longer runs.
 
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
@@ -255,7 +255,7 @@ cov:  ## Line coverage of the library by the tests
 	$(again) CONFIG=cov run-tests
 	@tests/check/coverage.sh $(call BUILD_OF,cov) $(call c_files,$(FOLDERS))
 
-# ---- Checks --------------------------------------------------------------------------------------
+# Checks.
 
 C_DIRECTORIES := runtime executor actor mailbox ioheap tests examples
 C_FILES       := $(shell find $(wildcard $(C_DIRECTORIES)) -name '*.[ch]' 2>/dev/null | sort)
@@ -305,7 +305,7 @@ aarch64:  ## Do the aarch64 sources assemble?
 requirements:  ## Which requirements did the last `make test` prove, which not?
 	@tests/check/requirements.sh $(call BUILD_OF,debug)/tests.results
 
-# ---- Installing, and the rest --------------------------------------------------------------------
+# Installing, and the rest.
 
 MAN_PAGES := $(wildcard docs/man/*.3)
 
