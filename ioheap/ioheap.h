@@ -1,0 +1,162 @@
+/*
+ * The I/O heap: an actor's non-moving memory, the only memory the kernel may touch.
+ *
+ * This is the folder's interface; it brings the others: slab.h (operation records), arena.h (an
+ * executor's arenas), reserve.h (a runtime's address space) and backing.h (where memory comes
+ * from). The module needs runtime/base and nothing else, see examples/heap.c.
+ *
+ * A heap is an ordered list of segments. A block is a power of two of bytes (a size class), aligned
+ * to its own size, and lies exactly at the frontmost free position that fits. All bookkeeping is
+ * out of band. A free block and a free record are poisoned in AddressSanitizer builds.
+ *
+ *     segment_bytes == sum of the segments' sizes <= quota_bytes
+ *     live_bytes    == sum of the live blocks' class sizes
+ *
+ * Owner: an actor, and after its end the executor that waits for the kernel. Thread: the owner's,
+ * where nothing else is said.
+ */
+#ifndef TSUGA_IOHEAP_IOHEAP_H
+#define TSUGA_IOHEAP_IOHEAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ioheap/arena.h"
+#include "ioheap/backing.h"
+#include "ioheap/reserve.h"
+#include "ioheap/slab.h"
+#include "ioheap/span.h"
+#include "runtime/base/assert.h"
+
+#define TSUGA_IOHEAP_CLASS_COUNT TSUGA_SPAN_ORDER_COUNT
+/* Every power of two from 64 bytes to 2 MiB. */
+#define TSUGA_IOHEAP_CLASSES_ALL (UINT32_C(0xffff) << TSUGA_IOHEAP_BLOCK_SHIFT_MIN)
+
+struct tsuga_ioheap_config {
+    uint64_t quota_bytes;       /* most segment bytes; 0: unlimited */
+    uint64_t segment_bytes_min; /* of the first segment, power of two; 0: the reserve's */
+    uint32_t class_mask;        /* bit k allows blocks of 2^k bytes; 0: all */
+};
+
+/* Counters of one class. */
+struct tsuga_ioheap_class {
+    uint64_t alloc_count;
+    uint32_t live_count;
+    uint32_t live_count_max;
+};
+
+struct tsuga_ioheap {
+    /* owner */
+    struct tsuga_span_map spans;
+    struct tsuga_reserve *reserve;
+    struct tsuga_arena_pool *pool; /* of the executor it lives on now */
+    struct tsuga_segment *segments_first;
+    struct tsuga_segment *segments_last;
+    uint64_t quota_bytes;
+    uint64_t segment_bytes;
+    uint64_t segment_bytes_max;
+    uint64_t live_bytes;
+    uint64_t live_bytes_max;
+    uint64_t high_water_bytes_max;
+    uint32_t orders_allowed; /* bit k: blocks of 64 << k bytes */
+    uint32_t live_count;
+    uint8_t segment_shift_min;
+    struct tsuga_ioheap_class classes[TSUGA_IOHEAP_CLASS_COUNT];
+
+    /* any thread: blocks that others gave back, linked through their first bytes */
+    _Alignas(TSUGA_CACHE_LINE_BYTES) void *_Atomic returned;
+};
+
+struct tsuga_ioheap_stats {
+    struct tsuga_ioheap_class classes[TSUGA_IOHEAP_CLASS_COUNT]; /* of 64 << i bytes */
+    uint64_t live_bytes;
+    uint64_t live_bytes_max;
+    uint64_t segment_bytes;
+    uint64_t segment_bytes_max;
+    uint64_t high_water_bytes; /* from the first byte to the furthest one ever handed out, of the
+                                  segments that are there, laid end to end */
+    uint64_t table_bytes;      /* bookkeeping, out of band */
+    uint64_t free_bytes;
+    uint64_t free_span_max; /* external fragmentation is 1 - free_span_max / free_bytes */
+    uint32_t segment_count;
+    uint32_t live_count;
+    /* Free spans by size: [i] counts those of 64 << i bytes. */
+    uint32_t free_span_counts[TSUGA_IOHEAP_CLASS_COUNT];
+};
+
+/* One stretch of the heap's map. */
+struct tsuga_ioheap_stretch {
+    const void *base;
+    uint64_t bytes;
+    uint32_t segment_index; /* in the order added */
+    bool is_live;           /* a block, otherwise free */
+};
+
+typedef void tsuga_ioheap_visit_fn(void *context, const struct tsuga_ioheap_stretch *stretch);
+
+/* A heap without segments: the first allocation adds one. `config` may be NULL. Undo with
+ * tsuga_ioheap_fini(). Errors: -EINVAL a class or size that is no power of two or out of range, or
+ * larger than an arena. */
+TSUGA_NODISCARD int tsuga_ioheap_init(struct tsuga_ioheap *heap, struct tsuga_arena_pool *pool,
+                                      const struct tsuga_ioheap_config *config);
+
+/* Gives all segments back. Nothing is live, and nobody will return a block any more. */
+void tsuga_ioheap_fini(struct tsuga_ioheap *heap);
+
+/* From now on the heap lives on another executor, and adds segments of that one's pool. */
+void tsuga_ioheap_move(struct tsuga_ioheap *heap, struct tsuga_arena_pool *pool);
+
+/* A block of the smallest class that holds `bytes`, contents undefined, at the frontmost place.
+ * The caller gives it back with tsuga_ioheap_free() or tsuga_ioheap_free_remote().
+ * Errors: -EINVAL zero bytes; -EMSGSIZE more than the largest class; -ENOBUFS the quota, or
+ * memory. Cost: constant; a new segment takes longer. */
+TSUGA_NODISCARD int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out);
+
+/* Gives a live block back and merges it with the free space around it. A block that is not live is
+ * our own bug, and ends the process. */
+void tsuga_ioheap_free(struct tsuga_ioheap *heap, void *block);
+
+/* Gives a live block back from any thread, without a lock. The block's first bytes are written to.
+ * Until tsuga_ioheap_drain() it counts as live. True when the list was empty before: then the owner
+ * has not been told of it. The heap may end as soon as the owner has drained it, so the caller does
+ * not touch it again. */
+bool tsuga_ioheap_free_remote(struct tsuga_ioheap *heap, void *block);
+
+/* Frees what other threads gave back. Returns how many blocks that were. */
+uint32_t tsuga_ioheap_drain(struct tsuga_ioheap *heap);
+
+/* True when other threads gave something back that is not drained. */
+static inline bool tsuga_ioheap_has_returns(const struct tsuga_ioheap *heap)
+{
+    return atomic_load_explicit(&heap->returned, memory_order_relaxed) != NULL;
+}
+
+/* Blocks that are not free, the slabs' and the undrained among them. */
+static inline uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap)
+{
+    return heap->live_count;
+}
+
+/* The class size of a live block. */
+size_t tsuga_ioheap_block_bytes(const struct tsuga_ioheap *heap, const void *block);
+
+/* The live block of this heap that an address lies in; NULL when there is none. */
+void *tsuga_ioheap_block_start(const struct tsuga_ioheap *heap, const void *address);
+
+/* Gives segments back that were wholly free for the pool's decay time. True when free segments
+ * remain that a later call may give back. */
+bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns);
+
+void tsuga_ioheap_stats_read(const struct tsuga_ioheap *heap, struct tsuga_ioheap_stats *out);
+
+/* Calls visit for each block and each free span, front to back; neighbouring free spans of one
+ * segment are one stretch. The heap must not change meanwhile. */
+void tsuga_ioheap_walk(const struct tsuga_ioheap *heap, tsuga_ioheap_visit_fn *visit,
+                       void *context);
+
+/* Walks every table and ends the process where an invariant is broken. */
+void tsuga_ioheap_check(const struct tsuga_ioheap *heap);
+
+#endif
