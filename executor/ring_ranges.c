@@ -1,0 +1,69 @@
+#include "executor/ring_ranges.h"
+
+#include <linux/openat2.h>
+#include <linux/time_types.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+struct visitor {
+    tsuga_ring_range_fn *visit;
+    void *context;
+};
+
+static void visit_path(const struct visitor *visitor, const char *path)
+{
+    visitor->visit(visitor->context, path, 1);
+    visitor->visit(visitor->context, path, strlen(path) + 1);
+}
+
+static void visit_iovecs(const struct visitor *visitor, const struct iovec *iovecs, uint32_t count)
+{
+    visitor->visit(visitor->context, iovecs, count * sizeof(*iovecs));
+    for (uint32_t i = 0; i < count; i++)
+        visitor->visit(visitor->context, iovecs[i].iov_base, iovecs[i].iov_len);
+}
+
+void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_range_fn *visit,
+                       void *context)
+{
+    const struct visitor visitor = {visit, context};
+
+    switch ((enum tsuga_ring_kind)request->kind) {
+    case TSUGA_RING_OPEN:
+        visit_path(&visitor, request->address);
+        visit(context, request->address2, sizeof(struct open_how));
+        break;
+    case TSUGA_RING_STATX:
+        visit_path(&visitor, request->address);
+        visit(context, request->address2, sizeof(struct statx));
+        break;
+    case TSUGA_RING_READV:
+    case TSUGA_RING_WRITEV:
+        visit_iovecs(&visitor, request->address, request->length);
+        break;
+    case TSUGA_RING_READ:
+    case TSUGA_RING_WRITE:
+    case TSUGA_RING_RECV:
+    case TSUGA_RING_SEND:
+    case TSUGA_RING_BIND:
+    case TSUGA_RING_CONNECT:
+        visit(context, request->address, request->length);
+        break;
+    case TSUGA_RING_TIMEOUT:
+        visit(context, request->address, sizeof(struct __kernel_timespec));
+        break;
+    case TSUGA_RING_NOP:
+    case TSUGA_RING_CLOSE:
+    case TSUGA_RING_FSYNC:
+    case TSUGA_RING_SOCKET:
+    case TSUGA_RING_LISTEN:
+    case TSUGA_RING_ACCEPT:
+    case TSUGA_RING_SHUTDOWN:
+    case TSUGA_RING_POLL:
+    case TSUGA_RING_WATCH:
+    case TSUGA_RING_CANCEL:
+    case TSUGA_RING_KIND_COUNT:
+        break;
+    }
+}

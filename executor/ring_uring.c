@@ -1,0 +1,453 @@
+#include "executor/ring_uring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <liburing.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "executor/ring_ranges.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/memory.h"
+#include "runtime/base/sanitize.h"
+
+/* Newer than the header of liburing 2.3. */
+#define TSUGA_URING_OP_BIND          56u        /* Linux 6.11 */
+#define TSUGA_URING_OP_LISTEN        57u        /* Linux 6.11 */
+#define TSUGA_URING_FEAT_NO_IOWAIT   (1u << 17) /* Linux 6.15 */
+#define TSUGA_URING_ENTER_NO_IOWAIT  (1u << 7)  /* Linux 6.15 */
+#define TSUGA_URING_RESTART_FIRST    512        /* ERESTARTSYS */
+#define TSUGA_URING_RESTART_LAST     516        /* ERESTART_RESTARTBLOCK */
+#define TSUGA_URING_ENTRIES_FLOOR    4u
+#define TSUGA_URING_CQ_ENTRIES_FLOOR 8u
+
+/* Locked memory of a ring that is gone is given back after 20 to 44 ms. */
+#define TSUGA_URING_RETRY_COUNT 5u
+#define TSUGA_URING_RETRY_NS    (20 * TSUGA_NS_PER_MS)
+
+/* The size of the kernel's signal set, which liburing passes although there is none. */
+#define TSUGA_URING_SIGSET_BYTES 8u
+
+struct uring {
+    struct tsuga_ring ring;
+    uint32_t sq_tail; /* ours; published by enter */
+    uint32_t sq_mask;
+    struct io_uring_sqe *sqes;
+    uint32_t cq_head; /* ours; published by reap */
+    uint32_t cq_mask;
+    const struct io_uring_cqe *cqes;
+    _Atomic uint32_t *sq_head_word; /* the kernel writes */
+    _Atomic uint32_t *sq_tail_word; /* we write */
+    _Atomic uint32_t *cq_head_word; /* we write */
+
+    /* const after create */
+    int enter_fd; /* a descriptor, or the index of a registered one */
+    uint32_t enter_flags;
+    uint32_t supported_kinds; /* one bit for each kind */
+    const struct tsuga_memory *memory;
+    struct io_uring mapping;
+};
+
+struct operation {
+    const char *name;
+    uint8_t opcode;
+};
+
+static const struct operation operations[TSUGA_RING_KIND_COUNT] = {
+    [TSUGA_RING_NOP] = {"nop", IORING_OP_NOP},
+    [TSUGA_RING_OPEN] = {"open", IORING_OP_OPENAT2},
+    [TSUGA_RING_CLOSE] = {"close", IORING_OP_CLOSE},
+    [TSUGA_RING_READ] = {"read", IORING_OP_READ},
+    [TSUGA_RING_WRITE] = {"write", IORING_OP_WRITE},
+    [TSUGA_RING_READV] = {"readv", IORING_OP_READV},
+    [TSUGA_RING_WRITEV] = {"writev", IORING_OP_WRITEV},
+    [TSUGA_RING_FSYNC] = {"fsync", IORING_OP_FSYNC},
+    [TSUGA_RING_STATX] = {"statx", IORING_OP_STATX},
+    [TSUGA_RING_SOCKET] = {"socket", IORING_OP_SOCKET},
+    [TSUGA_RING_BIND] = {"bind", TSUGA_URING_OP_BIND},
+    [TSUGA_RING_LISTEN] = {"listen", TSUGA_URING_OP_LISTEN},
+    [TSUGA_RING_ACCEPT] = {"accept", IORING_OP_ACCEPT},
+    [TSUGA_RING_CONNECT] = {"connect", IORING_OP_CONNECT},
+    [TSUGA_RING_RECV] = {"recv", IORING_OP_RECV},
+    [TSUGA_RING_SEND] = {"send", IORING_OP_SEND},
+    [TSUGA_RING_SHUTDOWN] = {"shutdown", IORING_OP_SHUTDOWN},
+    [TSUGA_RING_POLL] = {"poll", IORING_OP_POLL_ADD},
+    [TSUGA_RING_WATCH] = {"watch", IORING_OP_POLL_ADD},
+    [TSUGA_RING_TIMEOUT] = {"timeout", IORING_OP_TIMEOUT},
+    [TSUGA_RING_CANCEL] = {"cancel", IORING_OP_ASYNC_CANCEL},
+};
+
+static_assert(TSUGA_RING_KIND_COUNT <= 32, "supported_kinds has a bit for each kind");
+static_assert(sizeof(struct io_uring_sqe) == 64, "a submission entry is one cache line");
+static_assert(sizeof(struct io_uring_cqe) == 16, "completions are not of the large kind");
+
+/* The words are shared with the kernel, which uses plain 32-bit words with barriers. */
+static_assert(sizeof(_Atomic uint32_t) == sizeof(unsigned), "the mapped words are read as atomics");
+
+static struct uring *uring_of(struct tsuga_ring *ring)
+{
+    return (struct uring *)ring;
+}
+
+#ifdef TSUGA_HAS_ASAN
+static void fail_if_poisoned(void *context, const void *base, size_t bytes)
+{
+    const struct tsuga_ring_request *request = context;
+    char text[128];
+
+    if (bytes == 0 || !tsuga_sanitize_is_poisoned(base, bytes))
+        return;
+    snprintf(text, sizeof(text), "no poison among the %zu bytes at %p of request %s", bytes, base,
+             operations[request->kind].name);
+    tsuga_base_fail(text, __FILE__, __LINE__, __func__);
+}
+
+/* The kernel's own accesses are invisible to AddressSanitizer. */
+static void check_ranges(const struct tsuga_ring_request *request)
+{
+    tsuga_ring_ranges(request, fail_if_poisoned, (void *)request);
+}
+#else
+static void check_ranges(const struct tsuga_ring_request *request)
+{
+    (void)request;
+}
+#endif
+
+/* Most operations take the fields as they are; these want them elsewhere, and unused ones zero. */
+static void rearrange(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    switch ((enum tsuga_ring_kind)request->kind) {
+    case TSUGA_RING_OPEN:
+        sqe->addr2 = (uintptr_t)request->address2;
+        sqe->len = sizeof(struct open_how);
+        break;
+    case TSUGA_RING_STATX:
+        sqe->addr2 = (uintptr_t)request->address2;
+        break;
+    case TSUGA_RING_SOCKET:
+        sqe->off = request->length;
+        sqe->len = request->flags;
+        sqe->rw_flags = 0;
+        break;
+    case TSUGA_RING_BIND:
+    case TSUGA_RING_CONNECT:
+        sqe->addr2 = request->length;
+        sqe->len = 0;
+        break;
+    case TSUGA_RING_SHUTDOWN:
+        sqe->len = request->flags;
+        sqe->rw_flags = 0;
+        break;
+    case TSUGA_RING_WATCH:
+        sqe->len = IORING_POLL_ADD_MULTI;
+        break;
+    case TSUGA_RING_TIMEOUT:
+        sqe->len = 1;
+        break;
+    case TSUGA_RING_CANCEL:
+        sqe->addr = request->offset;
+        sqe->off = 0;
+        break;
+    default:
+        break;
+    }
+}
+
+static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *request)
+{
+    struct uring *uring = uring_of(ring);
+    struct io_uring_sqe *sqe = &uring->sqes[uring->sq_tail & uring->sq_mask];
+
+    TSUGA_ASSERT(request->kind < TSUGA_RING_KIND_COUNT);
+    check_ranges(request);
+    *sqe = (struct io_uring_sqe){
+        .opcode = operations[request->kind].opcode,
+        .flags = (request->options & TSUGA_RING_ASYNC) != 0 ? IOSQE_ASYNC : 0,
+        .fd = request->fd,
+        .off = request->offset,
+        .addr = (uintptr_t)request->address,
+        .len = request->length,
+        .msg_flags = request->flags,
+        .user_data = request->user_data,
+    };
+    rearrange(sqe, request);
+    uring->sq_tail++;
+    ring->room_count--;
+    ring->queue_count++;
+}
+
+/* How far has the kernel come with the submission queue? */
+static void update_room(struct uring *uring)
+{
+    /* Acquire pairs with the kernel's release: it has read the entries that we will overwrite. */
+    uint32_t head = atomic_load_explicit(uring->sq_head_word, memory_order_acquire);
+
+    uring->ring.queue_count = uring->sq_tail - head;
+    uring->ring.room_count = uring->ring.entries - uring->ring.queue_count;
+    TSUGA_ASSERT(uring->ring.queue_count <= uring->ring.entries);
+}
+
+static bool has_results(const struct uring *uring, uint32_t count)
+{
+    /* Acquire pairs with the kernel's release of the tail. */
+    return atomic_load_explicit(uring->ring.news_tail, memory_order_acquire) - uring->cq_head >=
+           count;
+}
+
+/* One system call. The number of submitted requests, or the error of the wait. */
+static int call(const struct uring *uring, uint32_t submit_count, uint32_t wait_count,
+                uint64_t timeout_ns)
+{
+    struct __kernel_timespec limit = {(int64_t)(timeout_ns / TSUGA_NS_PER_S),
+                                      (long long)(timeout_ns % TSUGA_NS_PER_S)};
+    struct io_uring_getevents_arg argument = {.ts = (uintptr_t)&limit};
+
+    /* Without a limit the longer argument is left out: the kernel has less to copy. */
+    if (wait_count == 0 || timeout_ns == TSUGA_FOREVER)
+        return io_uring_enter2((unsigned)uring->enter_fd, submit_count, wait_count,
+                               uring->enter_flags, NULL, TSUGA_URING_SIGSET_BYTES);
+    return io_uring_enter2((unsigned)uring->enter_fd, submit_count, wait_count,
+                           uring->enter_flags | IORING_ENTER_EXT_ARG, (void *)&argument,
+                           sizeof(argument));
+}
+
+static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_ns)
+{
+    struct uring *uring = uring_of(ring);
+    int submitted;
+
+    TSUGA_ASSERT(ring->room_count + ring->queue_count == ring->entries);
+    ring->enter_count++;
+    if ((atomic_load_explicit(ring->news_flags, memory_order_relaxed) & IORING_SQ_CQ_OVERFLOW) != 0)
+        ring->overflow_count++;
+    /* Release: the kernel's acquire of the tail finds the entries filled. */
+    atomic_store_explicit(uring->sq_tail_word, uring->sq_tail, memory_order_release);
+    /* A timer that has already run out would cost the kernel 4 us. */
+    submitted = call(uring, ring->queue_count, timeout_ns == 0 ? 0 : wait_count, timeout_ns);
+    update_room(uring);
+    if (ring->queue_count > 0) {
+        /* A submission cut short returns before deferred work has run, without which there would
+         * be no results whose reaping makes room. */
+        (void)call(uring, 0, 0, 0);
+        return submitted < 0 ? submitted : -EAGAIN;
+    }
+    if (submitted < 0)
+        return submitted;
+    if (has_results(uring, wait_count))
+        return 0;
+    /* The kernel reports how many it submitted and keeps the wait's outcome to itself. */
+    return timeout_ns == 0 ? -ETIME : -EINTR;
+}
+
+static int32_t result_of(const struct io_uring_cqe *cqe)
+{
+    /* Codes of the kernel's inside: the worker pool answers so when it is told to cancel. */
+    if (cqe->res <= -TSUGA_URING_RESTART_FIRST && cqe->res >= -TSUGA_URING_RESTART_LAST)
+        return -ECANCELED;
+    return cqe->res;
+}
+
+static uint32_t flags_of(const struct io_uring_cqe *cqe)
+{
+    return ((cqe->flags & IORING_CQE_F_MORE) != 0 ? (uint32_t)TSUGA_RING_MORE : 0) |
+           ((cqe->flags & IORING_CQE_F_NOTIF) != 0 ? (uint32_t)TSUGA_RING_NOTIF : 0);
+}
+
+static uint32_t reap(struct tsuga_ring *ring, struct tsuga_ring_result *results, uint32_t count_max)
+{
+    struct uring *uring = uring_of(ring);
+    /* Acquire pairs with the kernel's release: the entries before the tail are written. */
+    uint32_t tail = atomic_load_explicit(ring->news_tail, memory_order_acquire);
+    uint32_t count = tail - uring->cq_head;
+
+    if (count > count_max)
+        count = count_max;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct io_uring_cqe *cqe = &uring->cqes[(uring->cq_head + i) & uring->cq_mask];
+
+        results[i] = (struct tsuga_ring_result){cqe->user_data, result_of(cqe), flags_of(cqe)};
+    }
+    uring->cq_head += count;
+    /* Release: the entries have been copied before the kernel may overwrite them. */
+    atomic_store_explicit(uring->cq_head_word, uring->cq_head, memory_order_release);
+    return count;
+}
+
+static bool supports(const struct tsuga_ring *ring, enum tsuga_ring_kind kind)
+{
+    return (((const struct uring *)ring)->supported_kinds >> kind & 1) != 0;
+}
+
+static void destroy(struct tsuga_ring *ring)
+{
+    struct uring *uring = uring_of(ring);
+
+    io_uring_queue_exit(&uring->mapping);
+    tsuga_memory_free(uring->memory, uring, sizeof(*uring));
+}
+
+static const struct tsuga_ring_ops ops = {push, enter, reap, supports, destroy};
+
+static bool may_use(const struct tsuga_ring_config *config, enum tsuga_feature feature)
+{
+    return config->features[feature] != TSUGA_OFF;
+}
+
+static int set_up_with(struct uring *uring, uint32_t flags, uint32_t entries, uint32_t cq_entries)
+{
+    struct io_uring_params params = {
+        .flags = flags | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
+                 IORING_SETUP_CLAMP,
+        .cq_entries = cq_entries,
+    };
+
+    return io_uring_queue_init_params(entries, &uring->mapping, &params);
+}
+
+/* Without the task-run flag nobody would learn that deferred work waits, so both rungs ask for it.
+ * A kernel that knows neither is as good as one without io_uring. */
+static int set_up_sized(struct uring *uring, bool may_defer, uint32_t entries, uint32_t cq_entries)
+{
+    int error = -EINVAL;
+
+    if (may_defer)
+        error = set_up_with(uring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, entries,
+                            cq_entries);
+    if (error == -EINVAL)
+        error = set_up_with(uring, IORING_SETUP_COOP_TASKRUN, entries, cq_entries);
+    return error == -EINVAL ? -ENOSYS : error;
+}
+
+/* Halves the queue that takes more memory; false when neither can shrink. */
+static bool halve(uint32_t *entries, uint32_t *cq_entries)
+{
+    bool is_cq_larger =
+        *cq_entries * sizeof(struct io_uring_cqe) >= *entries * sizeof(struct io_uring_sqe);
+
+    if (is_cq_larger && *cq_entries > TSUGA_URING_CQ_ENTRIES_FLOOR) {
+        *cq_entries /= 2;
+        return true;
+    }
+    if (*entries > TSUGA_URING_ENTRIES_FLOOR) {
+        *entries /= 2;
+        return true;
+    }
+    return false;
+}
+
+static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
+{
+    const struct timespec pause = {0, TSUGA_URING_RETRY_NS};
+    bool may_defer = may_use(config, TSUGA_FEATURE_DEFER_TASKRUN);
+    uint32_t entries = config->entries;
+    uint32_t cq_entries = config->cq_entries;
+    int error = set_up_sized(uring, may_defer, entries, cq_entries);
+
+    while (error == -ENOMEM && halve(&entries, &cq_entries))
+        error = set_up_sized(uring, may_defer, entries, cq_entries);
+    for (uint32_t i = 0; error == -ENOMEM && i < TSUGA_URING_RETRY_COUNT; i++) {
+        nanosleep(&pause, NULL);
+        error = set_up_sized(uring, may_defer, entries, cq_entries);
+    }
+    return error;
+}
+
+static int probe(struct uring *uring, const struct tsuga_ring_config *config)
+{
+    struct io_uring_probe *known = io_uring_get_probe_ring(&uring->mapping);
+
+    if (known == NULL)
+        return -ENOMEM;
+    for (uint32_t kind = 0; kind < TSUGA_RING_KIND_COUNT; kind++)
+        if (io_uring_opcode_supported(known, operations[kind].opcode))
+            uring->supported_kinds |= 1u << kind;
+    io_uring_free_probe(known);
+    if (!may_use(config, TSUGA_FEATURE_BIND_LISTEN))
+        uring->supported_kinds &= ~(1u << TSUGA_RING_BIND | 1u << TSUGA_RING_LISTEN);
+    return 0;
+}
+
+/* What makes enter cheaper; each of it can be missing. */
+static void speed_up(struct uring *uring, const struct tsuga_ring_config *config)
+{
+    /* Every enter also runs deferred work: no completion appears otherwise. */
+    uring->enter_flags = IORING_ENTER_GETEVENTS;
+    uring->enter_fd = uring->mapping.ring_fd;
+    if (may_use(config, TSUGA_FEATURE_REGISTERED_RING) &&
+        io_uring_register_ring_fd(&uring->mapping) == 1) {
+        uring->enter_fd = uring->mapping.enter_ring_fd;
+        uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
+    }
+    if (may_use(config, TSUGA_FEATURE_NO_IOWAIT) &&
+        (uring->mapping.features & TSUGA_URING_FEAT_NO_IOWAIT) != 0)
+        uring->enter_flags |= TSUGA_URING_ENTER_NO_IOWAIT;
+}
+
+static void attach_words(struct uring *uring)
+{
+    const struct io_uring_sq *sq = &uring->mapping.sq;
+    const struct io_uring_cq *cq = &uring->mapping.cq;
+
+    uring->sqes = sq->sqes;
+    uring->sq_mask = sq->ring_mask;
+    uring->sq_head_word = (_Atomic uint32_t *)sq->khead;
+    uring->sq_tail_word = (_Atomic uint32_t *)sq->ktail;
+    uring->cqes = cq->cqes;
+    uring->cq_mask = cq->ring_mask;
+    uring->cq_head_word = (_Atomic uint32_t *)cq->khead;
+    for (uint32_t i = 0; i < sq->ring_entries; i++)
+        sq->array[i] = i;
+    uring->ring = (struct tsuga_ring){
+        .ops = &ops,
+        .room_count = sq->ring_entries,
+        .entries = sq->ring_entries,
+        .cq_entries = cq->ring_entries,
+        .news_head = uring->cq_head_word,
+        .news_tail = (_Atomic uint32_t *)cq->ktail,
+        .news_flags = (_Atomic uint32_t *)sq->kflags,
+        .news_mask = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW,
+    };
+}
+
+static int equip(struct uring *uring, const struct tsuga_ring_config *config)
+{
+    /* Of this thread: 500 blocked splices without a cap were 500 kernel threads. */
+    unsigned workers[] = {config->io_workers_bounded, config->io_workers_unbounded};
+    int error = io_uring_register_iowq_max_workers(&uring->mapping, workers);
+
+    if (error == 0)
+        error = probe(uring, config);
+    if (error != 0)
+        return error;
+    speed_up(uring, config);
+    attach_words(uring);
+    return 0;
+}
+
+int tsuga_ring_uring_create(void *context, const struct tsuga_ring_config *config,
+                            struct tsuga_ring **out)
+{
+    const struct tsuga_memory *memory = context;
+    struct uring *uring = tsuga_memory_alloc_zeroed(memory, sizeof(*uring));
+    int error;
+
+    if (uring == NULL)
+        return -ENOMEM;
+    uring->memory = memory;
+    error = set_up(uring, config);
+    if (error != 0)
+        goto free_uring;
+    error = equip(uring, config);
+    if (error != 0)
+        goto exit_queue;
+    *out = &uring->ring;
+    return 0;
+
+exit_queue:
+    io_uring_queue_exit(&uring->mapping);
+free_uring:
+    tsuga_memory_free(memory, uring, sizeof(*uring));
+    return error;
+}
