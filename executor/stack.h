@@ -64,7 +64,9 @@ struct tsuga_stack {
     uint32_t index;
     enum tsuga_stack_state state;
     void *fake_stack; /* AddressSanitizer's, while parked */
-    void *fiber;      /* ThreadSanitizer's, from the first switch to it until abandoned */
+    void *fiber;      /* ThreadSanitizer's */
+    unsigned fiber_starts;
+    unsigned valgrind_id;
 };
 
 /* Where the memory comes from; tests bring one that fails. Each returns 0 or -errno. */
@@ -117,8 +119,7 @@ struct tsuga_stack_pool {
 
     /* owner */
     struct tsuga_stack *current;
-    struct tsuga_stack *departed; /* abandoned by the switch under way */
-    tsuga_stack_entry_fn *entry;  /* of the start under way */
+    tsuga_stack_entry_fn *entry; /* of the start under way */
     void *context;
     struct tsuga_list_node warm; /* latest released first */
     struct tsuga_list_node cold;

@@ -15,6 +15,9 @@
  * earlier call parked with stack pointer load_sp. Returns when somebody resumes this one. */
 void tsuga_switch(void **save_sp, void *load_sp);
 
+/* Resumes the stack that was parked with stack pointer load_sp and forgets the running one. */
+_Noreturn void tsuga_switch_resume(void *load_sp);
+
 /* Parks the running stack likewise, then calls entry(context) on an empty stack that begins below
  * `top` (aligned to 16 bytes). entry must not return; unwinders see it as the outermost frame. */
 void tsuga_switch_start(void **save_sp, void *top, void (*entry)(void *context), void *context);

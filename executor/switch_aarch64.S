@@ -12,9 +12,9 @@
  */
     .text
 
+    /* Expects the caller's rules at the entry of a function; x0 says where to keep the stack
+     * pointer. Leaves fpcr in x9. */
     .macro PARK
-    .cfi_startproc
-    hint    34              /* bti c */
     sub     sp, sp, #176
     .cfi_def_cfa_offset 176
     stp     x19, x20, [sp, #0]
@@ -53,12 +53,8 @@
     str     x10, [x0]
     .endm
 
-    .globl  tsuga_switch
-    .hidden tsuga_switch
-    .type   tsuga_switch, %function
-    .p2align 5
-tsuga_switch:
-    PARK
+    /* Moves to the stack parked at x1, all but the jump. The running stack's fpcr is in x9. */
+    .macro UNPARK
     /* Both stacks have the same layout here, so the unwind rules stay true across this line. */
     mov     sp, x1
     ldr     x10, [sp, #160]
@@ -97,15 +93,44 @@ tsuga_switch:
     .cfi_restore d13
     .cfi_restore d14
     .cfi_restore d15
+    .endm
+
+    .globl  tsuga_switch
+    .hidden tsuga_switch
+    .type   tsuga_switch, %function
+    .p2align 5
+tsuga_switch:
+    .cfi_startproc
+    hint    34              /* bti c */
+    PARK
+    UNPARK
     ret
     .cfi_endproc
     .size   tsuga_switch, . - tsuga_switch
+
+    .globl  tsuga_switch_resume
+    .hidden tsuga_switch_resume
+    .type   tsuga_switch_resume, %function
+    .p2align 5
+tsuga_switch_resume:
+    .cfi_startproc
+    hint    34              /* bti c */
+    mov     x1, x0
+    mrs     x9, fpcr
+    sub     sp, sp, #176    /* a frame of the parked shape for the unwind rules */
+    .cfi_def_cfa_offset 176
+    UNPARK
+    ret
+    .cfi_endproc
+    .size   tsuga_switch_resume, . - tsuga_switch_resume
 
     .globl  tsuga_switch_start
     .hidden tsuga_switch_start
     .type   tsuga_switch_start, %function
     .p2align 5
 tsuga_switch_start:
+    .cfi_startproc
+    hint    34              /* bti c */
     PARK
     /* Here a backtrace of the new stack ends. */
     mov     sp, x1
