@@ -1,0 +1,85 @@
+#include "runtime/config.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+#define GIB (KIB * MIB)
+#define TIB (KIB * GIB)
+#define DAY UINT64_C(86400000) /* in ms */
+
+/* Where a field is, and how large. */
+#define AT(field)                                                                                  \
+    .offset = offsetof(struct tsuga_config, field),                                                \
+    .bytes = sizeof(((struct tsuga_config *)NULL)->field)
+
+#define NUMBER(section_, name_, min_, max_, fallback_)                                             \
+    {                                                                                              \
+        .section = #section_, .name = #name_, .type = TSUGA_CONFIG_NUMBER, AT(section_.name_),     \
+        .min = (min_), .max = (max_), .fallback = (fallback_)                                      \
+    }
+#define POWER(section_, name_, min_, max_, fallback_)                                              \
+    {                                                                                              \
+        .section = #section_, .name = #name_, .type = TSUGA_CONFIG_NUMBER,                         \
+        .shape = TSUGA_CONFIG_POWER_OF_TWO, AT(section_.name_), .min = (min_), .max = (max_),      \
+        .fallback = (fallback_)                                                                    \
+    }
+#define SIZE(section_, name_, shape_, min_, max_, fallback_)                                       \
+    {                                                                                              \
+        .section = #section_, .name = #name_, .type = TSUGA_CONFIG_SIZE, .shape = (shape_),        \
+        AT(section_.name_), .min = (min_), .max = (max_), .fallback = (fallback_)                  \
+    }
+#define WORD(section_, name_, type_, max_, fallback_)                                              \
+    {                                                                                              \
+        .section = #section_, .name = #name_, .type = (type_), AT(section_.name_), .min = 1,       \
+        .max = (max_), .fallback = (fallback_)                                                     \
+    }
+#define TOGGLE(section_, name_, fallback_)                                                         \
+    WORD(section_, name_, TSUGA_CONFIG_TOGGLE, TSUGA_ON, fallback_)
+#define FEATURE(name_, index_)                                                                     \
+    {                                                                                              \
+        .section = "features", .name = #name_, .type = TSUGA_CONFIG_FEATURE, AT(features[index_]), \
+        .min = TSUGA_OFF, .max = TSUGA_ON, .fallback = TSUGA_ON                                    \
+    }
+
+/* All bits from the lowest class to the highest. */
+#define CLASSES_MAX ((UINT64_C(2) << TSUGA_CLASS_MAX) - (UINT64_C(1) << TSUGA_CLASS_MIN))
+
+const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
+    NUMBER(executor, threads, 1, 256, 0),
+    POWER(executor, ring_entries, 1, 32768, 256),
+    POWER(executor, cq_entries, 1, 65536, 0),
+    NUMBER(executor, ops_max, 1, 4194304, 32768),
+    NUMBER(executor, time_slice_us, 1, 60000000, 200),
+    NUMBER(executor, slice_messages, 1, 1000000, 256),
+    NUMBER(executor, watchdog_us, 1, 3600000000, 100000),
+    NUMBER(executor, io_workers_bounded, 1, 4096, 4),
+    NUMBER(executor, io_workers_unbounded, 1, 4096, 16),
+    NUMBER(executor, blocking_threads, 1, 256, 4),
+    TOGGLE(executor, pin, TSUGA_OFF),
+    TOGGLE(executor, steal, TSUGA_ON),
+    NUMBER(actor, stop_ms, 1, DAY, 5000),
+    NUMBER(actor, death_ms, 1, DAY, 5000),
+    NUMBER(actor, shutdown_ms, 1, DAY, 10000),
+    SIZE(ioheap, reserve, TSUGA_CONFIG_ANY, 64 * KIB, 64 * TIB, 64 * GIB),
+    SIZE(ioheap, arena_size, TSUGA_CONFIG_POWER_OF_TWO, 64 * KIB, GIB, 2 * MIB),
+    SIZE(ioheap, segment_min, TSUGA_CONFIG_POWER_OF_TWO, KIB, GIB, KIB),
+    SIZE(ioheap, quota, TSUGA_CONFIG_ANY, 0, 64 * TIB, 0),
+    {.section = "ioheap",
+     .name = "size_classes",
+     .type = TSUGA_CONFIG_CLASSES,
+     AT(ioheap.size_classes),
+     .min = UINT64_C(1) << TSUGA_CLASS_MIN,
+     .max = CLASSES_MAX},
+    NUMBER(ioheap, decay_ms, 1, DAY, 1000),
+    TOGGLE(ioheap, guard, TSUGA_OFF),
+    NUMBER(mailbox, capacity, 0, 1u << 31, 0),
+    WORD(mailbox, full, TSUGA_CONFIG_FULL, TSUGA_FULL_DROP, TSUGA_FULL_FAIL),
+    SIZE(stack, size, TSUGA_CONFIG_WHOLE_PAGES, 16 * KIB, 64 * MIB, 64 * KIB),
+    NUMBER(stack, pool, 1, 1u << 20, 64),
+    NUMBER(stack, count_max, 1, 1u << 20, 16384),
+    FEATURE(defer_taskrun, TSUGA_FEATURE_DEFER_TASKRUN),
+    FEATURE(registered_ring, TSUGA_FEATURE_REGISTERED_RING),
+    FEATURE(no_iowait, TSUGA_FEATURE_NO_IOWAIT),
+    FEATURE(bind_listen, TSUGA_FEATURE_BIND_LISTEN),
+    FEATURE(guard_install, TSUGA_FEATURE_GUARD_INSTALL),
+    WORD(log, level, TSUGA_CONFIG_LEVEL, TSUGA_LOG_DEBUG, TSUGA_LOG_WARN),
+};
