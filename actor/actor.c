@@ -27,7 +27,8 @@ static void set_options(struct tsuga_actor *actor, const struct tsuga_spawn_opti
     actor->name = options->name;
     actor->ioheap_quota = options->ioheap_quota;
     actor->ioheap_classes = options->ioheap_size_classes;
-    actor->mailbox_full = (uint8_t)options->mailbox_full;
+    atomic_store_explicit(&actor->mailbox_full, (uint8_t)options->mailbox_full,
+                          memory_order_relaxed);
     actor->is_pinned = options->placement == TSUGA_PLACE_EXECUTOR;
     actor->receives_stop = options->receives_stop;
 }
@@ -45,14 +46,19 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     set_options(actor, options);
     actor->state = state;
     actor->status = TSUGA_ACTOR_FRESH;
-    actor->has_seen_stop = false;
-    actor->stop_is_due = false;
+    actor->seen_stop = TSUGA_STOP_NONE;
     actor->reason = TSUGA_NORMAL;
     actor->current = NULL;
     actor->kept = NULL;
     actor->room_wanted = NULL;
     actor->hooks = NULL;
-    tsuga_mailbox_init(&actor->mailbox, options->mailbox_capacity);
+    tsuga_mailbox_open(&actor->mailbox, options->mailbox_capacity);
+    /* Sequentially consistent: a runtime's stop either finds the actor alive, or has been announced
+     * before whoever spawns looks for it. */
+    atomic_store_explicit(
+        &actor->life,
+        tsuga_actor_life(tsuga_actor_generation(actor), TSUGA_LIFE_ALIVE, TSUGA_STOP_NONE),
+        memory_order_seq_cst);
     return 0;
 }
 
@@ -62,14 +68,14 @@ int tsuga_actor_raise_stop(struct tsuga_actor *actor, uint32_t generation,
     uint64_t seen = atomic_load_explicit(&actor->life, memory_order_seq_cst);
 
     do {
-        if (seen >> 32 != generation)
+        if (seen >> 32 != generation || (seen & TSUGA_LIFE_ALIVE) == 0)
             return -ESRCH;
-        if ((seen & UINT32_MAX) >= (uint64_t)level)
+        if ((seen & UINT8_MAX) >= (uint64_t)level)
             return -EALREADY;
         /* Pairs with tsuga_actor_stop_level(). */
-    } while (!atomic_compare_exchange_weak_explicit(&actor->life, &seen,
-                                                    tsuga_actor_life(generation, level),
-                                                    memory_order_seq_cst, memory_order_seq_cst));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &actor->life, &seen, tsuga_actor_life(generation, TSUGA_LIFE_ALIVE, level),
+        memory_order_seq_cst, memory_order_seq_cst));
     return 0;
 }
 
@@ -97,9 +103,21 @@ void tsuga_actor_vacate(struct tsuga_actor *actor, struct tsuga_message **rest)
     actor->status = TSUGA_ACTOR_ENDED;
     /* The life word first: whoever reads the old generation and posts all the same is caught by
      * the closed inlet, or, in a later life, by the generation in the message. */
-    atomic_store_explicit(&actor->life, tsuga_actor_life(next, TSUGA_STOP_NONE),
+    atomic_store_explicit(&actor->life, tsuga_actor_life(next, 0, TSUGA_STOP_NONE),
                           memory_order_seq_cst);
     tsuga_mailbox_close(&actor->mailbox, rest);
+}
+
+int tsuga_actor_add_hook(struct tsuga_actor *actor, void (*run)(void *context), void *context,
+                         const struct tsuga_memory *memory)
+{
+    struct tsuga_exit_hook *hook = tsuga_memory_alloc(memory, sizeof(*hook));
+
+    if (hook == NULL)
+        return -ENOMEM;
+    *hook = (struct tsuga_exit_hook){actor->hooks, run, context};
+    actor->hooks = hook;
+    return 0;
 }
 
 struct tsuga_id tsuga_self(const struct tsuga_actor *self)

@@ -47,18 +47,17 @@ struct tsuga_actor {
     struct tsuga_mailbox mailbox;
 
     /* any thread */
-    _Atomic uint64_t life;      /* generation << 32 | stop level; see tsuga_actor_life() */
-    _Atomic(void *) home;       /* the executor that runs it */
-    uint32_t slot;              /* const after init */
-    _Atomic uint32_t next_free; /* in a list of free slots: slot + 1 of the next, 0: none */
+    _Atomic uint64_t life;        /* see tsuga_actor_life() */
+    _Atomic(void *) home;         /* the executor that runs it */
+    _Atomic uint8_t mailbox_full; /* enum tsuga_full */
+    uint32_t slot;                /* const after init */
+    uint32_t next_free;           /* in a list of free slots: slot + 1 of the next, 0: none */
 
     /* owner */
     uint8_t status; /* enum tsuga_actor_status */
-    uint8_t mailbox_full;
     bool is_pinned; /* to its executor */
     bool receives_stop;
-    bool has_seen_stop;
-    bool stop_is_due; /* a TSUGA_MESSAGE_STOP is to be delivered */
+    uint8_t seen_stop; /* enum tsuga_stop_level that its executor has acted on */
     int32_t reason;
     tsuga_behaviour_fn *behaviour;
     tsuga_body_fn *first; /* start or body */
@@ -76,9 +75,13 @@ struct tsuga_actor {
     struct tsuga_exit_hook *hooks;     /* latest first */
 };
 
-static inline uint64_t tsuga_actor_life(uint32_t generation, enum tsuga_stop_level level)
+#define TSUGA_LIFE_ALIVE UINT64_C(0x100)
+
+/* The life word: generation << 32, whether somebody lives in the slot, and the stop level. */
+static inline uint64_t tsuga_actor_life(uint32_t generation, uint64_t alive,
+                                        enum tsuga_stop_level level)
 {
-    return (uint64_t)generation << 32 | (uint64_t)level;
+    return (uint64_t)generation << 32 | alive | (uint64_t)level;
 }
 
 static inline uint32_t tsuga_actor_generation(const struct tsuga_actor *actor)
@@ -91,7 +94,7 @@ static inline uint32_t tsuga_actor_generation(const struct tsuga_actor *actor)
 static inline enum tsuga_stop_level tsuga_actor_stop_level(const struct tsuga_actor *actor)
 {
     return (enum tsuga_stop_level)(atomic_load_explicit(&actor->life, memory_order_seq_cst) &
-                                   UINT32_MAX);
+                                   UINT8_MAX);
 }
 
 static inline struct tsuga_id tsuga_actor_id(const struct tsuga_actor *actor)
@@ -99,9 +102,8 @@ static inline struct tsuga_id tsuga_actor_id(const struct tsuga_actor *actor)
     return (struct tsuga_id){(uint64_t)tsuga_actor_generation(actor) << 32 | actor->slot};
 }
 
-/* Fill in a free slot from options that were checked; the actor can be posted to afterwards.
- *
- * capacity, full  the mailbox's, resolved.
+/* Fill in a free slot from options that were checked and are complete; the actor is alive then,
+ * and can be posted to.
  *
  * Errors: -ENOMEM, and the slot is as before.
  * Thread: whoever took the slot from the table. */
@@ -113,6 +115,10 @@ TSUGA_NODISCARD int tsuga_actor_init(struct tsuga_actor *actor,
  * -EALREADY it was at this level; -ESRCH another lives here, or nobody. Thread: any. */
 TSUGA_NODISCARD int tsuga_actor_raise_stop(struct tsuga_actor *actor, uint32_t generation,
                                            enum tsuga_stop_level level);
+
+/* Have `run(context)` called when the actor ends. Errors: -ENOMEM. */
+TSUGA_NODISCARD int tsuga_actor_add_hook(struct tsuga_actor *actor, void (*run)(void *context),
+                                         void *context, const struct tsuga_memory *memory);
 
 /* Run the exit hooks and the state's destructor, and free the state. */
 void tsuga_actor_fini(struct tsuga_actor *actor, const struct tsuga_memory *memory);

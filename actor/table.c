@@ -46,8 +46,8 @@ static int grow(struct tsuga_actor_table *table)
         struct tsuga_actor *actor = (void *)(chunk + i * table->actor_bytes);
 
         actor->slot = first + i;
-        atomic_init(&actor->life, tsuga_actor_life(1, TSUGA_STOP_NONE));
-        tsuga_mailbox_init_closed(&actor->mailbox);
+        atomic_init(&actor->life, tsuga_actor_life(1, 0, TSUGA_STOP_NONE));
+        tsuga_mailbox_init(&actor->mailbox);
     }
     /* Releases publish the slots; both pair with the acquires in the header. */
     atomic_store_explicit(&table->chunks[index], chunk, memory_order_release);
@@ -59,7 +59,7 @@ static int grow(struct tsuga_actor_table *table)
 static struct tsuga_actor *pop(struct tsuga_actor_table *table, struct tsuga_actor **list)
 {
     struct tsuga_actor *actor = *list;
-    uint32_t next = atomic_load_explicit(&actor->next_free, memory_order_relaxed);
+    uint32_t next = actor->next_free;
 
     *list = next == 0 ? NULL : tsuga_actor_table_at(table, next - 1);
     return actor;
@@ -67,9 +67,7 @@ static struct tsuga_actor *pop(struct tsuga_actor_table *table, struct tsuga_act
 
 static void push(struct tsuga_actor **list, struct tsuga_actor *actor)
 {
-    uint32_t next = *list == NULL ? 0 : (*list)->slot + 1;
-
-    atomic_store_explicit(&actor->next_free, next, memory_order_relaxed);
+    actor->next_free = *list == NULL ? 0 : (*list)->slot + 1;
     *list = actor;
 }
 

@@ -24,43 +24,44 @@ static void append(struct tsuga_lane_list *lane, struct tsuga_message *message)
     lane->last = message;
 }
 
-static void init(struct tsuga_mailbox *mailbox, struct tsuga_message *inlet, uint32_t capacity)
+void tsuga_mailbox_init(struct tsuga_mailbox *mailbox)
 {
-    mailbox->capacity = capacity;
     for (unsigned lane = 0; lane < TSUGA_LANE_COUNT; lane++)
         mailbox->lanes[lane] = (struct tsuga_lane_list){NULL, NULL};
-    atomic_store_explicit(&mailbox->user_count, 0, memory_order_relaxed);
-    /* Publishes the empty lanes. Pairs with the acquire in push(). */
-    atomic_store_explicit(&mailbox->inlet, inlet, memory_order_release);
+    atomic_init(&mailbox->user_count, 0);
+    atomic_init(&mailbox->capacity, 0);
+    atomic_init(&mailbox->inlet, closed());
 }
 
-void tsuga_mailbox_init(struct tsuga_mailbox *mailbox, uint32_t capacity)
+void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity)
 {
-    init(mailbox, NULL, capacity);
+    TSUGA_ASSERT(tsuga_mailbox_is_drained(mailbox));
+    atomic_store_explicit(&mailbox->capacity, capacity, memory_order_relaxed);
+    /* Publishes the actor. Pairs with the acquire in push(). */
+    atomic_store_explicit(&mailbox->inlet, NULL, memory_order_release);
 }
 
-void tsuga_mailbox_init_closed(struct tsuga_mailbox *mailbox)
+void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
 {
-    init(mailbox, closed(), 0);
+    if ((message->flags & TSUGA_MESSAGE_COUNTED) == 0)
+        return;
+    message->flags &= (uint8_t)~TSUGA_MESSAGE_COUNTED;
+    atomic_fetch_sub_explicit(&mailbox->user_count, 1, memory_order_relaxed);
 }
 
 /* Room is taken before the push and given back when the push is refused, so the count may be too
  * high for a moment but never too low: the capacity is never exceeded. */
-static bool reserve(struct tsuga_mailbox *mailbox, const struct tsuga_message *message)
+static bool reserve(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
 {
-    if (mailbox->capacity == 0 || message->lane != TSUGA_LANE_USER)
-        return true;
-    if (atomic_fetch_add_explicit(&mailbox->user_count, 1, memory_order_relaxed) <
-        mailbox->capacity)
-        return true;
-    tsuga_mailbox_credit(mailbox);
-    return false;
-}
+    uint32_t capacity = atomic_load_explicit(&mailbox->capacity, memory_order_relaxed);
 
-void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox)
-{
-    if (mailbox->capacity != 0)
-        atomic_fetch_sub_explicit(&mailbox->user_count, 1, memory_order_relaxed);
+    if (capacity == 0 || message->lane != TSUGA_LANE_USER)
+        return true;
+    message->flags |= TSUGA_MESSAGE_COUNTED;
+    if (atomic_fetch_add_explicit(&mailbox->user_count, 1, memory_order_relaxed) < capacity)
+        return true;
+    tsuga_mailbox_credit(mailbox, message);
+    return false;
 }
 
 static enum tsuga_posted push(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
@@ -81,14 +82,13 @@ static enum tsuga_posted push(struct tsuga_mailbox *mailbox, struct tsuga_messag
 
 enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
 {
-    bool is_user = message->lane == TSUGA_LANE_USER;
     enum tsuga_posted posted;
 
     if (!reserve(mailbox, message))
         return TSUGA_POSTED_FULL;
     posted = push(mailbox, message);
-    if (posted == TSUGA_POSTED_DEAD && is_user)
-        tsuga_mailbox_credit(mailbox);
+    if (posted == TSUGA_POSTED_DEAD)
+        tsuga_mailbox_credit(mailbox, message);
     return posted;
 }
 
@@ -156,6 +156,7 @@ void tsuga_mailbox_collect(struct tsuga_mailbox *mailbox, uint32_t generation,
         if (message->to_generation == generation) {
             append(&mailbox->lanes[message->lane], message);
         } else {
+            tsuga_mailbox_credit(mailbox, message);
             message->next = *strays;
             *strays = message;
         }
@@ -163,11 +164,13 @@ void tsuga_mailbox_collect(struct tsuga_mailbox *mailbox, uint32_t generation,
     }
 }
 
-static void prepend_all(struct tsuga_message **list, struct tsuga_message *messages)
+static void set_aside(struct tsuga_mailbox *mailbox, struct tsuga_message *messages,
+                      struct tsuga_message **list)
 {
     while (messages != NULL) {
         struct tsuga_message *next = messages->next;
 
+        tsuga_mailbox_credit(mailbox, messages);
         messages->next = *list;
         *list = messages;
         messages = next;
@@ -176,44 +179,54 @@ static void prepend_all(struct tsuga_message **list, struct tsuga_message *messa
 
 void tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **rest)
 {
-    prepend_all(rest, take_inlet(mailbox, closed()));
-    prepend_all(rest, mailbox->lanes[TSUGA_LANE_SYSTEM].first);
-    prepend_all(rest, mailbox->lanes[TSUGA_LANE_USER].first);
+    set_aside(mailbox, take_inlet(mailbox, closed()), rest);
+    set_aside(mailbox, mailbox->lanes[TSUGA_LANE_SYSTEM].first, rest);
+    set_aside(mailbox, mailbox->lanes[TSUGA_LANE_USER].first, rest);
     mailbox->lanes[TSUGA_LANE_SYSTEM].first = NULL;
     mailbox->lanes[TSUGA_LANE_USER].first = NULL;
 }
 
-/* The place that holds the first accepted message of a lane, or NULL. */
-static struct tsuga_message **find(struct tsuga_lane_list *lane, tsuga_mailbox_accepts_fn *accepts,
-                                   const void *context, struct tsuga_message **previous)
+static struct tsuga_message *unlink_first(struct tsuga_lane_list *lane,
+                                          tsuga_mailbox_accepts_fn *accepts, const void *context)
 {
-    *previous = NULL;
-    for (struct tsuga_message **place = &lane->first; *place != NULL; place = &(*place)->next) {
-        if (accepts(*place, context))
-            return place;
-        *previous = *place;
+    struct tsuga_message *previous = NULL;
+    struct tsuga_message *message = lane->first;
+
+    while (message != NULL && !accepts(message, context)) {
+        previous = message;
+        message = message->next;
     }
-    return NULL;
+    if (message == NULL)
+        return NULL;
+    if (previous == NULL)
+        lane->first = message->next;
+    else
+        previous->next = message->next;
+    if (lane->last == message)
+        lane->last = previous;
+    return message;
 }
 
 struct tsuga_message *tsuga_mailbox_take(struct tsuga_mailbox *mailbox,
                                          tsuga_mailbox_accepts_fn *accepts, const void *context)
 {
     for (unsigned i = 0; i < TSUGA_LANE_COUNT; i++) {
-        struct tsuga_lane_list *lane = &mailbox->lanes[i];
-        struct tsuga_message *previous;
-        struct tsuga_message **place = find(lane, accepts, context, &previous);
-        struct tsuga_message *found;
+        struct tsuga_message *found = unlink_first(&mailbox->lanes[i], accepts, context);
 
-        if (place == NULL)
-            continue;
-        found = *place;
-        *place = found->next;
-        if (lane->last == found)
-            lane->last = previous;
-        return found;
+        if (found != NULL)
+            return found;
     }
     return NULL;
+}
+
+static bool is_this_one(const struct tsuga_message *message, const void *context)
+{
+    return message == context;
+}
+
+void tsuga_mailbox_remove(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
+{
+    (void)unlink_first(&mailbox->lanes[message->lane], is_this_one, message);
 }
 
 const struct tsuga_message *tsuga_mailbox_peek(const struct tsuga_mailbox *mailbox,

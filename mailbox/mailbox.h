@@ -41,8 +41,10 @@ struct tsuga_lane_list {
 struct tsuga_mailbox {
     /* any thread */
     _Atomic(struct tsuga_message *) inlet;
-    _Atomic uint32_t user_count; /* posted and not yet taken; counted only with a capacity */
-    uint32_t capacity;           /* const after init; 0: unlimited */
+    _Atomic uint32_t user_count; /* messages with TSUGA_MESSAGE_COUNTED that are on their way to
+                                    it or in it; never reset, so that a late sender of an earlier
+                                    life gives back exactly what it took */
+    _Atomic uint32_t capacity;   /* 0: unlimited */
     /* owner */
     struct tsuga_lane_list lanes[TSUGA_LANE_COUNT];
 };
@@ -54,11 +56,12 @@ enum tsuga_posted {
     TSUGA_POSTED_DEAD, /* refused: closed */
 };
 
-/* Starts awake and empty: the first turn is scheduled by whoever makes the actor. */
-void tsuga_mailbox_init(struct tsuga_mailbox *mailbox, uint32_t capacity);
+/* Starts closed, as the mailbox of a slot in which nobody has lived yet. */
+void tsuga_mailbox_init(struct tsuga_mailbox *mailbox);
 
-/* Starts closed, as the mailbox of a slot that nobody lives in. */
-void tsuga_mailbox_init_closed(struct tsuga_mailbox *mailbox);
+/* Opens a closed mailbox, awake and empty: the first turn is scheduled by whoever makes the actor.
+ */
+void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity);
 
 /* Push one message. On FULL and DEAD it stays the caller's. Only the user lane has a capacity.
  * Thread: any. */
@@ -96,8 +99,20 @@ const struct tsuga_message *tsuga_mailbox_peek(const struct tsuga_mailbox *mailb
                                                tsuga_mailbox_accepts_fn *accepts,
                                                const void *context);
 
-/* Give back the room of a user message that was taken; a no-op without a capacity. */
-void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox);
+/* Take one message out of its lane, in which it is. Cost: linear in what lies before it. */
+void tsuga_mailbox_remove(struct tsuga_mailbox *mailbox, struct tsuga_message *message);
+
+/* Whether a user message would be accepted now. Thread: any. */
+static inline bool tsuga_mailbox_has_room(const struct tsuga_mailbox *mailbox)
+{
+    uint32_t capacity = atomic_load_explicit(&mailbox->capacity, memory_order_relaxed);
+
+    return capacity == 0 ||
+           atomic_load_explicit(&mailbox->user_count, memory_order_relaxed) < capacity;
+}
+
+/* Give back the room that a message took, if it did: when it is taken, refused or set aside. */
+void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox, struct tsuga_message *message);
 
 /* Take the first message of the lanes without asking; NULL when they are empty. */
 static inline struct tsuga_message *tsuga_mailbox_take_first(struct tsuga_mailbox *mailbox)

@@ -22,6 +22,13 @@ enum tsuga_message_type {
     TSUGA_TYPE_STOP = TSUGA_MESSAGE_STOP,
     TSUGA_TYPE_ROOM_WANTED, /* a sender waits for room in the receiver's mailbox */
     TSUGA_TYPE_ROOM,        /* the answer: try again */
+    TSUGA_TYPE_GIFT,        /* a descriptor for its new owner */
+};
+
+/* Bits of tsuga_message.flags. */
+enum {
+    TSUGA_MESSAGE_KEPT = 1 << 0,    /* by tsuga_message_keep() */
+    TSUGA_MESSAGE_COUNTED = 1 << 1, /* takes room in a mailbox */
 };
 
 struct tsuga_message {
@@ -30,8 +37,8 @@ struct tsuga_message {
     uint32_t to_generation; /* of the receiver; a successor in its slot must not see it */
     uint8_t lane;           /* enum tsuga_lane */
     uint8_t type;           /* enum tsuga_message_type */
-    uint8_t is_kept;        /* by tsuga_message_keep() */
-    uint8_t reserved;
+    uint8_t flags;          /* TSUGA_MESSAGE_* bits */
+    uint8_t hold_count;     /* of an operation record: cancels that still name it */
 };
 
 /* A message with bytes of its own, or a system node. */
