@@ -1,0 +1,59 @@
+/*
+ * A bounded pool of threads for calls that block and have no operation.
+ *
+ * Jobs run in the order in which they were submitted. Threads start when a job waits and no thread
+ * is idle, and end after a while without work. Signals are blocked in them.
+ *
+ * Owner: the runtime. Thread: any.
+ */
+#ifndef TSUGA_EXECUTOR_BLOCKING_H
+#define TSUGA_EXECUTOR_BLOCKING_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/assert.h"
+#include "runtime/base/list.h"
+
+enum tsuga_blocking_state {
+    TSUGA_BLOCKING_QUEUED,
+    TSUGA_BLOCKING_RUNNING,
+    TSUGA_BLOCKING_DONE,
+};
+
+/* Intrusive in what the job is about; the submitter's until done() has been called. */
+struct tsuga_blocking_job {
+    struct tsuga_list_node link;
+    void (*run)(struct tsuga_blocking_job *job);  /* on a thread of the pool */
+    void (*done)(struct tsuga_blocking_job *job); /* there too; the pool is finished with the job */
+    enum tsuga_blocking_state state;              /* under the pool's lock */
+};
+
+struct tsuga_blocking {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    pthread_cond_t gone; /* a thread has ended */
+    struct tsuga_list_node queue;
+    uint32_t queue_count;
+    uint32_t thread_count;
+    uint32_t thread_count_max;
+    uint32_t idle_count;
+    bool is_stopping;
+};
+
+/* Errors: those of pthread_cond_init(3). Undo with fini. */
+TSUGA_NODISCARD int tsuga_blocking_init(struct tsuga_blocking *pool, uint32_t thread_count_max);
+
+/* Waits for running jobs. Nothing is queued any more, and nobody submits. */
+void tsuga_blocking_fini(struct tsuga_blocking *pool);
+
+/* Errors: -EAGAIN, -ENOMEM no thread runs and none could be made; the job is not queued. */
+TSUGA_NODISCARD int tsuga_blocking_submit(struct tsuga_blocking *pool,
+                                          struct tsuga_blocking_job *job);
+
+/* True when the job had not started: it never will, and done() is not called. */
+TSUGA_NODISCARD bool tsuga_blocking_cancel(struct tsuga_blocking *pool,
+                                           struct tsuga_blocking_job *job);
+
+#endif

@@ -1,0 +1,236 @@
+/* From a result to a message: what happens to an operation when the kernel has spoken. */
+#include <errno.h>
+#include <linux/stat.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+#include "executor/turn.h"
+#include "runtime/base/assert.h"
+#include "runtime/base/sanitize.h"
+
+static void close_quietly(struct tsuga_executor *executor, int fd)
+{
+    struct tsuga_ring_request request = {
+        .kind = TSUGA_RING_CLOSE, .fd = fd, .user_data = TSUGA_RESULT_OWN};
+
+    executor->own_inflight++;
+    tsuga_executor_request(executor, &request);
+}
+
+/* A new descriptor belongs to the actor; nobody's is closed. */
+static void own_descriptor(struct tsuga_record *record, bool is_wanted)
+{
+    struct tsuga_io *io = record->io;
+    struct tsuga_executor *executor = io->executor;
+    int fd = record->result;
+
+    if (fd < 0)
+        return;
+    if (is_wanted) {
+        int error = tsuga_descriptors_claim(&executor->shared->descriptors, io, fd);
+
+        if (error == 0)
+            return;
+        record->result = error;
+    }
+    close_quietly(executor, fd);
+}
+
+static void disarm(struct tsuga_record *record)
+{
+    struct tsuga_extra *extra = tsuga_record_extra(record);
+    struct tsuga_io *io = record->io;
+    struct tsuga_deadline *deadline;
+
+    if (extra == NULL || extra->deadline_slot == 0)
+        return;
+    deadline = tsuga_slab_at(&io->slab, extra->deadline_slot - 1);
+    (void)tsuga_timers_cancel(&io->executor->timers, &deadline->alarm.timer);
+    tsuga_slab_give(&io->slab, extra->deadline_slot - 1);
+    extra->deadline_slot = 0;
+}
+
+static void start_waiting_close(struct tsuga_descriptor *entry)
+{
+    struct tsuga_record *closer = entry->closer;
+
+    entry->closer = NULL;
+    tsuga_record_start_close(closer);
+}
+
+static void leave_descriptor(struct tsuga_record *record)
+{
+    struct tsuga_descriptor *entry;
+
+    if ((record->flags & TSUGA_RECORD_COUNTED) == 0)
+        return;
+    record->flags &= (uint16_t)~TSUGA_RECORD_COUNTED;
+    entry = tsuga_descriptors_at(&record->io->executor->shared->descriptors, record->fd);
+    TSUGA_VERIFY(entry->in_use > 0); /* else a close could overtake an operation */
+    if (--entry->in_use == 0 && entry->closer != NULL)
+        start_waiting_close(entry);
+}
+
+/* The kernel no longer has the lease; the message has it instead. */
+static void unpin(struct tsuga_record *record)
+{
+    if ((record->flags & TSUGA_RECORD_LEASE) == 0)
+        return;
+    record->buffer.lease->user_count++;
+    if ((record->flags & TSUGA_RECORD_BRINGS) != 0)
+        record->buffer.lease->bytes = record->result > 0 ? (uint32_t)record->result : 0;
+    tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);
+}
+
+/* The target of a cancel may be reused now: the kernel no longer looks for it. */
+static void end_user_cancel(struct tsuga_record *record)
+{
+    struct tsuga_extra *extra = tsuga_record_extra(record);
+
+    if (record->kind == TSUGA_OP_CANCEL && extra->argument.target != 0)
+        tsuga_record_unhold((struct tsuga_record *)(uintptr_t)extra->argument.target);
+}
+
+/* AddressSanitizer does not see the kernel's writes: memory that was given away while the kernel
+ * still had it is found here. */
+static void check_buffer(const struct tsuga_record *record)
+{
+    const struct tsuga_lease_entry *lease = record->buffer.lease;
+
+    if (record->buffer.block == NULL)
+        return;
+    if ((record->flags & TSUGA_RECORD_LEASE) != 0)
+        TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(lease->block, lease->capacity_bytes));
+    else
+        TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(record->buffer.block, 1));
+}
+
+void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more)
+{
+    struct tsuga_io *io = record->io;
+    struct tsuga_executor *executor = io->executor;
+    bool is_wanted = io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
+
+    TSUGA_VERIFY(record->state == TSUGA_RECORD_INFLIGHT); /* exactly one end */
+    tsuga_count(&executor->counters.ops_completions, 1);
+    if (has_more)
+        return; /* not the last word: nothing is released */
+    check_buffer(record);
+    disarm(record);
+    if ((record->flags & TSUGA_RECORD_EXPIRED) != 0 && result == -ECANCELED)
+        result = -ETIMEDOUT;
+    if (record->kind == TSUGA_OP_TIMEOUT && result == -ETIME)
+        result = 0;
+    record->result = result;
+    record->state = TSUGA_RECORD_DONE;
+    executor->ops_inflight--;
+    io->inflight--;
+    leave_descriptor(record);
+    if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
+        own_descriptor(record, is_wanted);
+    unpin(record);
+    end_user_cancel(record);
+    if (is_wanted) {
+        tsuga_mailbox_put(&io->seat->actor.mailbox, &record->message);
+        tsuga_turn_wake(io->seat);
+        return;
+    }
+    tsuga_record_give(record);
+    tsuga_io_settle(io);
+}
+
+static void count_copied(struct tsuga_io *io, size_t bytes)
+{
+    tsuga_count(&io->executor->counters.copied_bytes, bytes);
+}
+
+/* Scatter over the user's vectors what the kernel put into ours; the tail is left alone. */
+static void copy_vectors(struct tsuga_record *record, const struct tsuga_extra *extra)
+{
+    const struct iovec *ours = record->buffer.block;
+    const struct iovec *theirs = ours + extra->into_bytes;
+    size_t left = (size_t)record->result;
+
+    for (size_t i = 0; i < extra->into_bytes && left > 0; i++) {
+        size_t bytes = ours[i].iov_len < left ? ours[i].iov_len : left;
+
+        memcpy(theirs[i].iov_base, ours[i].iov_base, bytes);
+        left -= bytes;
+    }
+}
+
+static void copy_out(struct tsuga_record *record)
+{
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
+
+    if (extra == NULL || record->result < 0)
+        return;
+    if (record->kind == TSUGA_OP_READV) {
+        copy_vectors(record, extra);
+        count_copied(record->io, (size_t)record->result);
+    } else if (record->kind == TSUGA_OP_STATX) {
+        memcpy(extra->into, extra->block, sizeof(struct statx));
+    } else if (extra->into != NULL && (record->flags & TSUGA_RECORD_LEASE) == 0) {
+        size_t bytes =
+            (size_t)record->result < extra->into_bytes ? (size_t)record->result : extra->into_bytes;
+
+        memcpy(extra->into, record->buffer.block, bytes);
+        count_copied(record->io, bytes);
+    }
+}
+
+void tsuga_record_open(struct tsuga_record *record)
+{
+    struct tsuga_io *io = record->io;
+    struct tsuga_extra *extra = tsuga_record_extra(record);
+    struct tsuga_completion *completion = &io->completion;
+
+    TSUGA_ASSERT(record->state == TSUGA_RECORD_DONE);
+    record->state = TSUGA_RECORD_TAKEN;
+    *completion = (struct tsuga_completion){
+        .op = tsuga_record_token(record),
+        .result = record->result,
+        .last = true,
+        .tag = record->message.tag,
+        .context = extra != NULL ? extra->context : record->more.context,
+    };
+    copy_out(record);
+    if ((record->flags & TSUGA_RECORD_LEASE) == 0)
+        return;
+    completion->lease = tsuga_leases_handle(&io->executor->leases, record->buffer.lease);
+    if ((record->flags & TSUGA_RECORD_READS) == 0 || record->result < 0)
+        return;
+    completion->data =
+        extra != NULL && extra->into != NULL ? extra->into : record->buffer.lease->block;
+    completion->bytes = (size_t)record->result;
+}
+
+void tsuga_record_cancel(struct tsuga_record *record)
+{
+    struct tsuga_io *io = record->io;
+    struct tsuga_ring_request request = {.kind = TSUGA_RING_CANCEL,
+                                         .user_data =
+                                             (uint64_t)(uintptr_t)record | TSUGA_RESULT_CANCEL,
+                                         .offset = (uint64_t)(uintptr_t)record};
+
+    if (record->state != TSUGA_RECORD_INFLIGHT || !tsuga_record_hold(record))
+        return;
+    if (record->kind == TSUGA_OP_BLOCKING) {
+        (void)tsuga_job_cancel(record);
+        tsuga_record_unhold(record);
+        return;
+    }
+    io->inflight++;
+    tsuga_executor_request(io->executor, &request);
+}
+
+void tsuga_record_end_cancel(struct tsuga_record *target)
+{
+    struct tsuga_io *io = target->io;
+
+    io->inflight--;
+    tsuga_record_unhold(target);
+    tsuga_io_settle(io);
+}

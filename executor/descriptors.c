@@ -1,0 +1,205 @@
+#include "executor/descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+
+void tsuga_descriptors_init(struct tsuga_descriptors *table, const struct tsuga_memory *memory)
+{
+    table->memory = memory;
+    for (uint32_t i = 0; i < TSUGA_DESCRIPTOR_CHUNKS_MAX; i++)
+        atomic_init(&table->chunks[i], NULL);
+    atomic_init(&table->owned_count, 0);
+}
+
+static size_t chunk_bytes(void)
+{
+    return TSUGA_DESCRIPTOR_CHUNK_SLOTS * sizeof(struct tsuga_descriptor);
+}
+
+void tsuga_descriptors_fini(struct tsuga_descriptors *table)
+{
+    for (uint32_t i = 0; i < TSUGA_DESCRIPTOR_CHUNKS_MAX; i++)
+        tsuga_memory_free(table->memory,
+                          atomic_load_explicit(&table->chunks[i], memory_order_relaxed),
+                          chunk_bytes());
+}
+
+struct tsuga_descriptor *tsuga_descriptors_at(struct tsuga_descriptors *table, int fd)
+{
+    uint32_t number = (uint32_t)fd;
+    struct tsuga_descriptor *chunk;
+
+    if (fd < 0 || number >> TSUGA_DESCRIPTOR_CHUNK_SHIFT >= TSUGA_DESCRIPTOR_CHUNKS_MAX)
+        return NULL;
+    /* Acquire pairs with the exchange in make_chunk(). */
+    chunk = atomic_load_explicit(&table->chunks[number >> TSUGA_DESCRIPTOR_CHUNK_SHIFT],
+                                 memory_order_acquire);
+    return chunk == NULL ? NULL : &chunk[number & (TSUGA_DESCRIPTOR_CHUNK_SLOTS - 1)];
+}
+
+/* Two executors may make the same chunk at once; the second gives its own up. */
+static int make_chunk(struct tsuga_descriptors *table, int fd)
+{
+    uint32_t index = (uint32_t)fd >> TSUGA_DESCRIPTOR_CHUNK_SHIFT;
+    struct tsuga_descriptor *expected = NULL;
+    struct tsuga_descriptor *chunk;
+
+    if (fd < 0 || index >= TSUGA_DESCRIPTOR_CHUNKS_MAX)
+        return -EBADF;
+    chunk = tsuga_memory_alloc_zeroed(table->memory, chunk_bytes());
+    if (chunk == NULL)
+        return -ENOMEM;
+    if (!atomic_compare_exchange_strong_explicit(&table->chunks[index], &expected, chunk,
+                                                 memory_order_acq_rel, memory_order_acquire))
+        tsuga_memory_free(table->memory, chunk, chunk_bytes());
+    return 0;
+}
+
+int tsuga_descriptors_claim(struct tsuga_descriptors *table, struct tsuga_io *io, int fd)
+{
+    struct tsuga_descriptor *entry = tsuga_descriptors_at(table, fd);
+    struct tsuga_io *nobody = NULL;
+
+    if (entry == NULL) {
+        int error = make_chunk(table, fd);
+
+        if (error != 0)
+            return error;
+        entry = tsuga_descriptors_at(table, fd);
+    }
+    /* Acquire pairs with the release in disown(): the fields below are the former owner's. */
+    if (!atomic_compare_exchange_strong_explicit(&entry->owner, &nobody, io, memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        return -EBUSY;
+    entry->in_use = 0;
+    entry->closer = NULL;
+    entry->previous = 0;
+    entry->next = io->owned.first;
+    if (io->owned.first != 0)
+        tsuga_descriptors_at(table, io->owned.first - 1)->previous = fd + 1;
+    io->owned.first = fd + 1;
+    io->owned.count++;
+    atomic_fetch_add_explicit(&table->owned_count, 1, memory_order_relaxed);
+    return 0;
+}
+
+struct tsuga_descriptor *tsuga_descriptors_owned(struct tsuga_descriptors *table,
+                                                 const struct tsuga_io *io, int fd)
+{
+    struct tsuga_descriptor *entry = tsuga_descriptors_at(table, fd);
+
+    if (entry == NULL || atomic_load_explicit(&entry->owner, memory_order_relaxed) != io)
+        return NULL;
+    return entry;
+}
+
+void tsuga_descriptors_disown(struct tsuga_descriptors *table, struct tsuga_io *io, int fd)
+{
+    struct tsuga_descriptor *entry = tsuga_descriptors_at(table, fd);
+
+    if (entry->previous == 0)
+        io->owned.first = entry->next;
+    else
+        tsuga_descriptors_at(table, entry->previous - 1)->next = entry->next;
+    if (entry->next != 0)
+        tsuga_descriptors_at(table, entry->next - 1)->previous = entry->previous;
+    io->owned.count--;
+    atomic_fetch_sub_explicit(&table->owned_count, 1, memory_order_relaxed);
+    /* Pairs with the acquire in claim(). */
+    atomic_store_explicit(&entry->owner, NULL, memory_order_release);
+}
+
+int tsuga_fd_adopt(struct tsuga_actor *self, int fd)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_io *io;
+    int error;
+
+    if (fcntl(fd, F_GETFD) < 0)
+        return -EBADF;
+    error = tsuga_io_open(seat, &io);
+    if (error != 0)
+        return error;
+    return tsuga_descriptors_claim(&io->executor->shared->descriptors, io, fd);
+}
+
+/* The caller's own descriptor, which no operation of its uses. */
+static int find_idle(struct tsuga_seat *seat, int fd)
+{
+    struct tsuga_descriptor *entry;
+
+    if (seat->io == NULL)
+        return -EBADF;
+    entry = tsuga_descriptors_owned(&seat->io->executor->shared->descriptors, seat->io, fd);
+    if (entry == NULL)
+        return -EBADF;
+    return entry->in_use > 0 || entry->closer != NULL ? -EBUSY : 0;
+}
+
+int tsuga_fd_release(struct tsuga_actor *self, int fd)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    int error = find_idle(seat, fd);
+
+    if (error == 0)
+        tsuga_descriptors_disown(&seat->io->executor->shared->descriptors, seat->io, fd);
+    return error;
+}
+
+/* A descriptor travels as a letter of the system lane: whoever moves meanwhile, it arrives in a
+ * turn of its new owner, or among the letters of a dead one. */
+static int *gift_of(struct tsuga_message *message)
+{
+    struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+
+    return (int *)(void *)letter->payload;
+}
+
+void tsuga_descriptors_refuse(struct tsuga_message *message)
+{
+    close(*gift_of(message));
+}
+
+void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message)
+{
+    struct tsuga_shared *shared = tsuga_seat_home(seat)->shared;
+    struct tsuga_io *io;
+    int error = tsuga_io_open(seat, &io);
+
+    if (error == 0)
+        error = tsuga_descriptors_claim(&shared->descriptors, io, *gift_of(message));
+    if (error != 0)
+        tsuga_descriptors_refuse(message);
+    tsuga_executor_discard(shared, message);
+}
+
+int tsuga_fd_give(struct tsuga_actor *self, int fd, struct tsuga_id to)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_shared *shared = executor->shared;
+    struct tsuga_letter *letter;
+    int error = find_idle(seat, fd);
+
+    if (error != 0)
+        return error;
+    letter = tsuga_letters_take(&executor->letters, shared->memory, sizeof(fd));
+    if (letter == NULL)
+        return -ENOMEM;
+    letter->head.lane = TSUGA_LANE_SYSTEM;
+    letter->head.type = TSUGA_TYPE_GIFT;
+    letter->head.flags = 0;
+    *gift_of(&letter->head) = fd;
+    /* Nobody's before it is sent: the receiver may claim it at once. */
+    tsuga_descriptors_disown(&shared->descriptors, seat->io, fd);
+    error = tsuga_executor_deliver(shared, to, &letter->head);
+    if (error == 0)
+        return 0;
+    tsuga_executor_discard(shared, &letter->head);
+    (void)!tsuga_descriptors_claim(&shared->descriptors, seat->io, fd);
+    return error;
+}

@@ -1,0 +1,209 @@
+/* An executor's life: made, started on its own thread, ended. */
+#include "executor/executor.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "executor/io.h"
+
+static _Thread_local struct tsuga_executor *current;
+
+struct tsuga_executor *tsuga_executor_current(void)
+{
+    return current;
+}
+
+static void init_owner_parts(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+    struct tsuga_arena_pool_config arenas = {.decay_ns =
+                                                 shared->config.ioheap.decay_ms * TSUGA_NS_PER_MS};
+
+    executor->now_ns = tsuga_clock_now_ns(&shared->clock);
+    executor->turns_to_tick = 1;
+    executor->ops_max = shared->config.executor.ops_max;
+    tsuga_runqueue_init(&executor->queue);
+    tsuga_fifo_init(&executor->urgent);
+    tsuga_fifo_init(&executor->bound);
+    tsuga_timers_init(&executor->timers, executor->now_ns);
+    tsuga_leases_init(&executor->leases, executor->index, shared->memory);
+    tsuga_list_init(&executor->room_waiters);
+    tsuga_list_init(&executor->orphans);
+    tsuga_arena_pool_init(&executor->arenas, &shared->reserve, &arenas);
+}
+
+int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *shared,
+                        uint32_t index)
+{
+    struct tsuga_stack_config stacks = {
+        .stack_bytes = shared->config.stack.size,
+        .count_max = shared->config.stack.count_max + 1, /* the loop's own */
+        .warm_count_max = shared->config.stack.pool,
+        .no_guard_light = shared->config.features[TSUGA_FEATURE_GUARD_INSTALL] == TSUGA_OFF,
+    };
+    int error;
+
+    memset(executor, 0, sizeof(*executor));
+    executor->shared = shared;
+    executor->index = index;
+    executor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (executor->wake_fd < 0)
+        return -errno;
+    error = tsuga_stack_pool_init(&executor->stacks, &stacks);
+    if (error != 0) {
+        close(executor->wake_fd);
+        return error;
+    }
+    pthread_mutex_init(&executor->heaps_lock, NULL);
+    init_owner_parts(executor);
+    return 0;
+}
+
+void tsuga_executor_fini(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+
+    close(executor->wake_fd);
+    tsuga_stack_pool_fini(&executor->stacks);
+    tsuga_letters_fini(&executor->letters, shared->memory);
+    tsuga_leases_fini(&executor->leases);
+    tsuga_io_free_spares(executor);
+    tsuga_memory_free(shared->memory, executor->backlog.requests,
+                      executor->backlog.count_max * sizeof(*executor->backlog.requests));
+    /* Leaked heaps hold segments that the kernel may still write to: their arenas stay. */
+    if (atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0)
+        tsuga_arena_pool_fini(&executor->arenas);
+    pthread_mutex_destroy(&executor->heaps_lock);
+}
+
+static void pin(const struct tsuga_executor *executor)
+{
+    cpu_set_t allowed;
+    cpu_set_t one;
+    uint32_t left;
+
+    if (executor->shared->config.executor.pin != TSUGA_ON ||
+        sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+        return;
+    left = executor->index % (uint32_t)CPU_COUNT(&allowed);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || left-- > 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        /* Only a wish: an executor that may not be pinned runs all the same. */
+        (void)sched_setaffinity(0, sizeof(one), &one);
+        return;
+    }
+}
+
+/* SIGPIPE comes from writes to broken pipes, which are results here. The rest is for the program's
+ * own threads. */
+static void block_signals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGABRT);
+    sigdelset(&all, SIGTRAP);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static int open_ring(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+    struct tsuga_ring_config config = {
+        .entries = shared->config.executor.ring_entries,
+        .cq_entries = shared->config.executor.cq_entries,
+        .io_workers_bounded = shared->config.executor.io_workers_bounded,
+        .io_workers_unbounded = shared->config.executor.io_workers_unbounded,
+        .features = shared->config.features,
+    };
+    int error = shared->ring_create(shared->ring_context, &config, &executor->ring);
+
+    if (error != 0)
+        return error;
+    /* A completion queue that was halved for lack of memory bounds the operations in flight. */
+    if (executor->ops_max > executor->ring->cq_entries)
+        executor->ops_max = executor->ring->cq_entries;
+    return 0;
+}
+
+/* Closing a ring does not stop the kernel from writing into buffers, so it is drained first. */
+static void close_ring(struct tsuga_executor *executor)
+{
+    tsuga_executor_drain(executor);
+    executor->ring->ops->destroy(executor->ring);
+}
+
+static void announce(struct tsuga_executor *executor, int error)
+{
+    struct tsuga_shared *shared = executor->shared;
+
+    pthread_mutex_lock(&shared->lock);
+    executor->start_error = error;
+    executor->has_started = true;
+    pthread_cond_broadcast(&shared->changed);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+static void run_loop(void *context)
+{
+    struct tsuga_executor *executor = context;
+
+    tsuga_executor_watch(executor);
+    announce(executor, 0);
+    tsuga_executor_loop(executor);
+}
+
+static void *run(void *context)
+{
+    struct tsuga_executor *executor = context;
+    int error;
+
+    block_signals();
+    pin(executor);
+    current = executor;
+    error = open_ring(executor);
+    if (error == 0) {
+        error = tsuga_stack_enter(&executor->stacks, run_loop, executor);
+        close_ring(executor);
+    }
+    current = NULL;
+    if (error != 0)
+        announce(executor, error);
+    return NULL;
+}
+
+int tsuga_executor_start(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+    int error = pthread_create(&executor->thread, NULL, run, executor);
+
+    if (error != 0)
+        return -error;
+    executor->has_thread = true;
+    pthread_mutex_lock(&shared->lock);
+    while (!executor->has_started)
+        pthread_cond_wait(&shared->changed, &shared->lock);
+    error = executor->start_error;
+    pthread_mutex_unlock(&shared->lock);
+    return error;
+}
+
+void tsuga_executor_join(struct tsuga_executor *executor)
+{
+    if (!executor->has_thread)
+        return;
+    tsuga_executor_wake(executor);
+    pthread_join(executor->thread, NULL);
+    executor->has_thread = false;
+}

@@ -1,0 +1,210 @@
+/*
+ * An executor: one thread, one ring, the run queues, and the actors whose home it is.
+ *
+ * The loop runs on a stack of the pool, never on the thread's own. It takes the next actor and
+ * calls its behaviour on the same stack. An actor that blocks keeps the stack it stands on, loop
+ * frames included, and the loop begins anew on another; the loop holds no state across a behaviour,
+ * so nothing is lost. When the actor is resumed, the loop that resumes it is dropped, and when its
+ * behaviour returns, it returns into the loop that had called it.
+ *
+ * A tick looks at everything that comes from outside: results, inbox, timers, queued requests. One
+ * is made every TSUGA_TICK_TURNS turns and whenever the queues are empty. Between turns only the
+ * ring's news words are looked at.
+ *
+ * Invariants:
+ *     an actor is in at most one run queue or inbox, and in none while it runs
+ *     ops_inflight == operations pushed into the ring or the pool without their last result
+ *     no request is half filled at any switch: it is pushed whole
+ *
+ * Owner: the runtime, through struct tsuga_shared. Thread: its own, except where stated.
+ */
+#ifndef TSUGA_EXECUTOR_EXECUTOR_H
+#define TSUGA_EXECUTOR_EXECUTOR_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actor/table.h"
+#include "executor/leases.h"
+#include "executor/ring.h"
+#include "executor/runqueue.h"
+#include "executor/seat.h"
+#include "executor/shared.h"
+#include "executor/stack.h"
+#include "executor/timers.h"
+#include "mailbox/letters.h"
+#include "runtime/base/bits.h"
+#include "runtime/base/list.h"
+
+#define TSUGA_TICK_TURNS    64u
+#define TSUGA_RESULTS_BATCH 64u
+
+/* user_data is a record's address, or one of these. */
+enum {
+    TSUGA_RESULT_CANCEL = 1, /* or-ed to a record's address: a cancel of that record has ended */
+    TSUGA_RESULT_WAKE = 2,   /* the watch on the wake descriptor */
+    TSUGA_RESULT_OWN = 4,    /* a close or cancel of the executor's own */
+    TSUGA_RESULT_SIGNAL = 8, /* the watch on the signal descriptor */
+};
+
+/* Requests that found no room and may not wait: cancels, closes, the watch. In order. */
+struct tsuga_backlog {
+    struct tsuga_ring_request *requests;
+    uint32_t first;
+    uint32_t count;
+    uint32_t count_max;
+};
+
+/* Written by the owner only, read by anybody: relaxed atomics that cost a plain store. */
+struct tsuga_counters {
+    _Atomic uint64_t ended;
+    _Atomic uint64_t messages_sent;
+    _Atomic uint64_t dead_letters;
+    _Atomic uint64_t turns;
+    _Atomic uint64_t steals;
+    _Atomic uint64_t ops_submitted;
+    _Atomic uint64_t ops_completions;
+    _Atomic uint64_t ops_suspended;
+    _Atomic uint64_t ops_inflight;
+    _Atomic uint64_t orphans;
+    _Atomic uint64_t leaked_heaps;
+    _Atomic uint64_t copied_bytes;
+    _Atomic uint64_t enters;
+    _Atomic uint64_t overflows;
+    _Atomic uint64_t allocations;
+    _Atomic uint64_t stacks;
+};
+
+struct tsuga_executor {
+    /* const after init */
+    struct tsuga_shared *shared;
+    uint32_t index;
+    uint32_t ops_max;
+    int wake_fd;
+    pthread_t thread;
+    bool has_thread;
+
+    /* any thread */
+    alignas(TSUGA_CACHE_LINE_BYTES) _Atomic(struct tsuga_task *) inbox;
+    _Atomic bool is_sleeping;
+    _Atomic uint32_t actor_count;
+    _Atomic uint64_t wakes;
+    _Atomic uint64_t turns_overrun;
+    _Atomic(const char *) turn_name; /* of the actor that runs */
+    _Atomic bool is_in_turn;
+    pthread_mutex_t heaps_lock;
+    struct tsuga_heap_stats heaps; /* of the dead, under heaps_lock */
+
+    /* owner; thieves take from the queue */
+    alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_runqueue queue; /* actors that may move */
+    struct tsuga_fifo urgent;                                    /* actors that waited for room */
+    struct tsuga_fifo bound;                                     /* actors that may not move */
+    bool is_bound_next;                                          /* queue and bound take turns */
+    uint32_t turns_to_tick;
+    uint32_t ops_inflight;
+    uint32_t own_inflight; /* requests of the executor's own */
+    struct tsuga_ring *ring;
+    struct tsuga_stack_pool stacks;
+    struct tsuga_timers timers;
+    uint64_t trimmed_ns;
+    struct tsuga_arena_pool arenas;
+    struct tsuga_letters letters;
+    struct tsuga_actor_cache slots;
+    struct tsuga_leases leases;
+    struct tsuga_seat *running;
+    uint64_t now_ns;         /* as of the last tick */
+    uint64_t slice_start_ns; /* 0: the clock was not read in this turn */
+    uint32_t slice_messages;
+    uint32_t slice_check; /* messages until the clock is read */
+    struct tsuga_list_node room_waiters;
+    struct tsuga_list_node orphans;
+    struct tsuga_io *spare_ios; /* recycled */
+    uint32_t spare_count;
+    struct tsuga_backlog backlog;
+    struct tsuga_counters counters;
+    /* under shared->lock */
+    int start_error;
+    bool has_started;
+};
+
+static inline void tsuga_count(_Atomic uint64_t *counter, uint64_t add)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+    atomic_store_explicit(counter, value + add, memory_order_relaxed);
+}
+
+/* The executor that the calling thread is; NULL on other threads. */
+struct tsuga_executor *tsuga_executor_current(void);
+
+/* Life: called by the runtime. */
+
+/* Errors: -ENOMEM, -errno of eventfd(2). Undo with fini. */
+TSUGA_NODISCARD int tsuga_executor_init(struct tsuga_executor *executor,
+                                        struct tsuga_shared *shared, uint32_t index);
+
+/* Starts the thread and waits until its loop runs, or could not be set up.
+ * Errors: those of pthread_create(3), of the ring, of the stacks. */
+TSUGA_NODISCARD int tsuga_executor_start(struct tsuga_executor *executor);
+
+/* Waits for the thread, which leaves once shared->is_finishing is set. */
+void tsuga_executor_join(struct tsuga_executor *executor);
+void tsuga_executor_fini(struct tsuga_executor *executor);
+
+/* From any thread. */
+
+/* Run a task on the executor, soon. */
+void tsuga_executor_post(struct tsuga_executor *executor, struct tsuga_task *task);
+
+/* Wake the executor if it sleeps. */
+void tsuga_executor_wake(struct tsuga_executor *executor);
+
+/* Queue an actor whose mailbox the caller found asleep (or that was just made). */
+void tsuga_executor_schedule(struct tsuga_seat *seat);
+
+/* Send a message to whoever `to` names. On failure the letter stays the caller's.
+ * Errors: -ESRCH, -EAGAIN full (policy fail or block), -ECHRNG dropped by policy. */
+TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_id to,
+                                           struct tsuga_message *message);
+
+/* Give a letter back to the cache of the executor at hand, if any. */
+void tsuga_executor_discard(struct tsuga_shared *shared, struct tsuga_message *message);
+
+/* From inside: the parts of executor/ call each other through these. */
+
+/* loop.c */
+
+/* Queue an actor that runs nowhere and is queued nowhere. */
+void tsuga_executor_enqueue(struct tsuga_executor *executor, struct tsuga_seat *seat);
+void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga_seat *seat);
+
+/* Look at the ring between turns: costs a system call only when the kernel asks for one. */
+void tsuga_executor_look(struct tsuga_executor *executor);
+
+/* Run until shared->is_finishing, on a stack of the pool. */
+void tsuga_executor_loop(void *executor);
+
+/* Watch the wake descriptor, and on executor 0 the signals. */
+void tsuga_executor_watch(struct tsuga_executor *executor);
+
+/* After the loop: cancel the watches and wait until no request of our own is in flight. */
+void tsuga_executor_drain(struct tsuga_executor *executor);
+
+/* submit.c */
+
+/* Wait until there is room for one operation. Errors: -EAGAIN with TSUGA_OP_NOWAIT; -ECANCELED;
+ * -ENOBUFS. */
+TSUGA_NODISCARD int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t options);
+
+/* Push a request that may not wait: a cancel, a close, the watch. Never fails, keeps order. */
+void tsuga_executor_request(struct tsuga_executor *executor,
+                            const struct tsuga_ring_request *request);
+void tsuga_executor_flush_backlog(struct tsuga_executor *executor);
+
+/* Let actors that wait for room go on. */
+void tsuga_executor_offer_room(struct tsuga_executor *executor);
+
+#endif

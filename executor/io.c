@@ -1,0 +1,214 @@
+/* An actor's I/O: made at its first use, orphaned at its end, reclaimed after the last result. */
+#include "executor/io.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "executor/executor.h"
+#include "executor/heap_stats.h"
+#include "executor/turn.h"
+#include "runtime/base/assert.h"
+
+#define SPARE_COUNT_MAX 256u
+
+static struct tsuga_io *make(struct tsuga_executor *executor)
+{
+    struct tsuga_io *io = executor->spare_ios;
+
+    if (io == NULL)
+        return tsuga_memory_alloc(executor->shared->memory, sizeof(*io));
+    executor->spare_ios = io->next_spare;
+    executor->spare_count--;
+    return io;
+}
+
+static void keep_spare(struct tsuga_executor *executor, struct tsuga_io *io)
+{
+    if (executor->spare_count == SPARE_COUNT_MAX) {
+        tsuga_memory_free(executor->shared->memory, io, sizeof(*io));
+        return;
+    }
+    io->next_spare = executor->spare_ios;
+    executor->spare_ios = io;
+    executor->spare_count++;
+}
+
+int tsuga_io_open(struct tsuga_seat *seat, struct tsuga_io **out)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    const struct tsuga_config *config = &executor->shared->config;
+    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_ioheap_config heap_config = {
+        .class_mask =
+            actor->ioheap_classes != 0 ? actor->ioheap_classes : config->ioheap.size_classes,
+        .quota_bytes = actor->ioheap_quota != 0 ? actor->ioheap_quota : config->ioheap.quota,
+        .segment_bytes_min = config->ioheap.segment_min,
+    };
+    struct tsuga_io *io = seat->io;
+    int error;
+
+    if (io == NULL) {
+        io = make(executor);
+        if (io == NULL)
+            return -ENOMEM;
+        *io = (struct tsuga_io){.executor = executor, .seat = seat};
+        error = tsuga_ioheap_init(&io->heap, &executor->arenas, &heap_config);
+        if (error != 0) {
+            keep_spare(executor, io);
+            return error;
+        }
+        tsuga_slab_init(&io->slab, &io->heap);
+        tsuga_list_init(&io->leases);
+        tsuga_list_init(&io->orphan);
+        seat->io = io;
+    }
+    *out = io;
+    return 0;
+}
+
+/* Adds a dead heap's figures to the executor's. */
+static void add_stats(struct tsuga_executor *executor, const struct tsuga_ioheap *heap)
+{
+    struct tsuga_heap_stats one;
+
+    tsuga_heap_stats_from(heap, &one);
+    pthread_mutex_lock(&executor->heaps_lock);
+    tsuga_heap_stats_add(&executor->heaps, &one);
+    pthread_mutex_unlock(&executor->heaps_lock);
+}
+
+static void close_descriptors(struct tsuga_io *io)
+{
+    struct tsuga_executor *executor = io->executor;
+    struct tsuga_ring_request request = {.kind = TSUGA_RING_CLOSE, .user_data = TSUGA_RESULT_OWN};
+
+    while (io->owned.first != 0) {
+        request.fd = io->owned.first - 1;
+        tsuga_descriptors_disown(&executor->shared->descriptors, io, request.fd);
+        executor->own_inflight++;
+        tsuga_executor_request(executor, &request);
+    }
+}
+
+/* The kernel has said its last word. */
+static void reclaim(struct tsuga_io *io)
+{
+    struct tsuga_executor *executor = io->executor;
+    struct tsuga_shared *shared = executor->shared;
+    bool is_leaked = io->is_leaked;
+
+    TSUGA_VERIFY(io->inflight == 0); /* else the kernel writes into the heap's next owner */
+    TSUGA_ASSERT(tsuga_list_is_empty(&io->leases));
+    close_descriptors(io);
+    add_stats(executor, &io->heap);
+    tsuga_slab_fini(&io->slab);
+    tsuga_ioheap_fini(&io->heap);
+    tsuga_list_remove(&io->orphan);
+    keep_spare(executor, io);
+    if (is_leaked)
+        return;
+    tsuga_count(&executor->counters.orphans, (uint64_t)-1);
+    tsuga_shared_leave(shared);
+}
+
+void tsuga_io_settle(struct tsuga_io *io)
+{
+    if (io->seat == NULL && io->inflight == 0)
+        reclaim(io);
+}
+
+static void discard_delivered(struct tsuga_io *io)
+{
+    struct tsuga_mailbox *mailbox = &io->seat->actor.mailbox;
+    struct tsuga_message *message = mailbox->lanes[TSUGA_LANE_COMPLETION].first;
+
+    mailbox->lanes[TSUGA_LANE_COMPLETION].first = NULL;
+    while (message != NULL) {
+        struct tsuga_message *next = message->next;
+
+        tsuga_record_give(tsuga_record_of(message));
+        message = next;
+    }
+}
+
+/* Their descriptors are closed with all others. */
+static void drop_waiting_closes(struct tsuga_io *io)
+{
+    for (uint32_t slot = 0; slot < io->slab.count; slot++) {
+        struct tsuga_record *record = tsuga_record_at(io, slot);
+
+        if (record != NULL && record->state == TSUGA_RECORD_WAITING)
+            tsuga_record_drop_waiting(record);
+    }
+}
+
+static void cancel_all(struct tsuga_io *io)
+{
+    for (uint32_t slot = 0; slot < io->slab.count; slot++) {
+        struct tsuga_record *record = tsuga_record_at(io, slot);
+
+        if (record == NULL || record->kind == TSUGA_OP_CLOSE)
+            continue; /* a close that was cancelled would leave its descriptor open */
+        tsuga_record_cancel(record);
+    }
+}
+
+void tsuga_io_orphan(struct tsuga_io *io)
+{
+    struct tsuga_executor *executor = io->executor;
+    struct tsuga_shared *shared = executor->shared;
+
+    discard_delivered(io);
+    tsuga_leases_drop_users(&executor->leases, io);
+    io->give_up_ns = executor->now_ns + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
+    tsuga_list_push_back(&executor->orphans, &io->orphan);
+    tsuga_count(&executor->counters.orphans, 1);
+    tsuga_shared_enter(shared);
+    /* Counted as one more in flight, so that it is not reclaimed in the middle of this. */
+    io->inflight++;
+    drop_waiting_closes(io);
+    cancel_all(io);
+    io->seat = NULL;
+    io->inflight--;
+    tsuga_io_settle(io);
+}
+
+uint64_t tsuga_io_next_give_up_ns(const struct tsuga_executor *executor)
+{
+    if (tsuga_list_is_empty(&executor->orphans))
+        return TSUGA_FOREVER;
+    return TSUGA_CONTAINER_OF(executor->orphans.next, struct tsuga_io, orphan)->give_up_ns;
+}
+
+/* The oldest are in front, and all have the same time to live. */
+void tsuga_io_expire_orphans(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+
+    while (tsuga_io_next_give_up_ns(executor) <= executor->now_ns) {
+        struct tsuga_io *io = TSUGA_CONTAINER_OF(executor->orphans.next, struct tsuga_io, orphan);
+        char line[160];
+
+        tsuga_list_remove(&io->orphan);
+        io->is_leaked = true;
+        snprintf(
+            line, sizeof(line),
+            "an I/O heap waits for %u operations %u ms after its actor's end; it is kept until "
+            "they complete",
+            io->inflight, shared->config.actor.death_ms);
+        shared->report(shared->report_context, TSUGA_LOG_WARN, line);
+        tsuga_count(&executor->counters.orphans, (uint64_t)-1);
+        tsuga_count(&executor->counters.leaked_heaps, 1);
+        tsuga_shared_leave(shared);
+    }
+}
+
+void tsuga_io_free_spares(struct tsuga_executor *executor)
+{
+    while (executor->spare_ios != NULL) {
+        struct tsuga_io *io = executor->spare_ios;
+
+        executor->spare_ios = io->next_spare;
+        tsuga_memory_free(executor->shared->memory, io, sizeof(*io));
+    }
+}

@@ -1,0 +1,210 @@
+/*
+ * What an actor has once it does I/O: its heap, its operation records, the descriptors it owns and
+ * the leases it holds. Private to executor/.
+ *
+ * It outlives its actor: from the actor's end until the last result of its last operation it is an
+ * orphan, owned by the executor, and only then are its descriptors closed and its memory given
+ * back.
+ *
+ * A record is one cache line in the I/O heap, and its address is the operation's user_data. It
+ * carries the message that will bring the completion, so a completion needs no memory and cannot
+ * be lost. What few operations need lies in a second record, the extra.
+ *
+ *     INFLIGHT ── last result ──> DONE ── put into the lane, taken ──> given back
+ *     WAITING  ── a close that waits until no operation uses its descriptor ──> INFLIGHT
+ *
+ * Owner: the executor that is the actor's home. Thread: that executor's.
+ */
+#ifndef TSUGA_EXECUTOR_IO_H
+#define TSUGA_EXECUTOR_IO_H
+
+#include <linux/openat2.h>
+#include <linux/time_types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "executor/descriptors.h"
+#include "executor/leases.h"
+#include "executor/ring.h"
+#include "executor/seat.h"
+#include "executor/timers.h"
+#include "ioheap/ioheap.h"
+#include "mailbox/message.h"
+#include "runtime/base/list.h"
+
+struct tsuga_executor;
+
+struct tsuga_io {
+    struct tsuga_ioheap heap;
+    struct tsuga_slab slab; /* records, in blocks of the heap */
+    struct tsuga_executor *executor;
+    struct tsuga_seat *seat;            /* NULL: orphan */
+    uint32_t inflight;                  /* records that are not DONE */
+    bool is_leaked;                     /* given up after death_ms */
+    struct tsuga_descriptor_list owned; /* descriptors */
+    struct tsuga_list_node leases;      /* struct tsuga_lease_entry */
+    struct tsuga_completion completion; /* of the actor's current message */
+    struct tsuga_list_node orphan;      /* in the executor's list, oldest first */
+    uint64_t give_up_ns;                /* when an orphan no longer counts */
+    struct tsuga_io *next_spare;
+};
+
+enum tsuga_record_state {
+    TSUGA_RECORD_INFLIGHT = 1,
+    TSUGA_RECORD_WAITING,
+    TSUGA_RECORD_DONE,
+    TSUGA_RECORD_TAKEN, /* its completion is the actor's current message */
+    TSUGA_RECORD_GIVEN, /* given back, but a cancel still names it */
+};
+
+/* Bits of tsuga_record.flags. */
+enum {
+    TSUGA_RECORD_SILENT = 1 << 0,    /* nobody takes its completion */
+    TSUGA_RECORD_LEASE = 1 << 1,     /* `buffer` is a lease, otherwise a block or NULL */
+    TSUGA_RECORD_BRINGS = 1 << 2,    /* the lease's length becomes the result */
+    TSUGA_RECORD_BRINGS_FD = 1 << 3, /* the result is a new descriptor */
+    TSUGA_RECORD_EXTRA = 1 << 4,     /* `more` is the extra, which has the context */
+    TSUGA_RECORD_EXPIRED = 1 << 5,   /* its deadline has passed */
+    TSUGA_RECORD_COUNTED = 1 << 6,   /* counted as a user of its descriptor */
+    TSUGA_RECORD_VECTORS = 1 << 7,   /* the block holds vectors, which hold blocks */
+    TSUGA_RECORD_READS = 1 << 8,     /* the result counts bytes in the buffer */
+};
+
+struct tsuga_record {
+    struct tsuga_message message;
+    struct tsuga_io *io;
+    union {
+        void *context; /* of the user */
+        struct tsuga_extra *extra;
+    } more;
+    union {
+        void *block;
+        struct tsuga_lease_entry *lease;
+    } buffer;
+    int32_t result;
+    uint32_t slot;
+    int32_t fd;
+    uint8_t kind;  /* enum tsuga_op_kind */
+    uint8_t state; /* enum tsuga_record_state */
+    uint16_t flags;
+};
+
+/* The second record of an operation that needs one. */
+struct tsuga_extra {
+    void *context;     /* of the user */
+    void *block;       /* a second block */
+    void *into;        /* the user's memory, or where in its lease a read starts */
+    size_t into_bytes; /* or the number of iovecs */
+    union {
+        struct open_how how;
+        struct __kernel_timespec time;
+        void *job;
+        uint64_t target; /* user_data to cancel */
+    } argument;
+    uint32_t slot;
+    uint32_t deadline_slot; /* + 1 of a third record; 0: none */
+};
+
+/* The third record of an operation that has a time limit. */
+struct tsuga_deadline {
+    struct tsuga_alarm alarm;
+    struct tsuga_record *record;
+};
+
+_Static_assert(sizeof(struct tsuga_record) <= 64, "a record is one cache line");
+_Static_assert(sizeof(struct tsuga_extra) <= 64, "an extra is one record");
+_Static_assert(sizeof(struct tsuga_deadline) <= 64, "a deadline is one record");
+
+/* io.c */
+
+/* The actor's I/O, made at its first use. Errors: -ENOMEM. */
+TSUGA_NODISCARD int tsuga_io_open(struct tsuga_seat *seat, struct tsuga_io **out);
+
+/* The actor has ended: cancel what is in flight, drop the leases, wait for the kernel. */
+void tsuga_io_orphan(struct tsuga_io *io);
+
+/* Reclaim an orphan whose last result has come; anything else is left alone. */
+void tsuga_io_settle(struct tsuga_io *io);
+
+/* Give up on orphans whose time is over, and when the next one's will be (TSUGA_FOREVER: never). */
+void tsuga_io_expire_orphans(struct tsuga_executor *executor);
+uint64_t tsuga_io_next_give_up_ns(const struct tsuga_executor *executor);
+
+/* Free the recycled structs. */
+void tsuga_io_free_spares(struct tsuga_executor *executor);
+
+/* record.c */
+
+/* A record, INFLIGHT, without buffer; kind, tag and context are the caller's to fill in.
+ * Errors: -ENOBUFS. */
+TSUGA_NODISCARD int tsuga_record_take(struct tsuga_io *io, struct tsuga_record **out);
+
+/* Give a record its extra, if it has none. Errors: -ENOBUFS. */
+TSUGA_NODISCARD int tsuga_record_extend(struct tsuga_record *record, struct tsuga_extra **out);
+
+/* Give a record back with everything that hangs on it. A held record stays until it is not. */
+void tsuga_record_give(struct tsuga_record *record);
+
+/* Keep a record's address from being reused while a cancel names it. False: too many do. */
+TSUGA_NODISCARD bool tsuga_record_hold(struct tsuga_record *record);
+void tsuga_record_unhold(struct tsuga_record *record);
+
+struct tsuga_token tsuga_record_token(const struct tsuga_record *record);
+
+/* The record that a user's token names. Errors: -ENOENT, -EINVAL, or what the token carries. */
+TSUGA_NODISCARD int tsuga_record_find(struct tsuga_io *io, struct tsuga_token token,
+                                      struct tsuga_record **out);
+
+/* The record in a slot of the slab; NULL when the slot is free, or holds an extra or a deadline. */
+struct tsuga_record *tsuga_record_at(struct tsuga_io *io, uint32_t slot);
+
+static inline struct tsuga_record *tsuga_record_of(const struct tsuga_message *message)
+{
+    return TSUGA_CONTAINER_OF(message, struct tsuga_record, message);
+}
+
+static inline struct tsuga_extra *tsuga_record_extra(const struct tsuga_record *record)
+{
+    return (record->flags & TSUGA_RECORD_EXTRA) != 0 ? record->more.extra : NULL;
+}
+
+/* prepare.c */
+
+/* Fill in a record and its request from what the user asked for: checks, copies, pins. On failure
+ * the record may be half filled; tsuga_record_give() puts everything back.
+ * Errors: those that a token may carry. */
+TSUGA_NODISCARD int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
+                                         struct tsuga_ring_request *request);
+
+/* submit.c */
+
+/* Ask for the close that a WAITING record stands for: no operation uses its descriptor any more. */
+void tsuga_record_start_close(struct tsuga_record *record);
+
+/* Forget a WAITING record; its owner's end closes the descriptor. */
+void tsuga_record_drop_waiting(struct tsuga_record *record);
+
+/* complete.c */
+
+/* A result from the ring or the pool for a record. */
+void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more);
+
+/* A cancel of the executor's own that named this record has ended. */
+void tsuga_record_end_cancel(struct tsuga_record *target);
+
+/* The actor takes the completion: fill in io->completion and copy to the user's memory. */
+void tsuga_record_open(struct tsuga_record *record);
+
+/* Ask the kernel to cancel the operation. Its own completion tells how it ended. */
+void tsuga_record_cancel(struct tsuga_record *record);
+
+/* job.c: operations that the pool of blocking threads runs */
+
+/* Errors: -ENOMEM, -EAGAIN no thread. */
+TSUGA_NODISCARD int tsuga_job_start(struct tsuga_record *record, void (*run)(void *argument),
+                                    void *argument);
+
+/* 0: it will never run and its completion says -ECANCELED; -EALREADY: it runs. */
+int tsuga_job_cancel(struct tsuga_record *record);
+
+#endif

@@ -1,0 +1,396 @@
+/* The loop: ticks, sleep, wake-ups, stealing. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+#include "executor/turn.h"
+#include "runtime/base/sanitize.h"
+
+/* How often the stacks give pages back. */
+#define TRIM_PERIOD_NS TSUGA_NS_PER_S
+#define TRIM_STACKS    64u
+
+static struct tsuga_seat *seat_of_node(struct tsuga_runqueue_node *node)
+{
+    return node == NULL ? NULL : TSUGA_CONTAINER_OF(node, struct tsuga_seat, node);
+}
+
+static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
+{
+    return TSUGA_CONTAINER_OF(task, struct tsuga_seat, task);
+}
+
+/* An actor that moves takes neither a stack nor a heap nor an armed timer along. */
+static bool may_move(const struct tsuga_executor *executor, const struct tsuga_seat *seat)
+{
+    return executor->shared->config.executor.steal == TSUGA_ON && !seat->actor.is_pinned &&
+           seat->stack == NULL && seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE;
+}
+
+/* One that sleeps may come and help: asked only when there is more to do than the next turn. */
+static void call_for_help(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+
+    if (atomic_load_explicit(&shared->sleeper_count, memory_order_relaxed) == 0)
+        return;
+    for (uint32_t i = 1; i < shared->executor_count; i++) {
+        struct tsuga_executor *other =
+            &shared->executors[(executor->index + i) % shared->executor_count];
+
+        if (!atomic_load_explicit(&other->is_sleeping, memory_order_relaxed))
+            continue;
+        tsuga_executor_wake(other);
+        return;
+    }
+}
+
+void tsuga_executor_enqueue(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    if (!may_move(executor, seat)) {
+        tsuga_fifo_push(&executor->bound, &seat->node);
+        return;
+    }
+    tsuga_runqueue_push(&executor->queue, &seat->node);
+    if (tsuga_runqueue_count(&executor->queue) > 1)
+        call_for_help(executor);
+}
+
+void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    tsuga_fifo_push(&executor->urgent, &seat->node);
+}
+
+static void run_schedule_task(struct tsuga_executor *executor, struct tsuga_task *task)
+{
+    tsuga_executor_enqueue(executor, seat_of_task(task));
+}
+
+void tsuga_executor_schedule(struct tsuga_seat *seat)
+{
+    struct tsuga_executor *home = tsuga_seat_home(seat);
+
+    if (home == tsuga_executor_current()) {
+        tsuga_executor_enqueue(home, seat);
+        return;
+    }
+    seat->task.run = run_schedule_task;
+    tsuga_executor_post(home, &seat->task);
+}
+
+void tsuga_executor_post(struct tsuga_executor *executor, struct tsuga_task *task)
+{
+    struct tsuga_task *seen = atomic_load_explicit(&executor->inbox, memory_order_relaxed);
+
+    do {
+        task->next = seen;
+        /* Publishes the task; pairs with the exchange in run_inbox(). Sequentially consistent, so
+         * that either the sleeper sees the task or tsuga_executor_wake() sees the sleeper. */
+    } while (!atomic_compare_exchange_weak_explicit(&executor->inbox, &seen, task,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    tsuga_executor_wake(executor);
+}
+
+void tsuga_executor_wake(struct tsuga_executor *executor)
+{
+    uint64_t one = 1;
+    ssize_t written;
+
+    if (!atomic_load_explicit(&executor->is_sleeping, memory_order_seq_cst))
+        return;
+    /* Of several wakers one pays for the system call. */
+    if (!atomic_exchange_explicit(&executor->is_sleeping, false, memory_order_seq_cst))
+        return;
+    atomic_fetch_add_explicit(&executor->wakes, 1, memory_order_relaxed);
+    do {
+        written = write(executor->wake_fd, &one, sizeof(one));
+    } while (written < 0 && errno == EINTR);
+}
+
+/* Oldest first. */
+static bool run_inbox(struct tsuga_executor *executor)
+{
+    struct tsuga_task *newest;
+    struct tsuga_task *oldest = NULL;
+
+    if (atomic_load_explicit(&executor->inbox, memory_order_relaxed) == NULL)
+        return false;
+    /* Acquire pairs with the release in tsuga_executor_post(). */
+    newest = atomic_exchange_explicit(&executor->inbox, NULL, memory_order_acquire);
+    while (newest != NULL) {
+        struct tsuga_task *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        struct tsuga_task *next = oldest->next;
+
+        oldest->run(executor, oldest);
+        oldest = next;
+    }
+    return true;
+}
+
+static void watch(struct tsuga_executor *executor, int fd, uint64_t mark)
+{
+    struct tsuga_ring_request request = {
+        .kind = TSUGA_RING_WATCH, .fd = fd, .flags = POLLIN, .user_data = mark};
+
+    executor->own_inflight++;
+    tsuga_executor_request(executor, &request);
+}
+
+void tsuga_executor_watch(struct tsuga_executor *executor)
+{
+    watch(executor, executor->wake_fd, TSUGA_RESULT_WAKE);
+    if (executor->index == 0 && executor->shared->signal_fd >= 0)
+        watch(executor, executor->shared->signal_fd, TSUGA_RESULT_SIGNAL);
+}
+
+static void take_signal(struct tsuga_shared *shared)
+{
+    struct signalfd_siginfo info;
+
+    while (read(shared->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        shared->signalled(shared->hooks_context);
+}
+
+/* A result of one of the watches. */
+static void route_watch(struct tsuga_executor *executor, uint64_t mark, bool has_more)
+{
+    struct tsuga_shared *shared = executor->shared;
+
+    if (mark == TSUGA_RESULT_SIGNAL)
+        take_signal(shared);
+    if (has_more)
+        return;
+    executor->own_inflight--;
+    if (!atomic_load_explicit(&shared->is_finishing, memory_order_acquire))
+        watch(executor, mark == TSUGA_RESULT_SIGNAL ? shared->signal_fd : executor->wake_fd, mark);
+}
+
+static void route(struct tsuga_executor *executor, const struct tsuga_ring_result *result)
+{
+    bool has_more = (result->flags & TSUGA_RING_MORE) != 0;
+    uint64_t mark = result->user_data & (TSUGA_CACHE_LINE_BYTES - 1);
+    struct tsuga_record *record = (void *)(uintptr_t)(result->user_data - mark);
+
+    if (mark == 0)
+        tsuga_record_complete(record, result->result, has_more);
+    else if (mark == TSUGA_RESULT_CANCEL)
+        tsuga_record_end_cancel(record);
+    else if (mark == TSUGA_RESULT_OWN)
+        executor->own_inflight--;
+    else
+        route_watch(executor, mark, has_more);
+}
+
+static void reap(struct tsuga_executor *executor)
+{
+    struct tsuga_ring_result results[TSUGA_RESULTS_BATCH];
+    uint32_t count;
+
+    do {
+        count = tsuga_ring_reap(executor->ring, results, TSUGA_RESULTS_BATCH);
+        for (uint32_t i = 0; i < count; i++)
+            route(executor, &results[i]);
+    } while (count == TSUGA_RESULTS_BATCH);
+}
+
+/* Enters once, however long the kernel's flag stays set. */
+static void enter_once(struct tsuga_executor *executor)
+{
+    /* What could not be submitted stays queued, and the next tick tries again: case 3. */
+    (void)tsuga_ring_enter(executor->ring, 0, 0);
+}
+
+void tsuga_executor_look(struct tsuga_executor *executor)
+{
+    struct tsuga_ring *ring = executor->ring;
+
+    if (tsuga_ring_wants_enter(ring))
+        enter_once(executor);
+    if (tsuga_ring_has_results(ring))
+        reap(executor);
+}
+
+static void ring_alarm(struct tsuga_timer *timer, void *context)
+{
+    struct tsuga_alarm *alarm = TSUGA_CONTAINER_OF(timer, struct tsuga_alarm, timer);
+
+    alarm->ring(context, alarm);
+}
+
+static void publish_counters(struct tsuga_executor *executor)
+{
+    struct tsuga_counters *counters = &executor->counters;
+
+    atomic_store_explicit(&counters->enters, executor->ring->enter_count, memory_order_relaxed);
+    atomic_store_explicit(&counters->overflows, executor->ring->overflow_count,
+                          memory_order_relaxed);
+    atomic_store_explicit(&counters->ops_inflight, executor->ops_inflight, memory_order_relaxed);
+    atomic_store_explicit(&counters->stacks, executor->stacks.used_count, memory_order_relaxed);
+}
+
+static void trim(struct tsuga_executor *executor)
+{
+    executor->trimmed_ns = executor->now_ns;
+    (void)tsuga_stack_trim(&executor->stacks, TRIM_STACKS);
+    (void)tsuga_arena_pool_decay(&executor->arenas, executor->now_ns);
+}
+
+static void tick(struct tsuga_executor *executor)
+{
+    executor->turns_to_tick = TSUGA_TICK_TURNS;
+    executor->now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+    (void)run_inbox(executor);
+    tsuga_executor_flush_backlog(executor);
+    if (executor->ring->queue_count > 0 || tsuga_ring_wants_enter(executor->ring))
+        enter_once(executor);
+    reap(executor);
+    tsuga_timers_expire(&executor->timers, executor->now_ns, ring_alarm, executor);
+    tsuga_io_expire_orphans(executor);
+    tsuga_executor_offer_room(executor);
+    if (executor->now_ns - executor->trimmed_ns >= TRIM_PERIOD_NS)
+        trim(executor);
+    publish_counters(executor);
+}
+
+/* Urgent actors first; the two other queues take turns. */
+static struct tsuga_seat *pop(struct tsuga_executor *executor)
+{
+    struct tsuga_runqueue_node *node = tsuga_fifo_pop(&executor->urgent);
+
+    if (node == NULL && executor->is_bound_next)
+        node = tsuga_fifo_pop(&executor->bound);
+    if (node == NULL)
+        node = tsuga_runqueue_pop(&executor->queue);
+    if (node == NULL)
+        node = tsuga_fifo_pop(&executor->bound);
+    executor->is_bound_next = !executor->is_bound_next;
+    return seat_of_node(node);
+}
+
+static bool has_work(struct tsuga_executor *executor)
+{
+    return !tsuga_fifo_is_empty(&executor->urgent) || !tsuga_fifo_is_empty(&executor->bound) ||
+           tsuga_runqueue_count(&executor->queue) > 0;
+}
+
+/* Takes over half of what waits elsewhere. */
+static bool steal(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+
+    if (shared->config.executor.steal != TSUGA_ON)
+        return false;
+    for (uint32_t i = 1; i < shared->executor_count; i++) {
+        struct tsuga_executor *victim =
+            &shared->executors[(executor->index + i) % shared->executor_count];
+        struct tsuga_runqueue_node *stolen = tsuga_runqueue_steal(&victim->queue);
+        struct tsuga_runqueue_node *next;
+
+        if (stolen == NULL)
+            continue;
+        for (; stolen != NULL; stolen = next) {
+            struct tsuga_seat *seat = seat_of_node(stolen);
+
+            next = stolen->next;
+            /* Pairs with tsuga_seat_home(). */
+            atomic_store_explicit(&seat->actor.home, executor, memory_order_release);
+            atomic_fetch_sub_explicit(&victim->actor_count, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&executor->actor_count, 1, memory_order_relaxed);
+            tsuga_count(&executor->counters.steals, 1);
+            tsuga_executor_enqueue(executor, seat);
+        }
+        return true;
+    }
+    return false;
+}
+
+static uint64_t sleep_limit_ns(const struct tsuga_executor *executor)
+{
+    uint64_t next_ns = tsuga_timers_next_ns(&executor->timers);
+    uint64_t orphan_ns = tsuga_io_next_give_up_ns(executor);
+
+    if (orphan_ns < next_ns)
+        next_ns = orphan_ns;
+    if (next_ns == TSUGA_FOREVER)
+        return TSUGA_FOREVER;
+    return next_ns > executor->now_ns ? next_ns - executor->now_ns : 0;
+}
+
+/* Publish "asleep", look once more, then sleep in the ring. */
+static void sleep_in_ring(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+    uint64_t limit_ns = sleep_limit_ns(executor);
+
+    atomic_store_explicit(&executor->is_in_turn, false, memory_order_relaxed);
+    atomic_store_explicit(&executor->is_sleeping, true, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&shared->sleeper_count, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&executor->inbox, memory_order_seq_cst) == NULL &&
+        !atomic_load_explicit(&shared->is_finishing, memory_order_seq_cst))
+        (void)tsuga_ring_enter(executor->ring, 1, limit_ns);
+    atomic_fetch_sub_explicit(&shared->sleeper_count, 1, memory_order_seq_cst);
+    atomic_store_explicit(&executor->is_sleeping, false, memory_order_relaxed);
+    if (atomic_load_explicit(&shared->wants_nudge, memory_order_seq_cst))
+        shared->nudge(shared->hooks_context);
+}
+
+/* The next actor to run; NULL when the executor shall end. */
+static struct tsuga_seat *next(struct tsuga_executor *executor)
+{
+    struct tsuga_seat *seat;
+
+    if (--executor->turns_to_tick == 0)
+        tick(executor);
+    else
+        tsuga_executor_look(executor);
+    while ((seat = pop(executor)) == NULL) {
+        tick(executor);
+        if (has_work(executor) || steal(executor))
+            continue;
+        if (atomic_load_explicit(&executor->shared->is_finishing, memory_order_acquire))
+            return NULL;
+        sleep_in_ring(executor);
+        reap(executor);
+    }
+    return seat;
+}
+
+void tsuga_executor_loop(void *context)
+{
+    struct tsuga_executor *executor = context;
+    struct tsuga_seat *seat;
+
+    while ((seat = next(executor)) != NULL)
+        tsuga_turn_run(executor, seat);
+    tsuga_stack_leave(&executor->stacks);
+}
+
+static void cancel_watch(struct tsuga_executor *executor, uint64_t mark)
+{
+    struct tsuga_ring_request request = {
+        .kind = TSUGA_RING_CANCEL, .user_data = TSUGA_RESULT_OWN, .offset = mark};
+
+    executor->own_inflight++;
+    tsuga_executor_request(executor, &request);
+}
+
+void tsuga_executor_drain(struct tsuga_executor *executor)
+{
+    cancel_watch(executor, TSUGA_RESULT_WAKE);
+    cancel_watch(executor, TSUGA_RESULT_SIGNAL);
+    while (executor->own_inflight > 0) {
+        tsuga_executor_flush_backlog(executor);
+        (void)tsuga_ring_enter(executor->ring, 1, TSUGA_NS_PER_MS);
+        reap(executor);
+    }
+    publish_counters(executor);
+}

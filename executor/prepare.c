@@ -1,0 +1,444 @@
+/* From what the user asked for to a request: one function per family of operations. Everything the
+ * kernel will read or write is put into the actor's I/O heap here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/stat.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+
+#define VECTORS_MAX 1024u
+#define ADDRESS_MAX sizeof(struct sockaddr_storage)
+#define POSITION    UINT64_MAX /* "the file's own" to the ring */
+
+typedef int prepare_fn(struct tsuga_record *record, const struct tsuga_op *op,
+                       struct tsuga_ring_request *request);
+
+static int copy_in(struct tsuga_record *record, const void *data, size_t bytes, void **out)
+{
+    int error = tsuga_ioheap_alloc(&record->io->heap, bytes, out);
+
+    if (error != 0)
+        return error;
+    memcpy(*out, data, bytes);
+    tsuga_count(&record->io->executor->counters.copied_bytes, bytes);
+    return 0;
+}
+
+static int prepare_nothing(struct tsuga_record *record, const struct tsuga_op *op,
+                           struct tsuga_ring_request *request)
+{
+    (void)record;
+    (void)op;
+    (void)request;
+    return 0;
+}
+
+static int copy_path(struct tsuga_record *record, const char *path, void **out)
+{
+    size_t bytes;
+
+    if (path == NULL)
+        return -EINVAL;
+    bytes = strnlen(path, PATH_MAX) + 1;
+    if (bytes > PATH_MAX)
+        return -ENAMETOOLONG;
+    return copy_in(record, path, bytes, out);
+}
+
+static int prepare_open(struct tsuga_record *record, const struct tsuga_op *op,
+                        struct tsuga_ring_request *request)
+{
+    struct tsuga_extra *extra;
+    int error = copy_path(record, op->data, &record->buffer.block);
+
+    if (error == 0)
+        error = tsuga_record_extend(record, &extra);
+    if (error != 0)
+        return error;
+    extra->argument.how =
+        (struct open_how){.flags = op->flags | O_CLOEXEC, .mode = op->mode, .resolve = op->resolve};
+    record->flags |= TSUGA_RECORD_BRINGS_FD;
+    request->address = record->buffer.block;
+    request->address2 = &extra->argument.how;
+    request->length = sizeof(extra->argument.how);
+    return 0;
+}
+
+/* The lease that the user named, pinned. */
+static int pin_lease(struct tsuga_record *record, const struct tsuga_op *op, size_t bytes,
+                     struct tsuga_ring_request *request)
+{
+    struct tsuga_leases *leases = &record->io->executor->leases;
+    struct tsuga_lease_entry *entry;
+    int error = tsuga_leases_find(leases, record->io, op->lease, &entry);
+
+    if (error != 0)
+        return error;
+    if (op->lease_offset > entry->capacity_bytes ||
+        bytes > entry->capacity_bytes - op->lease_offset)
+        return -EINVAL;
+    entry->pin_count++;
+    record->buffer.lease = entry;
+    record->flags |= TSUGA_RECORD_LEASE;
+    request->address = (char *)entry->block + op->lease_offset;
+    request->length = (uint32_t)bytes;
+    return 0;
+}
+
+/* A buffer of the runtime's, as a lease that the completion brings. */
+static int make_lease(struct tsuga_record *record, size_t bytes, struct tsuga_ring_request *request)
+{
+    struct tsuga_lease_entry *entry;
+    int error = tsuga_leases_make(&record->io->executor->leases, record->io, bytes, &entry);
+
+    if (error != 0)
+        return error;
+    entry->pin_count = 1;
+    record->buffer.lease = entry;
+    record->flags |= TSUGA_RECORD_LEASE | TSUGA_RECORD_BRINGS;
+    request->address = entry->block;
+    request->length = (uint32_t)bytes;
+    return 0;
+}
+
+/* A block whose bytes are copied to the user's memory when the completion is taken. */
+static int make_bounce(struct tsuga_record *record, const struct tsuga_op *op,
+                       struct tsuga_ring_request *request)
+{
+    struct tsuga_extra *extra;
+    int error = tsuga_ioheap_alloc(&record->io->heap, op->bytes, &record->buffer.block);
+
+    if (error == 0)
+        error = tsuga_record_extend(record, &extra);
+    if (error != 0)
+        return error;
+    extra->into = op->into;
+    extra->into_bytes = op->bytes;
+    request->address = record->buffer.block;
+    request->length = (uint32_t)op->bytes;
+    return 0;
+}
+
+static int prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
+{
+    struct tsuga_extra *extra;
+    int error;
+
+    if (op->bytes == 0)
+        return -EINVAL;
+    record->flags |= TSUGA_RECORD_READS;
+    if (op->lease.value == 0)
+        return op->into != NULL ? make_bounce(record, op, request)
+                                : make_lease(record, op->bytes, request);
+    error = pin_lease(record, op, op->bytes, request);
+    if (error != 0 || op->lease_offset == 0)
+        return error;
+    error = tsuga_record_extend(record, &extra);
+    if (error == 0)
+        extra->into = request->address;
+    return error;
+}
+
+static int prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
+                          struct tsuga_ring_request *request)
+{
+    int error;
+
+    if (op->lease.value != 0)
+        return pin_lease(record, op, op->bytes, request);
+    if (op->bytes == 0)
+        return 0;
+    if (op->data == NULL)
+        return -EINVAL;
+    error = copy_in(record, op->data, op->bytes, &record->buffer.block);
+    if (error != 0)
+        return error;
+    request->address = record->buffer.block;
+    request->length = (uint32_t)op->bytes;
+    return 0;
+}
+
+static uint64_t offset_of(const struct tsuga_op *op)
+{
+    return (op->options & TSUGA_OP_AT) != 0 ? op->offset : POSITION;
+}
+
+static int prepare_read(struct tsuga_record *record, const struct tsuga_op *op,
+                        struct tsuga_ring_request *request)
+{
+    request->offset = offset_of(op);
+    return prepare_input(record, op, request);
+}
+
+static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
+{
+    request->offset = offset_of(op);
+    return prepare_output(record, op, request);
+}
+
+static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
+                        struct tsuga_ring_request *request)
+{
+    request->flags = op->flags;
+    return prepare_input(record, op, request);
+}
+
+static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,
+                        struct tsuga_ring_request *request)
+{
+    request->flags = op->flags | MSG_NOSIGNAL;
+    if ((op->options & TSUGA_OP_SOME) == 0)
+        request->flags |= MSG_WAITALL;
+    return prepare_output(record, op, request);
+}
+
+/* One block for both arrays: ours for the kernel, and behind it the user's. */
+static int make_vectors(struct tsuga_record *record, const struct tsuga_op *op, struct iovec **out)
+{
+    const struct iovec *theirs = op->data;
+    size_t array_bytes = op->bytes * sizeof(*theirs);
+    struct tsuga_extra *extra;
+    void *block;
+    int error;
+
+    if (theirs == NULL || op->bytes == 0 || op->bytes > VECTORS_MAX)
+        return -EINVAL;
+    error = tsuga_record_extend(record, &extra);
+    if (error == 0)
+        error = tsuga_ioheap_alloc(&record->io->heap, 2 * array_bytes, &block);
+    if (error != 0)
+        return error;
+    memset(block, 0, array_bytes);
+    memcpy((char *)block + array_bytes, theirs, array_bytes);
+    extra->into_bytes = op->bytes;
+    record->buffer.block = block;
+    record->flags |= TSUGA_RECORD_VECTORS;
+    *out = block;
+    return 0;
+}
+
+static int prepare_vectors(struct tsuga_record *record, const struct tsuga_op *op,
+                           struct tsuga_ring_request *request)
+{
+    const struct iovec *theirs = op->data;
+    struct iovec *ours;
+    int error = make_vectors(record, op, &ours);
+
+    for (size_t i = 0; i < op->bytes && error == 0; i++) {
+        if (theirs[i].iov_len == 0)
+            continue;
+        if (theirs[i].iov_base == NULL)
+            return -EINVAL;
+        if (op->kind == TSUGA_OP_WRITEV)
+            error = copy_in(record, theirs[i].iov_base, theirs[i].iov_len, &ours[i].iov_base);
+        else
+            error = tsuga_ioheap_alloc(&record->io->heap, theirs[i].iov_len, &ours[i].iov_base);
+        ours[i].iov_len = theirs[i].iov_len;
+    }
+    if (error != 0)
+        return error;
+    request->address = ours;
+    request->length = (uint32_t)op->bytes;
+    request->offset = offset_of(op);
+    return 0;
+}
+
+static int prepare_fsync(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
+{
+    (void)record;
+    request->flags = op->flags;
+    return op->flags > 1 ? -EINVAL : 0;
+}
+
+static int prepare_statx(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
+{
+    struct tsuga_extra *extra;
+    int error;
+
+    if (op->into == NULL)
+        return -EINVAL;
+    error = copy_path(record, op->data, &record->buffer.block);
+    if (error == 0)
+        error = tsuga_record_extend(record, &extra);
+    if (error == 0)
+        error = tsuga_ioheap_alloc(&record->io->heap, sizeof(struct statx), &extra->block);
+    if (error != 0)
+        return error;
+    extra->into = op->into;
+    request->address = record->buffer.block;
+    request->address2 = extra->block;
+    request->flags = op->flags;
+    request->length = op->mode;
+    return 0;
+}
+
+static int prepare_socket(struct tsuga_record *record, const struct tsuga_op *op,
+                          struct tsuga_ring_request *request)
+{
+    record->flags |= TSUGA_RECORD_BRINGS_FD;
+    request->fd = (int)op->mode;
+    request->length = op->flags | SOCK_CLOEXEC;
+    request->flags = op->resolve;
+    return 0;
+}
+
+static int prepare_address(struct tsuga_record *record, const struct tsuga_op *op,
+                           struct tsuga_ring_request *request)
+{
+    int error;
+
+    if (op->data == NULL || op->bytes == 0 || op->bytes > ADDRESS_MAX)
+        return -EINVAL;
+    error = copy_in(record, op->data, op->bytes, &record->buffer.block);
+    if (error != 0)
+        return error;
+    request->address = record->buffer.block;
+    request->length = (uint32_t)op->bytes;
+    return 0;
+}
+
+static int prepare_listen(struct tsuga_record *record, const struct tsuga_op *op,
+                          struct tsuga_ring_request *request)
+{
+    (void)record;
+    request->length = op->flags;
+    return 0;
+}
+
+static int prepare_accept(struct tsuga_record *record, const struct tsuga_op *op,
+                          struct tsuga_ring_request *request)
+{
+    record->flags |= TSUGA_RECORD_BRINGS_FD;
+    request->flags = op->flags | SOCK_CLOEXEC;
+    return 0;
+}
+
+static int prepare_flags(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
+{
+    (void)record;
+    request->flags = op->flags;
+    return 0;
+}
+
+static int prepare_timeout(struct tsuga_record *record, const struct tsuga_op *op,
+                           struct tsuga_ring_request *request)
+{
+    struct tsuga_extra *extra;
+    int error = tsuga_record_extend(record, &extra);
+
+    if (error != 0)
+        return error;
+    extra->argument.time =
+        (struct __kernel_timespec){.tv_sec = (long long)(op->timeout_ns / TSUGA_NS_PER_S),
+                                   .tv_nsec = (long long)(op->timeout_ns % TSUGA_NS_PER_S)};
+    request->address = &extra->argument.time;
+    return 0;
+}
+
+static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op,
+                          struct tsuga_ring_request *request)
+{
+    struct tsuga_record *target;
+    struct tsuga_extra *extra;
+    int error = tsuga_record_find(record->io, op->target, &target);
+
+    if (error == 0)
+        error = tsuga_record_extend(record, &extra);
+    if (error != 0)
+        return error;
+    if (target->state != TSUGA_RECORD_INFLIGHT)
+        return -ENOENT;
+    if (!tsuga_record_hold(target))
+        return -EALREADY;
+    extra->argument.target = (uint64_t)(uintptr_t)target;
+    request->offset = extra->argument.target;
+    return 0;
+}
+
+static int prepare_blocking(struct tsuga_record *record, const struct tsuga_op *op,
+                            struct tsuga_ring_request *request)
+{
+    struct tsuga_extra *extra;
+
+    (void)request;
+    if (op->run == NULL)
+        return -EINVAL;
+    return tsuga_record_extend(record, &extra);
+}
+
+static const struct kind {
+    prepare_fn *prepare;
+    uint8_t ring_kind;
+    bool uses_fd;
+} kinds[TSUGA_OP_KIND_COUNT] = {
+    [TSUGA_OP_NOP] = {prepare_nothing, TSUGA_RING_NOP, false},
+    [TSUGA_OP_OPEN] = {prepare_open, TSUGA_RING_OPEN, true},
+    [TSUGA_OP_CLOSE] = {prepare_nothing, TSUGA_RING_CLOSE, false},
+    [TSUGA_OP_READ] = {prepare_read, TSUGA_RING_READ, true},
+    [TSUGA_OP_WRITE] = {prepare_write, TSUGA_RING_WRITE, true},
+    [TSUGA_OP_READV] = {prepare_vectors, TSUGA_RING_READV, true},
+    [TSUGA_OP_WRITEV] = {prepare_vectors, TSUGA_RING_WRITEV, true},
+    [TSUGA_OP_FSYNC] = {prepare_fsync, TSUGA_RING_FSYNC, true},
+    [TSUGA_OP_STATX] = {prepare_statx, TSUGA_RING_STATX, true},
+    [TSUGA_OP_SOCKET] = {prepare_socket, TSUGA_RING_SOCKET, false},
+    [TSUGA_OP_BIND] = {prepare_address, TSUGA_RING_BIND, true},
+    [TSUGA_OP_LISTEN] = {prepare_listen, TSUGA_RING_LISTEN, true},
+    [TSUGA_OP_ACCEPT] = {prepare_accept, TSUGA_RING_ACCEPT, true},
+    [TSUGA_OP_CONNECT] = {prepare_address, TSUGA_RING_CONNECT, true},
+    [TSUGA_OP_RECV] = {prepare_recv, TSUGA_RING_RECV, true},
+    [TSUGA_OP_SEND] = {prepare_send, TSUGA_RING_SEND, true},
+    [TSUGA_OP_SHUTDOWN] = {prepare_flags, TSUGA_RING_SHUTDOWN, true},
+    [TSUGA_OP_POLL] = {prepare_flags, TSUGA_RING_POLL, true},
+    [TSUGA_OP_TIMEOUT] = {prepare_timeout, TSUGA_RING_TIMEOUT, false},
+    [TSUGA_OP_CANCEL] = {prepare_cancel, TSUGA_RING_CANCEL, false},
+    [TSUGA_OP_BLOCKING] = {prepare_blocking, TSUGA_RING_NOP, false},
+};
+
+/* Counts the operation as a user of its descriptor, when the actor owns that. */
+static int use_descriptor(struct tsuga_record *record, int fd)
+{
+    struct tsuga_descriptor *entry =
+        tsuga_descriptors_owned(&record->io->executor->shared->descriptors, record->io, fd);
+
+    record->fd = fd;
+    if (entry == NULL)
+        return 0;
+    if (entry->closer != NULL)
+        return -EBADF; /* its close waits for the operations before this one */
+    entry->in_use++;
+    record->flags |= TSUGA_RECORD_COUNTED;
+    return 0;
+}
+
+int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
+{
+    const struct kind *kind = &kinds[op->kind];
+    int error;
+
+    record->kind = (uint8_t)op->kind;
+    record->message.tag = op->tag;
+    record->more.context = op->context;
+    if ((op->options & TSUGA_OP_SILENT) != 0)
+        record->flags |= TSUGA_RECORD_SILENT;
+    *request = (struct tsuga_ring_request){
+        .user_data = (uint64_t)(uintptr_t)record,
+        .fd = op->fd,
+        .kind = kind->ring_kind,
+        .options = (op->options & TSUGA_OP_ASYNC) != 0 ? TSUGA_RING_ASYNC : 0,
+    };
+    error = kind->prepare(record, op, request);
+    if (error == 0 && kind->uses_fd)
+        error = use_descriptor(record, op->fd);
+    return error;
+}

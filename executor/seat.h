@@ -1,0 +1,81 @@
+/*
+ * An actor's seat at its executor: the actor, and what its executor needs to run it. Private to
+ * executor/.
+ *
+ * While an actor is BLOCKED, `stack` holds its frames and `wait` says what it waits for; both live
+ * exactly as long as the call that blocks.
+ *
+ * Owner: the executor that is the actor's home. Thread: that executor's, except for `task`, which
+ * whoever found the mailbox asleep may push into the home's inbox.
+ */
+#ifndef TSUGA_EXECUTOR_SEAT_H
+#define TSUGA_EXECUTOR_SEAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actor/actor.h"
+#include "executor/runqueue.h"
+#include "executor/timers.h"
+#include "runtime/base/bits.h"
+#include "runtime/base/list.h"
+
+struct tsuga_executor;
+struct tsuga_io;
+struct tsuga_stack;
+
+/* Work for an executor from any thread; intrusive in what it is about. */
+struct tsuga_task {
+    struct tsuga_task *next;
+    void (*run)(struct tsuga_executor *executor, struct tsuga_task *task);
+};
+
+/* A timer that knows what to do. */
+struct tsuga_alarm {
+    struct tsuga_timer timer;
+    void (*ring)(struct tsuga_executor *executor, struct tsuga_alarm *alarm);
+};
+
+enum tsuga_wait_kind {
+    TSUGA_WAIT_MESSAGE, /* for a message that `accepts` takes */
+    TSUGA_WAIT_ROOM,    /* for room to submit an operation */
+    TSUGA_WAIT_ANSWER,  /* for a receiver to have room in its mailbox */
+    TSUGA_WAIT_TURN,    /* for nothing but its next turn */
+};
+
+/* Why a blocked actor is blocked. Lives in the frame of the call that blocks. */
+struct tsuga_wait {
+    enum tsuga_wait_kind kind;
+    bool is_over;                      /* timed out, or there is room */
+    tsuga_mailbox_accepts_fn *accepts; /* NULL: any message */
+    const void *context;
+    struct tsuga_seat *seat;
+    struct tsuga_alarm alarm;
+    struct tsuga_list_node link; /* among those who wait for room */
+};
+
+struct tsuga_seat {
+    struct tsuga_actor actor;
+    struct tsuga_task task; /* puts the actor into its home's run queue */
+    struct tsuga_runqueue_node node;
+    struct tsuga_stack *stack;     /* while BLOCKED */
+    struct tsuga_wait *wait;       /* while BLOCKED */
+    struct tsuga_io *io;           /* NULL before the first operation */
+    int *reason_out;               /* of whoever wants to know why it ended, or NULL */
+    bool has_room;                 /* the receiver that was asked has answered */
+    struct tsuga_alarm stop_alarm; /* from a stop to the abandoning of the stack */
+};
+
+static inline struct tsuga_seat *tsuga_seat_of(struct tsuga_actor *actor)
+{
+    return TSUGA_CONTAINER_OF(actor, struct tsuga_seat, actor);
+}
+
+/* The actor's executor. Stable for whoever may schedule it: only actors in a run queue move. */
+static inline struct tsuga_executor *tsuga_seat_home(const struct tsuga_seat *seat)
+{
+    /* Acquire pairs with the release of the executor that took the actor over. */
+    return atomic_load_explicit(&seat->actor.home, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,208 @@
+/* Messages between actors. */
+#include <errno.h>
+#include <string.h>
+
+#include "executor/executor.h"
+#include "executor/turn.h"
+
+static struct tsuga_letter *letter_of(struct tsuga_message *message)
+{
+    return TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+}
+
+static struct tsuga_letters *cache_at_hand(const struct tsuga_shared *shared)
+{
+    struct tsuga_executor *executor = tsuga_executor_current();
+
+    return executor != NULL && executor->shared == shared ? &executor->letters : NULL;
+}
+
+void tsuga_executor_discard(struct tsuga_shared *shared, struct tsuga_message *message)
+{
+    tsuga_letters_give(cache_at_hand(shared), shared->memory, letter_of(message));
+}
+
+static struct tsuga_actor *find(struct tsuga_shared *shared, struct tsuga_id id)
+{
+    struct tsuga_actor *actor = tsuga_actor_table_find(&shared->table, id);
+
+    if (actor == NULL || tsuga_actor_generation(actor) != (uint32_t)(id.value >> 32))
+        return NULL;
+    return actor;
+}
+
+int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_id to,
+                           struct tsuga_message *message)
+{
+    struct tsuga_actor *actor = find(shared, to);
+
+    if (actor == NULL)
+        return -ESRCH;
+    message->to_generation = (uint32_t)(to.value >> 32);
+    switch (tsuga_mailbox_post(&actor->mailbox, message)) {
+    case TSUGA_POSTED:
+        return 0;
+    case TSUGA_POSTED_WAKE:
+        tsuga_executor_schedule(tsuga_seat_of(actor));
+        return 0;
+    case TSUGA_POSTED_FULL:
+        return -EAGAIN;
+    case TSUGA_POSTED_DEAD:
+        break;
+    }
+    return -ESRCH;
+}
+
+static struct tsuga_letter *write_letter(struct tsuga_letters *cache, struct tsuga_shared *shared,
+                                         uint64_t tag, const void *data, size_t bytes)
+{
+    struct tsuga_letter *letter = tsuga_letters_take(cache, shared->memory, bytes);
+
+    if (letter == NULL)
+        return NULL;
+    letter->head.tag = tag;
+    letter->head.lane = TSUGA_LANE_USER;
+    letter->head.type = TSUGA_TYPE_USER;
+    letter->head.flags = 0;
+    letter->payload_bytes = (uint32_t)bytes;
+    if (bytes > 0)
+        memcpy(letter->payload, data, bytes);
+    return letter;
+}
+
+static enum tsuga_full policy_of(struct tsuga_shared *shared, struct tsuga_id to)
+{
+    struct tsuga_actor *actor = find(shared, to);
+
+    return actor == NULL
+               ? TSUGA_FULL_FAIL
+               : (enum tsuga_full)atomic_load_explicit(&actor->mailbox_full, memory_order_relaxed);
+}
+
+/* Asks the receiver to say when it has room, and waits for that. */
+static int wait_for_room(struct tsuga_seat *seat, struct tsuga_shared *shared, struct tsuga_id to)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_wait wait = {.kind = TSUGA_WAIT_ANSWER, .seat = seat};
+    struct tsuga_letter *letter = tsuga_letters_take(&executor->letters, shared->memory, 0);
+    int error;
+
+    if (letter == NULL)
+        return -ENOMEM;
+    letter->head.lane = TSUGA_LANE_SYSTEM;
+    letter->head.type = TSUGA_TYPE_ROOM_WANTED;
+    letter->head.flags = 0;
+    letter->from = tsuga_actor_id(&seat->actor);
+    error = tsuga_executor_deliver(shared, to, &letter->head);
+    if (error != 0) {
+        tsuga_executor_discard(shared, &letter->head);
+        return error;
+    }
+    tsuga_turn_prepare(&wait);
+    seat->has_room = false;
+    error = tsuga_turn_block(seat, &wait);
+    if (error == 0 && tsuga_turn_is_refused(seat))
+        error = -ECANCELED;
+    return error;
+}
+
+/* After a refusal: what the receiver's policy makes of it. 0: try again. */
+static int face_full(struct tsuga_seat *seat, struct tsuga_shared *shared, struct tsuga_id to)
+{
+    enum tsuga_full policy = policy_of(shared, to);
+
+    if (policy == TSUGA_FULL_DROP)
+        return -ECHRNG;
+    if (policy != TSUGA_FULL_BLOCK || seat == NULL)
+        return -EAGAIN;
+    if (tsuga_turn_is_refused(seat))
+        return -ECANCELED;
+    return wait_for_room(seat, shared, to);
+}
+
+static void count_outcome(struct tsuga_shared *shared, int error)
+{
+    struct tsuga_executor *executor = tsuga_executor_current();
+    bool is_lost = error == -ECHRNG || error == -ESRCH;
+
+    if (executor == NULL || executor->shared != shared) {
+        atomic_fetch_add_explicit(is_lost ? &shared->foreign_dead_letters
+                                          : &shared->foreign_messages,
+                                  error == 0 || is_lost ? 1 : 0, memory_order_relaxed);
+        return;
+    }
+    if (error == 0)
+        tsuga_count(&executor->counters.messages_sent, 1);
+    else if (is_lost)
+        tsuga_count(&executor->counters.dead_letters, 1);
+}
+
+static int post(struct tsuga_shared *shared, struct tsuga_seat *seat, struct tsuga_id to,
+                struct tsuga_letter *letter)
+{
+    int error;
+
+    letter->from = seat != NULL ? tsuga_actor_id(&seat->actor) : (struct tsuga_id){0};
+    while ((error = tsuga_executor_deliver(shared, to, &letter->head)) == -EAGAIN) {
+        error = face_full(seat, shared, to);
+        if (error != 0)
+            break;
+    }
+    if (error != 0)
+        tsuga_executor_discard(shared, &letter->head);
+    count_outcome(shared, error);
+    /* Dropping is what the policy asked for: counted, but no error. */
+    return error == -ECHRNG ? 0 : error;
+}
+
+static int check(const void *data, size_t bytes)
+{
+    if (bytes > TSUGA_LETTER_BYTES_MAX)
+        return -EMSGSIZE;
+    return bytes > 0 && data == NULL ? -EINVAL : 0;
+}
+
+int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag, const void *data,
+               size_t bytes)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_letter *letter;
+    int error = check(data, bytes);
+
+    if (error != 0)
+        return error;
+    letter = write_letter(&executor->letters, executor->shared, tag, data, bytes);
+    if (letter == NULL)
+        return -ENOMEM;
+    return post(executor->shared, seat, to, letter);
+}
+
+int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
+                      const void *data, size_t bytes)
+{
+    struct tsuga_letter *letter;
+    int error = check(data, bytes);
+
+    if (error != 0)
+        return error;
+    letter = write_letter(cache_at_hand(shared), shared, tag, data, bytes);
+    if (letter == NULL)
+        return -ENOMEM;
+    return post(shared, NULL, to, letter);
+}
+
+int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsuga_stop_level level)
+{
+    struct tsuga_actor *actor = tsuga_actor_table_find(&shared->table, id);
+    int error;
+
+    if (actor == NULL)
+        return -ESRCH;
+    error = tsuga_actor_raise_stop(actor, (uint32_t)(id.value >> 32), level);
+    if (error == -EALREADY)
+        return 0;
+    if (error == 0 && tsuga_mailbox_wake(&actor->mailbox))
+        tsuga_executor_schedule(tsuga_seat_of(actor));
+    return error;
+}

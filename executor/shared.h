@@ -1,0 +1,79 @@
+/*
+ * What the executors of one runtime share. The runtime makes it and hands it to each of them; they
+ * know nothing else of the runtime.
+ *
+ * Owner: the runtime; it outlives the executors. Thread: any; the fields say who writes.
+ */
+#ifndef TSUGA_EXECUTOR_SHARED_H
+#define TSUGA_EXECUTOR_SHARED_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "actor/table.h"
+#include "executor/blocking.h"
+#include "executor/descriptors.h"
+#include "executor/ring.h"
+#include "ioheap/ioheap.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/memory.h"
+
+struct tsuga_executor;
+
+/* One line for people. */
+typedef void tsuga_report_fn(void *context, enum tsuga_log_level level, const char *line);
+
+struct tsuga_shared {
+    /* const after init */
+    struct tsuga_config config; /* resolved: no field is left at its default */
+    struct tsuga_runtime *runtime;
+    struct tsuga_clock clock;
+    const struct tsuga_memory *memory;
+    tsuga_ring_create_fn *ring_create;
+    void *ring_context;
+    tsuga_report_fn *report;
+    void *report_context;
+    void (*signalled)(void *context); /* a signal has come; called on executor 0 */
+    void (*nudge)(void *context);     /* see wants_nudge; called on any executor */
+    void *hooks_context;
+    int signal_fd; /* a signalfd, or -1 */
+    struct tsuga_executor *executors;
+    uint32_t executor_count;
+
+    /* any thread */
+    struct tsuga_reserve reserve;
+    struct tsuga_blocking blocking;
+    struct tsuga_actor_table table;
+    struct tsuga_descriptors descriptors;
+    _Atomic uint32_t sleeper_count; /* executors that sleep */
+    _Atomic uint32_t stop_level;    /* of the whole runtime, enum tsuga_stop_level */
+    _Atomic bool is_finishing;      /* executors leave their loops */
+    _Atomic bool wants_nudge;       /* somebody wants to know when an executor wakes up */
+    /* Actors alive and heaps of the dead that are not reclaimed; `changed` at zero. */
+    _Atomic uint64_t population;
+    _Atomic uint64_t spawned;
+    _Atomic uint64_t foreign_messages; /* sent by threads that are no executors */
+    _Atomic uint64_t foreign_dead_letters;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* the population is gone, or an executor has started */
+};
+
+/* Someone who counts in the population came, or went. */
+void tsuga_shared_enter(struct tsuga_shared *shared);
+void tsuga_shared_leave(struct tsuga_shared *shared);
+
+/* What tsuga_spawn(), tsuga_post() and tsuga_actor_stop() do. */
+
+/* reason_out  receives the actor's reason before the population falls; may be NULL. */
+TSUGA_NODISCARD int tsuga_shared_spawn(struct tsuga_shared *shared,
+                                       const struct tsuga_spawn_options *options, int *reason_out,
+                                       struct tsuga_id *out);
+int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
+                      const void *data, size_t bytes);
+int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsuga_stop_level level);
+
+/* Raise the whole runtime's stop level: every actor is asked, or forced, to end. */
+void tsuga_shared_stop_all(struct tsuga_shared *shared, enum tsuga_stop_level level);
+
+#endif

@@ -1,0 +1,155 @@
+/* Making actors, and stopping all of them. */
+#include <errno.h>
+
+#include "executor/executor.h"
+
+#define CLASSES_ALL ((UINT32_C(2) << TSUGA_CLASS_MAX) - (UINT32_C(1) << TSUGA_CLASS_MIN))
+
+static struct tsuga_executor *least_loaded(struct tsuga_shared *shared)
+{
+    struct tsuga_executor *best = &shared->executors[0];
+    uint32_t best_count = UINT32_MAX;
+
+    for (uint32_t i = 0; i < shared->executor_count; i++) {
+        uint32_t count =
+            atomic_load_explicit(&shared->executors[i].actor_count, memory_order_relaxed);
+
+        if (count < best_count) {
+            best = &shared->executors[i];
+            best_count = count;
+        }
+    }
+    return best;
+}
+
+static struct tsuga_executor *place(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                    const struct tsuga_spawn_options *options)
+{
+    if (options->placement == TSUGA_PLACE_EXECUTOR)
+        return &shared->executors[options->executor];
+    if (options->placement == TSUGA_PLACE_LEAST_LOADED || here == NULL)
+        return least_loaded(shared);
+    return here;
+}
+
+static int check(const struct tsuga_shared *shared, const struct tsuga_executor *here,
+                 const struct tsuga_spawn_options *options)
+{
+    int error = tsuga_actor_check_options(options);
+
+    if (error != 0)
+        return error;
+    if (options->placement == TSUGA_PLACE_HERE && here == NULL)
+        return -EINVAL;
+    if (options->placement == TSUGA_PLACE_EXECUTOR && options->executor >= shared->executor_count)
+        return -EINVAL;
+    return (options->ioheap_size_classes & ~CLASSES_ALL) != 0 ? -EINVAL : 0;
+}
+
+/* With what the configuration says where the caller says nothing. */
+static struct tsuga_spawn_options complete(const struct tsuga_shared *shared,
+                                           const struct tsuga_spawn_options *options)
+{
+    struct tsuga_spawn_options all = *options;
+
+    if (all.mailbox_capacity == 0)
+        all.mailbox_capacity = shared->config.mailbox.capacity;
+    if (all.mailbox_full == TSUGA_FULL_DEFAULT)
+        all.mailbox_full = shared->config.mailbox.full;
+    return all;
+}
+
+static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
+                     struct tsuga_executor *home, const struct tsuga_spawn_options *options)
+{
+    struct tsuga_spawn_options all = complete(shared, options);
+
+    seat->stack = NULL;
+    seat->wait = NULL;
+    seat->io = NULL;
+    seat->has_room = false;
+    seat->stop_alarm = (struct tsuga_alarm){0};
+    atomic_store_explicit(&seat->actor.home, home, memory_order_release);
+    return tsuga_actor_init(&seat->actor, &all, shared->memory);
+}
+
+int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_options *options,
+                       int *reason_out, struct tsuga_id *out)
+{
+    struct tsuga_executor *current = tsuga_executor_current();
+    struct tsuga_executor *here = current != NULL && current->shared == shared ? current : NULL;
+    struct tsuga_actor_cache *cache = here != NULL ? &here->slots : NULL;
+    struct tsuga_executor *home;
+    struct tsuga_actor *actor;
+    enum tsuga_stop_level level;
+    struct tsuga_id id;
+    int error = check(shared, here, options);
+
+    if (error != 0)
+        return error;
+    if (atomic_load_explicit(&shared->stop_level, memory_order_relaxed) != TSUGA_STOP_NONE)
+        return -ESHUTDOWN;
+    home = place(shared, here, options);
+    error = tsuga_actor_table_take(&shared->table, cache, &actor);
+    if (error != 0)
+        return error;
+    tsuga_seat_of(actor)->reason_out = reason_out;
+    error = fill_seat(shared, tsuga_seat_of(actor), home, options);
+    if (error != 0) {
+        tsuga_actor_table_give(&shared->table, cache, actor);
+        return error;
+    }
+    id = tsuga_actor_id(actor);
+    tsuga_shared_enter(shared);
+    atomic_fetch_add_explicit(&home->actor_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shared->spawned, 1, memory_order_relaxed);
+    /* See tsuga_actor_init(): a stop that did not find this actor is found here. */
+    level = atomic_load_explicit(&shared->stop_level, memory_order_seq_cst);
+    if (level != TSUGA_STOP_NONE)
+        (void)!tsuga_actor_raise_stop(actor, tsuga_actor_generation(actor), level);
+    tsuga_executor_schedule(tsuga_seat_of(actor));
+    if (out != NULL)
+        *out = id;
+    return 0;
+}
+
+void tsuga_shared_stop_all(struct tsuga_shared *shared, enum tsuga_stop_level level)
+{
+    uint32_t seen = atomic_load_explicit(&shared->stop_level, memory_order_relaxed);
+    uint32_t slot_count;
+
+    do {
+        if (seen >= (uint32_t)level)
+            return;
+    } while (!atomic_compare_exchange_weak_explicit(&shared->stop_level, &seen, level,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    slot_count = atomic_load_explicit(&shared->table.slot_count, memory_order_acquire);
+    for (uint32_t slot = 0; slot < slot_count; slot++) {
+        struct tsuga_actor *actor = tsuga_actor_table_at(&shared->table, slot);
+
+        (void)tsuga_shared_stop(shared, tsuga_actor_id(actor), level);
+    }
+}
+
+int tsuga_on_exit(struct tsuga_actor *self, void (*hook)(void *context), void *context)
+{
+    if (hook == NULL)
+        return -EINVAL;
+    return tsuga_actor_add_hook(self, hook, context,
+                                tsuga_seat_home(tsuga_seat_of(self))->shared->memory);
+}
+
+static const struct tsuga_executor *home_of(const struct tsuga_actor *self)
+{
+    return atomic_load_explicit(&self->home, memory_order_relaxed);
+}
+
+struct tsuga_runtime *tsuga_runtime_of(const struct tsuga_actor *self)
+{
+    return home_of(self)->shared->runtime;
+}
+
+uint32_t tsuga_executor_of(const struct tsuga_actor *self)
+{
+    return home_of(self)->index;
+}

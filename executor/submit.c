@@ -1,0 +1,131 @@
+/* Room for requests: the three cases of submission, and the reserve for what may not wait. */
+#include <errno.h>
+#include <string.h>
+
+#include "executor/executor.h"
+#include "executor/turn.h"
+#include "runtime/base/assert.h"
+
+#define BACKLOG_FIRST 64u
+
+/* Case 2: no entry is free, so flush. False: the kernel took nothing, which is case 3. */
+static bool make_room(struct tsuga_executor *executor)
+{
+    struct tsuga_ring *ring = executor->ring;
+
+    if (ring->room_count > 0)
+        return true;
+    (void)tsuga_ring_enter(ring, 0, 0);
+    return ring->room_count > 0;
+}
+
+static bool has_room(struct tsuga_executor *executor)
+{
+    return executor->ops_inflight < executor->ops_max && executor->backlog.count == 0 &&
+           make_room(executor);
+}
+
+/* Case 3: wait, and come back from the urgent queue. */
+static int wait_for_room(struct tsuga_seat *seat)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_wait wait = {.kind = TSUGA_WAIT_ROOM, .seat = seat};
+
+    tsuga_turn_prepare(&wait);
+    tsuga_list_push_back(&executor->room_waiters, &wait.link);
+    tsuga_count(&executor->counters.ops_suspended, 1);
+    return tsuga_turn_block(seat, &wait);
+}
+
+int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t options)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
+    while (!has_room(executor)) {
+        int error;
+
+        if ((options & TSUGA_OP_NOWAIT) != 0)
+            return -EAGAIN;
+        if (tsuga_turn_is_refused(seat))
+            return -ECANCELED;
+        error = wait_for_room(seat);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* As many waiters as there is room for, in the order in which they came. */
+void tsuga_executor_offer_room(struct tsuga_executor *executor)
+{
+    uint32_t room_count;
+
+    if (tsuga_list_is_empty(&executor->room_waiters) || !has_room(executor))
+        return;
+    room_count = executor->ops_max - executor->ops_inflight;
+    if (room_count > executor->ring->room_count)
+        room_count = executor->ring->room_count;
+    while (room_count-- > 0) {
+        struct tsuga_list_node *node = tsuga_list_pop_front(&executor->room_waiters);
+        struct tsuga_wait *wait;
+
+        if (node == NULL)
+            return;
+        wait = TSUGA_CONTAINER_OF(node, struct tsuga_wait, link);
+        wait->is_over = true;
+        if (tsuga_mailbox_wake(&wait->seat->actor.mailbox))
+            tsuga_executor_enqueue_urgent(executor, wait->seat);
+    }
+}
+
+static int grow_backlog(struct tsuga_executor *executor)
+{
+    struct tsuga_backlog *backlog = &executor->backlog;
+    uint32_t count_max = backlog->count_max == 0 ? BACKLOG_FIRST : backlog->count_max * 2;
+    struct tsuga_ring_request *larger =
+        tsuga_memory_alloc(executor->shared->memory, count_max * sizeof(*larger));
+
+    if (larger == NULL)
+        return -ENOMEM;
+    memcpy(larger, backlog->requests + backlog->first, backlog->count * sizeof(*larger));
+    tsuga_memory_free(executor->shared->memory, backlog->requests,
+                      backlog->count_max * sizeof(*larger));
+    backlog->requests = larger;
+    backlog->count_max = count_max;
+    backlog->first = 0;
+    return 0;
+}
+
+void tsuga_executor_flush_backlog(struct tsuga_executor *executor)
+{
+    struct tsuga_backlog *backlog = &executor->backlog;
+
+    while (backlog->count > 0 && make_room(executor)) {
+        tsuga_ring_push(executor->ring, &backlog->requests[backlog->first]);
+        backlog->first++;
+        backlog->count--;
+    }
+    if (backlog->count == 0)
+        backlog->first = 0;
+}
+
+void tsuga_executor_request(struct tsuga_executor *executor,
+                            const struct tsuga_ring_request *request)
+{
+    struct tsuga_backlog *backlog = &executor->backlog;
+
+    tsuga_executor_flush_backlog(executor);
+    if (backlog->count == 0 && make_room(executor)) {
+        tsuga_ring_push(executor->ring, request);
+        return;
+    }
+    /* Without memory to remember it nothing is left but to insist: it may not be lost. */
+    while (backlog->first + backlog->count == backlog->count_max && grow_backlog(executor) != 0) {
+        tsuga_executor_flush_backlog(executor);
+        if (backlog->count == 0 && make_room(executor)) {
+            tsuga_ring_push(executor->ring, request);
+            return;
+        }
+    }
+    backlog->requests[backlog->first + backlog->count++] = *request;
+}

@@ -1,0 +1,422 @@
+/* Turns: running an actor, blocking it, resuming it, ending it. */
+#include "executor/turn.h"
+
+#include <errno.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+#include "runtime/base/assert.h"
+
+/* The clock is first read after this many messages of a turn, and then ever more seldom. */
+#define SLICE_CHECK_FIRST 4u
+#define SLICE_CHECK_MAX   32u
+
+static bool is_stopping(const struct tsuga_actor *actor)
+{
+    return tsuga_actor_stop_level(actor) != TSUGA_STOP_NONE && !actor->receives_stop;
+}
+
+bool tsuga_turn_is_refused(const struct tsuga_seat *seat)
+{
+    return is_stopping(&seat->actor);
+}
+
+void tsuga_turn_wake(struct tsuga_seat *seat)
+{
+    if (tsuga_mailbox_wake(&seat->actor.mailbox))
+        tsuga_executor_enqueue(tsuga_seat_home(seat), seat);
+}
+
+/* The answer to a sender that waits for room: its own letter, turned round. */
+static void answer_room(struct tsuga_shared *shared, struct tsuga_message *message)
+{
+    struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+
+    message->type = TSUGA_TYPE_ROOM;
+    if (tsuga_executor_deliver(shared, letter->from, message) != 0)
+        tsuga_executor_discard(shared, message);
+}
+
+static void give_room(struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
+    while (actor->room_wanted != NULL) {
+        struct tsuga_message *message = actor->room_wanted;
+
+        actor->room_wanted = message->next;
+        answer_room(executor->shared, message);
+    }
+}
+
+void tsuga_turn_give_back(struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_message *message = actor->current;
+
+    if (message == NULL)
+        return;
+    actor->current = NULL;
+    if (message->type == TSUGA_TYPE_COMPLETION)
+        tsuga_record_give(tsuga_record_of(message));
+    else if (message->type == TSUGA_TYPE_USER && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
+        tsuga_executor_discard(tsuga_seat_home(seat)->shared, message);
+}
+
+/* A message leaves its lane for the user. */
+void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
+{
+    struct tsuga_actor *actor = &seat->actor;
+
+    actor->current = message;
+    if (message->type == TSUGA_TYPE_COMPLETION) {
+        tsuga_record_open(tsuga_record_of(message));
+    } else if (message->type == TSUGA_TYPE_USER) {
+        tsuga_mailbox_credit(&actor->mailbox, message);
+        if (actor->room_wanted != NULL)
+            give_room(seat);
+    }
+}
+
+static void discard_strays(struct tsuga_executor *executor, struct tsuga_message *messages)
+{
+    while (messages != NULL) {
+        struct tsuga_message *next = messages->next;
+
+        if (messages->type == TSUGA_TYPE_ROOM_WANTED) {
+            answer_room(executor->shared, messages);
+        } else if (messages->type != TSUGA_TYPE_STOP) {
+            if (messages->type == TSUGA_TYPE_USER)
+                tsuga_count(&executor->counters.dead_letters, 1);
+            if (messages->type == TSUGA_TYPE_GIFT)
+                tsuga_descriptors_refuse(messages);
+            tsuga_executor_discard(executor->shared, messages);
+        }
+        messages = next;
+    }
+}
+
+/* Letters between executors that never reach the user. A lone ROOM has done its work by waking. */
+static void handle_system(struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_lane_list lane = actor->mailbox.lanes[TSUGA_LANE_SYSTEM];
+
+    actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first = NULL;
+    while (lane.first != NULL) {
+        struct tsuga_message *message = lane.first;
+
+        lane.first = message->next;
+        if (message->type == TSUGA_TYPE_STOP) {
+            tsuga_mailbox_put(&actor->mailbox, message);
+        } else if (message->type == TSUGA_TYPE_ROOM_WANTED) {
+            message->next = actor->room_wanted;
+            actor->room_wanted = message;
+        } else if (message->type == TSUGA_TYPE_GIFT) {
+            tsuga_descriptors_accept(seat, message);
+        } else {
+            seat->has_room = true;
+            tsuga_executor_discard(executor->shared, message);
+        }
+    }
+    if (actor->room_wanted != NULL && tsuga_mailbox_has_room(&actor->mailbox))
+        give_room(seat);
+}
+
+void tsuga_turn_collect(struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_message *strays = NULL;
+
+    tsuga_mailbox_collect(&actor->mailbox, tsuga_actor_generation(actor), &strays);
+    if (strays != NULL)
+        discard_strays(tsuga_seat_home(seat), strays);
+    if (actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first != NULL)
+        handle_system(seat);
+}
+
+/* Nothing is in flight to or from the actor any more but what the kernel holds. */
+static void end(struct tsuga_seat *seat, int reason)
+{
+    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_shared *shared = executor->shared;
+    struct tsuga_message *rest = NULL;
+
+    actor->reason = reason;
+    tsuga_actor_fini(actor, shared->memory);
+    (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);
+    tsuga_turn_give_back(seat);
+    while (actor->kept != NULL) {
+        struct tsuga_message *kept = actor->kept;
+
+        actor->kept = kept->next;
+        tsuga_executor_discard(shared, kept);
+    }
+    give_room(seat);
+    tsuga_actor_vacate(actor, &rest);
+    discard_strays(executor, rest);
+    if (seat->io != NULL)
+        tsuga_io_orphan(seat->io);
+    seat->io = NULL;
+    tsuga_count(&executor->counters.ended, 1);
+    atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
+    if (seat->reason_out != NULL)
+        *seat->reason_out = reason;
+    tsuga_actor_table_give(&shared->table, &executor->slots, actor);
+    tsuga_shared_leave(shared);
+}
+
+/* Takes a blocked actor's wait apart: it is resumed, or its stack is dropped. */
+static void end_wait(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    struct tsuga_wait *wait = seat->wait;
+
+    (void)tsuga_timers_cancel(&executor->timers, &wait->alarm.timer);
+    tsuga_list_remove(&wait->link);
+    seat->wait = NULL;
+    seat->stack = NULL;
+    seat->actor.status = TSUGA_ACTOR_READY;
+}
+
+static void abandon(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    if (seat->actor.status == TSUGA_ACTOR_BLOCKED) {
+        struct tsuga_stack *stack = seat->stack;
+
+        end_wait(executor, seat);
+        tsuga_stack_release(&executor->stacks, stack);
+    }
+    end(seat, TSUGA_STOPPED);
+}
+
+static void ring_stop(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
+{
+    struct tsuga_seat *seat = TSUGA_CONTAINER_OF(alarm, struct tsuga_seat, stop_alarm);
+
+    (void)executor;
+    if (tsuga_actor_raise_stop(&seat->actor, tsuga_actor_generation(&seat->actor),
+                               TSUGA_STOP_FORCED) == 0)
+        tsuga_turn_wake(seat);
+}
+
+/* The first time that the actor's executor sees the stop. */
+static void notice_stop(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+
+    seat->stop_alarm.ring = ring_stop;
+    tsuga_timers_arm(&executor->timers, &seat->stop_alarm.timer,
+                     executor->now_ns + executor->shared->config.actor.stop_ms * TSUGA_NS_PER_MS);
+    if (!actor->receives_stop)
+        return;
+    actor->stop_message =
+        (struct tsuga_message){.lane = TSUGA_LANE_SYSTEM, .type = TSUGA_TYPE_STOP};
+    tsuga_mailbox_put(&actor->mailbox, &actor->stop_message);
+}
+
+static bool is_wait_over(struct tsuga_seat *seat)
+{
+    const struct tsuga_wait *wait = seat->wait;
+
+    if (wait->is_over || is_stopping(&seat->actor) || wait->kind == TSUGA_WAIT_TURN)
+        return true;
+    if (wait->kind == TSUGA_WAIT_ROOM)
+        return false;
+    if (wait->kind == TSUGA_WAIT_ANSWER)
+        return seat->has_room;
+    if (wait->accepts == NULL)
+        return !tsuga_mailbox_is_drained(&seat->actor.mailbox);
+    return tsuga_mailbox_peek(&seat->actor.mailbox, wait->accepts, wait->context) != NULL;
+}
+
+/* Sleeps unless something came in the meantime; true when the actor must look again. */
+static bool must_look_again(struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+
+    if (!tsuga_mailbox_sleep(&actor->mailbox))
+        return true;
+    /* A stop that was raised before the sleep may have found the mailbox awake: look, and wake
+     * ourselves unless somebody else has done so and scheduled us. */
+    if (tsuga_actor_stop_level(actor) == (enum tsuga_stop_level)actor->seen_stop)
+        return false;
+    return tsuga_mailbox_wake(&actor->mailbox);
+}
+
+/* Starts the time slice anew. */
+static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    executor->running = seat;
+    executor->slice_start_ns = 0;
+    executor->slice_messages = 0;
+    executor->slice_check = SLICE_CHECK_FIRST;
+    /* The watchdog reads it from its own thread. */
+    atomic_store_explicit(&executor->turn_name, seat->actor.name, memory_order_relaxed);
+    atomic_store_explicit(&executor->is_in_turn, true, memory_order_relaxed);
+    tsuga_count(&executor->counters.turns, 1);
+}
+
+static bool is_time_used(struct tsuga_executor *executor)
+{
+    uint64_t slice_ns = executor->shared->config.executor.time_slice_us * TSUGA_NS_PER_US;
+    uint64_t now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+
+    if (executor->slice_start_ns == 0)
+        executor->slice_start_ns = now_ns;
+    return now_ns - executor->slice_start_ns >= slice_ns;
+}
+
+/* After each message. The clock is read ever more seldom, because a turn that has not used an
+ * eighth of its slice in n messages will hardly use the rest in the next n. */
+static bool is_slice_used(struct tsuga_executor *executor)
+{
+    if (++executor->slice_messages >= executor->shared->config.executor.slice_messages)
+        return true;
+    if (executor->slice_messages < executor->slice_check)
+        return false;
+    executor->slice_check +=
+        executor->slice_messages < SLICE_CHECK_MAX ? executor->slice_messages : SLICE_CHECK_MAX;
+    return is_time_used(executor);
+}
+
+bool tsuga_slice_used(struct tsuga_actor *self)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(tsuga_seat_of(self));
+
+    if (!is_time_used(executor))
+        return false;
+    tsuga_executor_look(executor);
+    return true;
+}
+
+/* Calls the behaviour until the mailbox is empty or the slice is used up. The behaviour may block
+ * and come back much later, on this very stack: nothing but seat and executor is kept across. */
+static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+
+    for (;;) {
+        struct tsuga_message *message = tsuga_mailbox_take_first(&actor->mailbox);
+
+        if (message == NULL) {
+            if (!must_look_again(seat))
+                return;
+            tsuga_turn_collect(seat);
+        } else {
+            tsuga_turn_take(seat, message);
+            actor->behaviour(actor, message);
+            tsuga_turn_give_back(seat);
+        }
+        if (tsuga_actor_stop_level(actor) != (enum tsuga_stop_level)actor->seen_stop ||
+            is_slice_used(executor))
+            break;
+    }
+    tsuga_executor_enqueue(executor, seat);
+}
+
+static void begin(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+
+    actor->status = TSUGA_ACTOR_READY;
+    if (actor->first != NULL)
+        actor->first(actor, actor->argument);
+    tsuga_turn_give_back(seat);
+    if (actor->behaviour == NULL)
+        end(seat, is_stopping(actor) ? TSUGA_STOPPED : TSUGA_NORMAL);
+    else if (is_stopping(actor))
+        end(seat, TSUGA_STOPPED);
+    else
+        handle_messages(executor, seat);
+}
+
+/* Drops the loop's own stack and goes on where the actor blocked; or lets it sleep on. */
+static void resume(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    struct tsuga_stack *stack = seat->stack;
+
+    if (!is_wait_over(seat)) {
+        if (must_look_again(seat))
+            tsuga_executor_enqueue(executor, seat);
+        return;
+    }
+    end_wait(executor, seat);
+    tsuga_stack_switch_abandon(&executor->stacks, stack);
+}
+
+void tsuga_turn_run(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+    enum tsuga_stop_level level = tsuga_actor_stop_level(actor);
+
+    begin_slice(executor, seat);
+    tsuga_turn_collect(seat);
+    if (level != (enum tsuga_stop_level)actor->seen_stop) {
+        if (actor->seen_stop == TSUGA_STOP_NONE)
+            notice_stop(executor, seat);
+        actor->seen_stop = (uint8_t)level;
+    }
+    if (level == TSUGA_STOP_FORCED)
+        abandon(executor, seat);
+    else if (actor->status == TSUGA_ACTOR_BLOCKED)
+        resume(executor, seat);
+    else if (is_stopping(actor))
+        end(seat, TSUGA_STOPPED);
+    else if (actor->status == TSUGA_ACTOR_FRESH)
+        begin(executor, seat);
+    else
+        handle_messages(executor, seat);
+}
+
+int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_stack *fresh;
+    int error = tsuga_stack_acquire(&executor->stacks, &fresh);
+
+    if (error != 0) {
+        (void)tsuga_timers_cancel(&executor->timers, &wait->alarm.timer);
+        tsuga_list_remove(&wait->link);
+        return -ENOBUFS;
+    }
+    seat->stack = tsuga_stack_current(&executor->stacks);
+    seat->wait = wait;
+    seat->actor.status = TSUGA_ACTOR_BLOCKED;
+    /* Before the switch: whatever comes from now on finds the actor asleep and queues it, and it
+     * runs at the earliest in the loop on the other stack. */
+    if (wait->kind == TSUGA_WAIT_TURN || must_look_again(seat))
+        tsuga_executor_enqueue(executor, seat);
+    tsuga_stack_start(&executor->stacks, fresh, tsuga_executor_loop, executor);
+    /* end_wait() has put everything back, and an actor with a stack never changes its thread. */
+    return 0;
+}
+
+void tsuga_exit(struct tsuga_actor *self, int reason)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_stack *fresh;
+
+    end(seat, reason);
+    /* The pool holds one stack more than may block, so there is always one to go on with. */
+    TSUGA_VERIFY(tsuga_stack_acquire(&executor->stacks, &fresh) == 0);
+    tsuga_stack_start_abandon(&executor->stacks, fresh, tsuga_executor_loop, executor);
+}
+
+int tsuga_yield(struct tsuga_actor *self)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_wait wait = {.kind = TSUGA_WAIT_TURN, .seat = seat};
+    int error;
+
+    if (is_stopping(self))
+        return -ECANCELED;
+    tsuga_turn_prepare(&wait);
+    error = tsuga_turn_block(seat, &wait);
+    if (error != 0)
+        return error;
+    return is_stopping(self) ? -ECANCELED : 0;
+}
