@@ -1,0 +1,174 @@
+#include "runtime/watchdog.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "executor/executor.h"
+#include "runtime/base/clock.h"
+
+static bool is_anyone_awake(const struct tsuga_shared *shared)
+{
+    return atomic_load_explicit(&shared->sleeper_count, memory_order_seq_cst) <
+           shared->executor_count;
+}
+
+/* Wakes one that sleeps: it will find what waits behind the long turn. */
+static void call_helper(struct tsuga_shared *shared, struct tsuga_executor *busy)
+{
+    if (shared->config.executor.steal != TSUGA_ON || tsuga_runqueue_count(&busy->queue) == 0)
+        return;
+    for (uint32_t i = 0; i < shared->executor_count; i++) {
+        struct tsuga_executor *other = &shared->executors[i];
+
+        if (!atomic_load_explicit(&other->is_sleeping, memory_order_relaxed))
+            continue;
+        tsuga_executor_wake(other);
+        return;
+    }
+}
+
+static void report(struct tsuga_watchdog *watchdog, struct tsuga_executor *executor)
+{
+    const char *name = atomic_load_explicit(&executor->turn_name, memory_order_relaxed);
+
+    atomic_fetch_add_explicit(&executor->turns_overrun, 1, memory_order_relaxed);
+    tsuga_log_printf(watchdog->log, TSUGA_LOG_WARN,
+                     "actor %s has kept executor %u for more than %u us: let it call "
+                     "tsuga_slice_used() and tsuga_yield()",
+                     name != NULL ? name : "(unnamed)", executor->index,
+                     watchdog->shared->config.executor.watchdog_us);
+}
+
+/* A turn that was there at the last look and still is has run for a whole period. */
+static void look_at(struct tsuga_watchdog *watchdog, struct tsuga_executor *executor)
+{
+    uint64_t turns = atomic_load_explicit(&executor->counters.turns, memory_order_relaxed);
+    bool is_same = turns == watchdog->turns_seen[executor->index] &&
+                   atomic_load_explicit(&executor->is_in_turn, memory_order_relaxed);
+
+    watchdog->turns_seen[executor->index] = turns;
+    if (!is_same) {
+        watchdog->was_reported[executor->index] = false;
+        return;
+    }
+    if (!watchdog->was_reported[executor->index])
+        report(watchdog, executor);
+    watchdog->was_reported[executor->index] = true;
+    call_helper(watchdog->shared, executor);
+}
+
+static void wait_a_period(struct tsuga_watchdog *watchdog)
+{
+    uint64_t period_ns = watchdog->shared->config.executor.watchdog_us * TSUGA_NS_PER_US;
+    struct timespec limit;
+    uint64_t limit_ns;
+    int error = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    limit_ns = (uint64_t)limit.tv_nsec + period_ns;
+    limit.tv_sec += (time_t)(limit_ns / TSUGA_NS_PER_S);
+    limit.tv_nsec = (long)(limit_ns % TSUGA_NS_PER_S);
+    while (!watchdog->is_stopping && error == 0)
+        error = pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &limit);
+}
+
+/* Says that it sleeps, looks once more, and sleeps until an executor wakes up. */
+static void wait_while_all_sleep(struct tsuga_watchdog *watchdog)
+{
+    struct tsuga_shared *shared = watchdog->shared;
+
+    atomic_store_explicit(&shared->wants_nudge, true, memory_order_seq_cst);
+    while (!watchdog->is_stopping && !is_anyone_awake(shared))
+        pthread_cond_wait(&watchdog->changed, &watchdog->lock);
+    atomic_store_explicit(&shared->wants_nudge, false, memory_order_relaxed);
+}
+
+static void *watch(void *context)
+{
+    struct tsuga_watchdog *watchdog = context;
+
+    pthread_mutex_lock(&watchdog->lock);
+    while (!watchdog->is_stopping) {
+        wait_while_all_sleep(watchdog);
+        wait_a_period(watchdog);
+        for (uint32_t i = 0; i < watchdog->shared->executor_count; i++)
+            look_at(watchdog, &watchdog->shared->executors[i]);
+    }
+    pthread_mutex_unlock(&watchdog->lock);
+    return NULL;
+}
+
+static void init_conditions(struct tsuga_watchdog *watchdog)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&watchdog->lock, NULL);
+    pthread_cond_init(&watchdog->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static void free_tables(struct tsuga_watchdog *watchdog)
+{
+    const struct tsuga_memory *memory = watchdog->shared->memory;
+    uint32_t count = watchdog->shared->executor_count;
+
+    tsuga_memory_free(memory, watchdog->turns_seen, count * sizeof(*watchdog->turns_seen));
+    tsuga_memory_free(memory, watchdog->was_reported, count * sizeof(*watchdog->was_reported));
+}
+
+static int start_thread(struct tsuga_watchdog *watchdog)
+{
+    sigset_t all;
+    sigset_t old;
+    int error;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    error = pthread_create(&watchdog->thread, NULL, watch, watchdog);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -error;
+}
+
+int tsuga_watchdog_start(struct tsuga_watchdog *watchdog, struct tsuga_shared *shared,
+                         struct tsuga_log *log)
+{
+    uint32_t count = shared->executor_count;
+    int error = -ENOMEM;
+
+    *watchdog = (struct tsuga_watchdog){.shared = shared, .log = log};
+    watchdog->turns_seen =
+        tsuga_memory_alloc_zeroed(shared->memory, count * sizeof(*watchdog->turns_seen));
+    watchdog->was_reported =
+        tsuga_memory_alloc_zeroed(shared->memory, count * sizeof(*watchdog->was_reported));
+    init_conditions(watchdog);
+    if (watchdog->turns_seen != NULL && watchdog->was_reported != NULL)
+        error = start_thread(watchdog);
+    watchdog->has_thread = error == 0;
+    if (error != 0)
+        tsuga_watchdog_stop(watchdog);
+    return error;
+}
+
+void tsuga_watchdog_stop(struct tsuga_watchdog *watchdog)
+{
+    if (watchdog->has_thread) {
+        pthread_mutex_lock(&watchdog->lock);
+        watchdog->is_stopping = true;
+        pthread_cond_broadcast(&watchdog->changed);
+        pthread_mutex_unlock(&watchdog->lock);
+        pthread_join(watchdog->thread, NULL);
+    }
+    free_tables(watchdog);
+    pthread_cond_destroy(&watchdog->changed);
+    pthread_mutex_destroy(&watchdog->lock);
+}
+
+void tsuga_watchdog_nudge(struct tsuga_watchdog *watchdog)
+{
+    pthread_mutex_lock(&watchdog->lock);
+    pthread_cond_broadcast(&watchdog->changed);
+    pthread_mutex_unlock(&watchdog->lock);
+}

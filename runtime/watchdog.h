@@ -1,0 +1,38 @@
+/*
+ * The watchdog: a thread that counts and names turns that run too long, and has others help with
+ * what waits behind them. While all executors sleep, so does it.
+ *
+ * Owner: the runtime. Thread: start and stop by the runtime's owner; nudge by any executor.
+ */
+#ifndef TSUGA_RUNTIME_WATCHDOG_H
+#define TSUGA_RUNTIME_WATCHDOG_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "executor/shared.h"
+#include "runtime/base/assert.h"
+#include "runtime/log.h"
+
+struct tsuga_watchdog {
+    struct tsuga_shared *shared;
+    struct tsuga_log *log;
+    uint64_t *turns_seen; /* one for each executor */
+    bool *was_reported;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_stopping;
+    bool has_thread;
+};
+
+/* Starts the thread, unless watchdog_us is zero. Errors: -ENOMEM, those of pthread_create(3). */
+TSUGA_NODISCARD int tsuga_watchdog_start(struct tsuga_watchdog *watchdog,
+                                         struct tsuga_shared *shared, struct tsuga_log *log);
+void tsuga_watchdog_stop(struct tsuga_watchdog *watchdog);
+
+/* An executor has woken up while the watchdog slept. */
+void tsuga_watchdog_nudge(struct tsuga_watchdog *watchdog);
+
+#endif
