@@ -3,11 +3,14 @@
  *
  * A pool owns arenas and hands out segments: powers of two, frontmost first, from the smallest
  * segment to a whole arena. A segment belongs to one heap from the day it is handed out until it is
- * given back, and reaches its next heap cleared. Wholly free arenas are purged and go back to the
- * reserve after the decay time, unless they are registered with a ring.
+ * given back, and reaches its next heap cleared. Arenas that were wholly free for the decay time
+ * are purged and go back to the reserve, unless they are registered with a ring.
  *
- * A heap that has moved to another executor gives a segment back to a pool that is not its
- * thread's: it goes to the pool's list of returned segments, which the owner drains.
+ * A heap that has moved to another executor gives its segments back on a thread that does not own
+ * their pool. They go to that pool's list of returned segments, and its owner drains the list.
+ *
+ * With the reserve's guard on, a segment is a span of twice its size, whose second half nobody can
+ * touch.
  *
  * Owner: an executor. Thread: the owner's, where nothing else is said.
  */
@@ -16,40 +19,41 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ioheap/reserve.h"
 #include "ioheap/span.h"
 #include "runtime/base/assert.h"
+#include "runtime/base/bits.h"
 
 struct tsuga_ioheap;
 
-/* What a pool may have done by other threads. Every function may be NULL: then the owner does it.
- */
+/* Work that a pool would rather see done by other threads. NULL: the owner does it. */
 struct tsuga_arena_hooks {
-    /* Have tsuga_segment_clear() called on another thread. */
+    /* Have tsuga_segment_clear() called, on any thread, before the pool ends. */
     void (*clear)(void *context, struct tsuga_segment *segment);
-    /* Have tsuga_arena_pool_prepare() called on another thread. */
+    /* Have tsuga_arena_pool_prepare() called, on any thread, before the pool ends. */
     void (*prepare)(void *context, struct tsuga_arena_pool *pool);
     void *context;
 };
 
 struct tsuga_arena_pool_config {
-    uint64_t decay_ns; /* how long free segments and free arenas are kept; 0: 1 s */
+    uint64_t decay_ns; /* how long free segments and free arenas are kept; 0: one second */
     struct tsuga_arena_hooks hooks;
 };
 
-/* A stretch of an arena that belongs to one heap. Regions of at most 2 MiB follow the struct. */
+/* A stretch of an arena that belongs to one heap, as one region for each 2 MiB. */
 struct tsuga_segment {
-    /* const while the segment is out */
+    /* const until it is given back */
     char *base;
     struct tsuga_arena *arena;
     struct tsuga_ioheap *heap;
+    size_t table_bytes; /* of this struct with the regions' tables, which follow them */
     uint32_t region_count;
     uint8_t shift; /* 2^shift bytes */
 
-    struct tsuga_segment *next; /* in the heap's list, in the order added; or in a return list */
-    size_t table_bytes;         /* of this struct with everything behind it */
+    struct tsuga_segment *next; /* the heap's next, in the order added; or the next returned */
     struct tsuga_span_region regions[];
 };
 
@@ -61,45 +65,55 @@ struct tsuga_arena_pool {
     /* owner */
     struct tsuga_span_map spans;
     uint32_t arena_count;
-    uint32_t segment_count;
-    bool is_preparing; /* the hook was asked and has not answered */
+    uint32_t segment_count; /* handed out, and not yet back in the map */
 
     /* any thread */
     _Alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_segment *_Atomic returned;
     struct tsuga_arena *_Atomic prepared;
+    _Atomic bool is_preparing;
 };
 
 /* A pool without arenas. `config` may be NULL. Undo with tsuga_arena_pool_fini(). */
 void tsuga_arena_pool_init(struct tsuga_arena_pool *pool, struct tsuga_reserve *reserve,
                            const struct tsuga_arena_pool_config *config);
 
-/* Gives all arenas to the reserve. Every segment has come back. */
+/* Gives all arenas to the reserve. All segments were given back, and no hook is at work. */
 void tsuga_arena_pool_fini(struct tsuga_arena_pool *pool);
 
-/* Hands out a segment of exactly 2^shift bytes; of memory in one of the pool's arenas, or a new
- * one. The heap gives it back with tsuga_segment_give(). Errors: -ENOMEM. */
+/* The largest segment is 2^this bytes. */
+static inline unsigned tsuga_segment_shift_max(const struct tsuga_reserve *reserve)
+{
+    return reserve->arena_shift - (reserve->guard ? 1u : 0u);
+}
+
+/* Hands out a segment of 2^shift bytes, from the reserve's smallest to the largest; from a new
+ * arena, when it fits in none. It goes back with tsuga_segment_give(). Errors: -ENOMEM. */
 TSUGA_NODISCARD int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift,
                                        struct tsuga_ioheap *heap, struct tsuga_segment **out);
 
-/* Gives a segment back to the pool it came from, cleared or to be cleared. `pool` is the one of
- * the calling thread. */
+/* Clears a segment, or has it cleared, and gives it back to the pool it came from. `pool` is the
+ * calling thread's. */
 void tsuga_segment_give(struct tsuga_arena_pool *pool, struct tsuga_segment *segment);
 
-/* Clears a segment that the clear hook was given, and sends it back. Thread: any. */
+/* Clears a segment that the clear hook was given, and returns it to its pool. Thread: any. */
 void tsuga_segment_clear(struct tsuga_segment *segment);
 
-/* Takes in what other threads returned. */
+/* Takes in the segments that other threads returned. */
 void tsuga_arena_pool_drain(struct tsuga_arena_pool *pool);
 
-/* Gives arenas that were wholly free for the decay time to the reserve, after draining. True when
- * free arenas remain that a later call may give back. */
+/* Drains, and gives arenas that were wholly free for the decay time to the reserve. True when free
+ * arenas remain that a later call may give back. */
 bool tsuga_arena_pool_decay(struct tsuga_arena_pool *pool, uint64_t now_ns);
 
-/* Faults in an arena, which the pool will use next. Thread: any. Blocks: for the faults. */
+/* Faults in an arena, which the pool uses next. Thread: any. Blocks: for the faults. */
 void tsuga_arena_pool_prepare(struct tsuga_arena_pool *pool);
 
-/* The segment of an address inside the arena; NULL where none is. The answer is stable while
+/* The segment that an address of the arena lies in; NULL when in none. The answer stays true while
  * something in the segment is alive. Thread: any. */
-struct tsuga_segment *tsuga_arena_segment(const struct tsuga_arena *arena, const void *address);
+static inline struct tsuga_segment *tsuga_arena_segment(const struct tsuga_arena *arena,
+                                                        const void *address)
+{
+    return arena->segments[((uintptr_t)address - (uintptr_t)arena->base) >> arena->segment_shift];
+}
 
 #endif

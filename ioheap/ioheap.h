@@ -35,8 +35,8 @@
 #define TSUGA_IOHEAP_CLASSES_ALL (UINT32_C(0xffff) << TSUGA_IOHEAP_BLOCK_SHIFT_MIN)
 
 struct tsuga_ioheap_config {
-    uint64_t quota_bytes;       /* most segment bytes; 0: unlimited */
-    uint64_t segment_bytes_min; /* of the first segment, power of two; 0: the reserve's */
+    uint64_t quota_bytes;       /* most bytes of segments; 0: unlimited */
+    uint64_t segment_bytes_min; /* of the first segment, a power of two; 0: the reserve's */
     uint32_t class_mask;        /* bit k allows blocks of 2^k bytes; 0: all */
 };
 
@@ -52,17 +52,18 @@ struct tsuga_ioheap {
     struct tsuga_span_map spans;
     struct tsuga_reserve *reserve;
     struct tsuga_arena_pool *pool; /* of the executor it lives on now */
-    struct tsuga_segment *segments_first;
+    uint64_t live_bytes;
+    uint64_t live_bytes_max;
+    size_t block_bytes_max;
+    uint32_t orders_allowed; /* bit k: blocks of 64 << k bytes */
+    uint32_t live_count;
+    struct tsuga_segment *segments_first; /* in the order added */
     struct tsuga_segment *segments_last;
     uint64_t quota_bytes;
     uint64_t segment_bytes;
     uint64_t segment_bytes_max;
-    uint64_t live_bytes;
-    uint64_t live_bytes_max;
-    uint64_t high_water_bytes_max;
-    uint32_t orders_allowed; /* bit k: blocks of 64 << k bytes */
-    uint32_t live_count;
-    uint8_t segment_shift_min;
+    uint64_t high_water_bytes_max; /* before segments were given back */
+    uint8_t segment_shift_first;
     struct tsuga_ioheap_class classes[TSUGA_IOHEAP_CLASS_COUNT];
 
     /* any thread: blocks that others gave back, linked through their first bytes */
@@ -75,8 +76,7 @@ struct tsuga_ioheap_stats {
     uint64_t live_bytes_max;
     uint64_t segment_bytes;
     uint64_t segment_bytes_max;
-    uint64_t high_water_bytes; /* from the first byte to the furthest one ever handed out, of the
-                                  segments that are there, laid end to end */
+    uint64_t high_water_bytes; /* the furthest byte ever handed out, segments laid end to end */
     uint64_t table_bytes;      /* bookkeeping, out of band */
     uint64_t free_bytes;
     uint64_t free_span_max; /* external fragmentation is 1 - free_span_max / free_bytes */
@@ -142,7 +142,8 @@ static inline uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap)
 /* The class size of a live block. */
 size_t tsuga_ioheap_block_bytes(const struct tsuga_ioheap *heap, const void *block);
 
-/* The live block of this heap that an address lies in; NULL when there is none. */
+/* The live block of this heap that an address lies in; NULL when there is none. The address lies in
+ * memory that stays: in a live block of any heap, in a segment of this one, or in no arena. */
 void *tsuga_ioheap_block_start(const struct tsuga_ioheap *heap, const void *address);
 
 /* Gives segments back that were wholly free for the pool's decay time. True when free segments

@@ -2,10 +2,10 @@
  * The reserve: a runtime's address space for I/O heaps, cut into arenas, and the way from any
  * address to its arena.
  *
- * The first range is halved until the backing grants it; further ranges are added on demand. An
- * arena is a power of two, aligned to its own size (and to 2 MiB, where it is as large), so that it
- * can be a huge page and one registered buffer. Ranges, and the arena table of each, stay where
- * they are until the reserve ends, so that looking up an address needs no lock.
+ * The first range is halved until the backing grants it; more ranges are added when it is used up.
+ * An arena is a power of two, aligned to its own size, so that it can be made of huge pages and be
+ * one registered buffer. A range and its tables stay where they are until the reserve ends, so
+ * looking an address up takes no lock.
  *
  * Owner: the runtime; it outlives all pools. Thread: any.
  */
@@ -19,18 +19,20 @@
 #include <stdint.h>
 
 #include "ioheap/backing.h"
+#include "ioheap/notes.h"
 #include "ioheap/span.h"
 #include "runtime/base/assert.h"
 
-/* Blocks are 2^6 ..= 2^21 bytes; the smallest one is the unit of all bookkeeping. */
+/* Blocks are 2^6 ..= 2^21 bytes; the smallest is the unit of all bookkeeping. */
 #define TSUGA_IOHEAP_BLOCK_SHIFT_MIN 6u
 #define TSUGA_IOHEAP_BLOCK_SHIFT_MAX (TSUGA_IOHEAP_BLOCK_SHIFT_MIN + TSUGA_SPAN_ORDER_MAX)
-#define TSUGA_IOHEAP_BLOCK_BYTES_MIN ((size_t)1 << TSUGA_IOHEAP_BLOCK_SHIFT_MIN)
 #define TSUGA_IOHEAP_BLOCK_BYTES_MAX ((size_t)1 << TSUGA_IOHEAP_BLOCK_SHIFT_MAX)
 
+#define TSUGA_SEGMENT_BYTES_MIN (TSUGA_NOTES_UNITS << TSUGA_IOHEAP_BLOCK_SHIFT_MIN)
+
 #define TSUGA_RESERVE_RANGE_COUNT_MAX 64u
-#define TSUGA_ARENA_BYTES_MIN         (UINT64_C(64) << 10)
-#define TSUGA_ARENA_BYTES_MAX         (UINT64_C(1) << 30)
+#define TSUGA_ARENA_SHIFT_MIN         16u
+#define TSUGA_ARENA_SHIFT_MAX         30u
 
 struct tsuga_arena_pool;
 struct tsuga_segment;
@@ -38,31 +40,33 @@ struct tsuga_segment;
 struct tsuga_reserve_config {
     uint64_t bytes;             /* of the first range; 0: 64 GiB */
     uint64_t arena_bytes;       /* power of two, 64 KiB ..= 1 GiB; 0: 2 MiB */
-    uint64_t segment_bytes_min; /* power of two, at least arena_bytes / 32768, 64; 0: 1 KiB */
-    bool guard;                 /* debugging: an inaccessible guard behind every segment */
+    uint64_t segment_bytes_min; /* power of two, at least 512 and arena_bytes / 32768; 0: 1 KiB */
+    bool guard;                 /* debugging: an inaccessible page or more behind every segment */
 };
 
-/* One arena. The table entry is never unmapped; its contents change with the arena's pool. */
+/* One arena. Its entry in the range's table is never unmapped. */
 struct tsuga_arena {
-    /* Segments by their first unit's number; of a segment that is the whole arena, &whole. */
+    /* Segments by the address's distance from base, >> segment_shift. An arena that is one segment
+     * has this point at `whole`, and needs no table. */
     struct tsuga_segment **segments;
     struct tsuga_segment *whole;
     char *base;
-    struct tsuga_arena_pool *_Atomic pool; /* who owns it; NULL: nobody */
-    struct tsuga_arena *next;              /* in the reserve's list of free arenas, or a pool's */
+    struct tsuga_arena_pool *_Atomic pool; /* whose arena it is; NULL: in the reserve */
+    struct tsuga_arena *next;              /* in the reserve's list, or among the prepared */
     struct tsuga_span_region *region;      /* in the pool's map */
-    uint8_t unit_shift;                    /* an entry of `segments` is 2^unit_shift bytes */
-    bool is_registered;                    /* with a ring: its pages must stay */
-    uint16_t registered_slot;              /* for whoever registers it */
+    uint8_t segment_shift;
+    bool is_registered;       /* with a ring, which forbids purging; for the pool's owner to set */
+    uint16_t registered_slot; /* for whoever registers it */
 };
 
 struct tsuga_reserve_range {
-    uintptr_t base;
+    char *base;
     uint64_t bytes;
     struct tsuga_arena *arenas;      /* one for each arena_bytes */
-    uint8_t *orders;                 /* one for each 64 bytes: 1 + order of the block that starts */
     struct tsuga_segment **segments; /* one for each segment_bytes_min */
-    uint64_t arena_count_used;       /* the rest was never given out; under the lock */
+    uint16_t *notes;                 /* two bits for each 64 bytes, see notes.h */
+    size_t table_bytes;              /* of the three tables, which are one mapping */
+    uint64_t arena_count_used;       /* the others were never taken; under the lock */
 };
 
 struct tsuga_reserve {
@@ -73,32 +77,75 @@ struct tsuga_reserve {
     uint8_t segment_shift_min;
     bool guard;
 
-    /* written under the lock, appended to only; readers use range_count */
-    struct tsuga_reserve_range ranges[TSUGA_RESERVE_RANGE_COUNT_MAX];
+    /* Appended to under the lock. Readers see the first range_count. */
     _Atomic uint32_t range_count;
-    uint64_t range_bytes_next;
+    struct tsuga_reserve_range ranges[TSUGA_RESERVE_RANGE_COUNT_MAX];
 
     pthread_mutex_t lock;
-    struct tsuga_arena *free_arenas; /* purged; under the lock */
+    uint64_t range_bytes;           /* of the next range; under the lock */
+    struct tsuga_arena *free_first; /* given back; under the lock */
 };
 
-/* Makes the first range. Undo with tsuga_reserve_fini().
- * Errors: -EINVAL sizes; -ENOMEM no address space for even one arena. */
+/* Maps the first range. Undo with tsuga_reserve_fini().
+ * Errors: -EINVAL a size; -ENOMEM no address space for even one arena. */
 TSUGA_NODISCARD int tsuga_reserve_init(struct tsuga_reserve *reserve,
                                        const struct tsuga_backing *backing,
                                        const struct tsuga_reserve_config *config);
 
-/* Returns the address space. All pools have ended. */
+/* Unmaps everything. All pools have ended. */
 void tsuga_reserve_fini(struct tsuga_reserve *reserve);
 
-/* An arena for the pool, zero. Takes a lock, may map. Errors: -ENOMEM. */
+/* An arena for a pool, all zero, and poisoned. Errors: -ENOMEM.
+ * Blocks: for the lock, and for mapping another range when all are used up. */
 TSUGA_NODISCARD int tsuga_reserve_take(struct tsuga_reserve *reserve, struct tsuga_arena **out);
 
-/* An arena back from its pool, purged. */
+/* Purges an arena of which nothing is in use, and takes it back. */
 void tsuga_reserve_give(struct tsuga_reserve *reserve, struct tsuga_arena *arena);
 
-/* The arena that an address lies in; NULL when it lies in none, or in one that no pool owns.
- * Thread: any, without a lock. The answer holds as long as something in the arena is alive. */
-struct tsuga_arena *tsuga_reserve_find(const struct tsuga_reserve *reserve, const void *address);
+/* The range that an address lies in; NULL when in none. */
+static inline const struct tsuga_reserve_range *
+tsuga_reserve_range_find(const struct tsuga_reserve *reserve, const void *address)
+{
+    /* Pairs with the release store in range_add(). */
+    uint32_t count = atomic_load_explicit(&reserve->range_count, memory_order_acquire);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tsuga_reserve_range *range = &reserve->ranges[i];
+
+        if ((uintptr_t)address - (uintptr_t)range->base < range->bytes)
+            return range;
+    }
+    return NULL;
+}
+
+/* The arena that an address of the range lies in. */
+static inline struct tsuga_arena *tsuga_reserve_arena_of(const struct tsuga_reserve *reserve,
+                                                         const struct tsuga_reserve_range *range,
+                                                         const void *address)
+{
+    return &range->arenas[((uintptr_t)address - (uintptr_t)range->base) >> reserve->arena_shift];
+}
+
+/* The number of the unit that an address lies in, for the range's notes. */
+static inline size_t tsuga_reserve_unit_of(const struct tsuga_reserve_range *range,
+                                           const void *address)
+{
+    return ((uintptr_t)address - (uintptr_t)range->base) >> TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
+}
+
+/* The arena that an address lies in; NULL when it lies in none that a pool owns. The answer stays
+ * true while something in the arena is alive. */
+static inline struct tsuga_arena *tsuga_reserve_find(const struct tsuga_reserve *reserve,
+                                                     const void *address)
+{
+    const struct tsuga_reserve_range *range = tsuga_reserve_range_find(reserve, address);
+    struct tsuga_arena *arena;
+
+    if (range == NULL)
+        return NULL;
+    arena = tsuga_reserve_arena_of(reserve, range, address);
+    /* Pairs with the release stores of the pool that owns it. */
+    return atomic_load_explicit(&arena->pool, memory_order_acquire) == NULL ? NULL : arena;
+}
 
 #endif

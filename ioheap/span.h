@@ -1,26 +1,28 @@
 /*
  * Spans: which parts of a list of regions are free, and where the frontmost free part is.
  *
- * A region is a stretch of 2^order units, order 0 ..= 15, in which spans of 2^k units aligned to
- * their own size are taken and given back. A map is an ordered list of regions, and takes exactly
+ * A region is a stretch of 2^order units, order 0 ..= 15, in which spans of 2^k units, aligned to
+ * their own size, are taken and given back. A map is an ordered list of regions, and takes exactly
  * the frontmost free span that fits: regions in the order they were added, lowest unit within one.
  * An I/O heap is a map whose regions are its segments, in units of 64 bytes; an executor's pool is
  * a map whose regions are its arenas, in units of the smallest segment.
  *
  * The shape. A region's free spans are bits of an implicit binary tree: the root is node 1, the
  * children of node n are 2n and 2n + 1, and the span of 2^k units at unit u is node
- * (2^order + u) >> k. A bit is set when exactly this span is free and its buddy is not, so that
- * every free unit is covered by one set bit. Rows of more than 64 nodes have a summary word.
+ * (2^order + u) >> k. A bit is set when exactly this span is free and no larger one around it, so
+ * every free unit is covered by exactly one set bit. The nodes of one size are a row: row d has 2^d
+ * nodes, of spans of 2^(order - d) units. Each row has a summary word, whose 64 bits stand for one
+ * node each, or, in longer rows, for groups of nodes.
  *
  * The map keeps, for each k, which regions have a free span of 2^k units, and the key of the
- * frontmost one in low[k]. A key is the sum of a span's first and last-plus-one unit: keys of
- * disjoint spans are ordered as the spans are, and the lowest set bit of a key tells its k. The
+ * frontmost one in low[k]. A key is the sum of a span's first unit and of the unit behind its last:
+ * keys of disjoint spans are ordered as the spans are, and a key's lowest set bit tells its k. The
  * frontmost fit for 2^k units is the minimum of low[k ..= 15].
  *
  *     taking splits: each remainder becomes its row's new lowest, because what was taken was lower
- *     giving merges: while the buddy is free and the span is smaller than the region
+ *     giving merges: up the tree, as long as the buddy is free
  *
- * Owner: whoever owns the map (one executor). Thread: the owner's only.
+ * Owner: whoever owns the map. Thread: the owner's only.
  */
 #ifndef TSUGA_IOHEAP_SPAN_H
 #define TSUGA_IOHEAP_SPAN_H
@@ -33,37 +35,85 @@
 #include "runtime/base/bits.h"
 #include "runtime/base/memory.h"
 
-#define TSUGA_SPAN_ORDER_MAX   15u
-#define TSUGA_SPAN_ORDER_COUNT 16u
-/* Units of one region; also the distance between the keys of neighbouring regions, halved. */
+#define TSUGA_SPAN_ORDER_MAX      15u
+#define TSUGA_SPAN_ORDER_COUNT    16u
 #define TSUGA_SPAN_UNIT_COUNT_MAX (1u << TSUGA_SPAN_ORDER_MAX)
-/* Keys are 31 bits: twice the units of all regions. Of 2 MiB regions these are 64 GiB. */
-#define TSUGA_SPAN_REGION_COUNT_MAX (1u << 15)
+/* A key is 31 bits: the region's index, and twice a unit. One index is lost to TSUGA_SPAN_NONE. */
+#define TSUGA_SPAN_KEY_SHIFT        (TSUGA_SPAN_ORDER_MAX + 1)
+#define TSUGA_SPAN_REGION_COUNT_MAX ((1u << (31 - TSUGA_SPAN_KEY_SHIFT)) - 1)
+/* Behind every key. */
+#define TSUGA_SPAN_NONE ((uint32_t)INT32_MAX)
 
 struct tsuga_span_region {
-    char *base;         /* the first unit */
-    uint64_t *nodes;    /* the tree; summary words lie before it */
-    void *owner;        /* struct tsuga_segment or struct tsuga_arena */
-    uint64_t idle_ns;   /* wholly free since then, as the last decay saw it; 0: it has not seen */
+    char *base;         /* the first unit; for the owner */
+    void *owner;        /* for the owner */
+    uint64_t *nodes;    /* the tree; the summary of row d is nodes[-1 - d] */
+    uint64_t idle_ns;   /* wholly free since then; 0: not seen so. For the owner */
     uint32_t index;     /* place in the map */
     uint32_t live;      /* spans taken */
-    uint32_t unit_high; /* one past the furthest unit ever taken since the region was cleared */
+    uint32_t unit_high; /* one past the furthest unit taken since the region was made */
     uint8_t order;
 };
 
 struct tsuga_span_map {
-    /* Keys of the frontmost free span of each order; TSUGA_SPAN_NONE where there is none. */
+    /* The key of the frontmost free span of each order, or TSUGA_SPAN_NONE. */
     _Alignas(TSUGA_CACHE_LINE_BYTES) uint32_t low[TSUGA_SPAN_ORDER_COUNT];
-    /* Which regions have a free span of each order. Bit i stands for regions
-     * i << has_shift ..; with has_shift > 0, `words` tells which of them. */
+    /* Which regions have a free span of each order: bit i stands for the regions from
+     * i << has_shift on. With more than 64 regions, `words` tells which of those. */
     uint64_t has[TSUGA_SPAN_ORDER_COUNT];
-    uint64_t *words;
+    uint64_t *words;                    /* word_count for each order; NULL up to 64 regions */
     struct tsuga_span_region **regions; /* NULL where one was removed */
-    uint32_t region_count;              /* entries in use, holes included */
-    uint32_t region_capacity;
     const struct tsuga_memory *memory;
+    uint32_t region_count; /* with the removed ones, as long as others stand behind them */
+    uint32_t removed_count;
+    uint32_t region_capacity;
     uint8_t has_shift;
-    uint8_t rules_off; /* enum tsuga_span_rule, tests only */
+    uint8_t rules_off; /* of enum tsuga_ioheap_rule; a test may set it */
 };
+
+/* Bytes of the tables of a region of 2^order units. */
+static inline size_t tsuga_span_table_bytes(unsigned order)
+{
+    size_t row_words = order < 5 ? 1 : (size_t)1 << (order - 5);
+
+    return (row_words + order + 1) * sizeof(uint64_t);
+}
+
+void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *memory);
+
+/* Every region was removed. */
+void tsuga_span_map_fini(struct tsuga_span_map *map);
+
+/* A region that is one taken span, not in a map. `tables` are tsuga_span_table_bytes() bytes,
+ * zero, the caller's. */
+void tsuga_span_region_init(struct tsuga_span_region *region, unsigned order, void *tables);
+
+/* Adds a wholly free region behind all others. Errors: -ENOMEM; -ENOBUFS too many regions. */
+TSUGA_NODISCARD int tsuga_span_map_add(struct tsuga_span_map *map,
+                                       struct tsuga_span_region *region);
+
+/* Removes a wholly free region. */
+void tsuga_span_map_remove(struct tsuga_span_map *map, struct tsuga_span_region *region);
+
+/* Takes the frontmost free span of 2^order units, and tells its region and first unit. NULL when
+ * no region has one. */
+struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned order,
+                                          uint32_t *unit);
+
+/* Gives the span of 2^order units at `unit` back. */
+void tsuga_span_give(struct tsuga_span_map *map, struct tsuga_span_region *region, uint32_t unit,
+                     unsigned order);
+
+/* True when exactly this span is free, and not as a part of a larger one. */
+bool tsuga_span_is_free(const struct tsuga_span_region *region, uint32_t unit, unsigned order);
+
+/* Free spans of 2^order units in the region. */
+uint32_t tsuga_span_free_count(const struct tsuga_span_region *region, unsigned order);
+
+/* Bytes of the map's own tables. */
+size_t tsuga_span_map_table_bytes(const struct tsuga_span_map *map);
+
+/* Walks every table and ends the process where an invariant is broken. */
+void tsuga_span_map_check(const struct tsuga_span_map *map);
 
 #endif

@@ -1,0 +1,405 @@
+#include "ioheap/arena.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "ioheap/rules.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/sanitize.h"
+
+/* A smaller clearing costs the executor less than handing it to another thread: 256 KiB take
+ * about 10 microseconds. */
+#define CLEAR_ELSEWHERE_BYTES (UINT64_C(256) << 10)
+
+void tsuga_arena_pool_init(struct tsuga_arena_pool *pool, struct tsuga_reserve *reserve,
+                           const struct tsuga_arena_pool_config *config)
+{
+    *pool = (struct tsuga_arena_pool){.reserve = reserve};
+    if (config != NULL)
+        pool->config = *config;
+    if (pool->config.decay_ns == 0)
+        pool->config.decay_ns = TSUGA_NS_PER_S;
+    tsuga_span_map_init(&pool->spans, &reserve->backing->memory);
+}
+
+/* Arenas. */
+
+static unsigned arena_order(const struct tsuga_reserve *reserve)
+{
+    return reserve->arena_shift - reserve->segment_shift_min;
+}
+
+/* A region and its tables are one piece of memory. */
+static size_t region_bytes(const struct tsuga_reserve *reserve)
+{
+    return sizeof(struct tsuga_span_region) + tsuga_span_table_bytes(arena_order(reserve));
+}
+
+/* The arena's segments are looked up in the range's table, one entry for each smallest segment. */
+static void arena_split(const struct tsuga_reserve *reserve, struct tsuga_arena *arena)
+{
+    const struct tsuga_reserve_range *range = tsuga_reserve_range_find(reserve, arena->base);
+
+    arena->whole = NULL;
+    arena->segments = range->segments + ((arena->base - range->base) >> reserve->segment_shift_min);
+    arena->segment_shift = reserve->segment_shift_min;
+}
+
+/* The arena is one segment, and needs no table. */
+static void arena_join(struct tsuga_arena *arena, struct tsuga_segment *segment)
+{
+    arena->whole = segment;
+    arena->segments = &arena->whole;
+    arena->segment_shift = segment->shift;
+}
+
+/* Makes an arena of the reserve one of the pool's. */
+static int arena_adopt(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
+{
+    struct tsuga_reserve *reserve = pool->reserve;
+    const struct tsuga_memory *memory = &reserve->backing->memory;
+    struct tsuga_span_region *region = tsuga_memory_alloc_zeroed(memory, region_bytes(reserve));
+    int error;
+
+    if (region == NULL)
+        return -ENOMEM;
+    tsuga_span_region_init(region, arena_order(reserve), region + 1);
+    region->base = arena->base;
+    region->owner = arena;
+    error = tsuga_span_map_add(&pool->spans, region);
+    if (error != 0) {
+        tsuga_memory_free(memory, region, region_bytes(reserve));
+        return error;
+    }
+    arena->region = region;
+    arena_split(reserve, arena);
+    pool->arena_count++;
+    /* Publishes the arena. Pairs with the acquire load in tsuga_reserve_find(). */
+    atomic_store_explicit(&arena->pool, pool, memory_order_release);
+    return 0;
+}
+
+static void arena_give(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
+{
+    struct tsuga_reserve *reserve = pool->reserve;
+
+    tsuga_span_map_remove(&pool->spans, arena->region);
+    tsuga_memory_free(&reserve->backing->memory, arena->region, region_bytes(reserve));
+    arena->region = NULL;
+    pool->arena_count--;
+    /* Pairs with the acquire load in tsuga_reserve_find(). */
+    atomic_store_explicit(&arena->pool, NULL, memory_order_release);
+    tsuga_reserve_give(reserve, arena);
+}
+
+/* Asks for the next arena ahead of its use. */
+static void request_prepare(struct tsuga_arena_pool *pool)
+{
+    const struct tsuga_arena_hooks *hooks = &pool->config.hooks;
+
+    /* Pairs with the release store in tsuga_arena_pool_prepare(). */
+    if (hooks->prepare == NULL || atomic_load_explicit(&pool->is_preparing, memory_order_acquire))
+        return;
+    /* One may have been prepared since arena_add() looked. The acquire above made it visible. */
+    if (atomic_load_explicit(&pool->prepared, memory_order_relaxed) != NULL)
+        return;
+    atomic_store_explicit(&pool->is_preparing, true, memory_order_relaxed);
+    hooks->prepare(hooks->context, pool);
+}
+
+void tsuga_arena_pool_prepare(struct tsuga_arena_pool *pool)
+{
+    const struct tsuga_backing *backing = pool->reserve->backing;
+    struct tsuga_arena *arena;
+
+    if (tsuga_reserve_take(pool->reserve, &arena) == 0) {
+        /* A refusal only means that the pages are faulted in when they are used. */
+        (void)backing->populate(backing->context, arena->base, pool->reserve->arena_bytes);
+        /* Hands the arena over. Pairs with the exchange in arena_add(). */
+        atomic_store_explicit(&pool->prepared, arena, memory_order_release);
+    }
+    /* The last access to the pool. Pairs with the acquire load in request_prepare(). */
+    atomic_store_explicit(&pool->is_preparing, false, memory_order_release);
+}
+
+/* Adds an arena to the pool: the prepared one, or else one that is not faulted in. */
+static int arena_add(struct tsuga_arena_pool *pool)
+{
+    /* Pairs with the release store in tsuga_arena_pool_prepare(). */
+    struct tsuga_arena *arena =
+        atomic_exchange_explicit(&pool->prepared, NULL, memory_order_acquire);
+    int error;
+
+    if (arena == NULL) {
+        error = tsuga_reserve_take(pool->reserve, &arena);
+        if (error != 0)
+            return error;
+    }
+    error = arena_adopt(pool, arena);
+    if (error != 0) {
+        tsuga_reserve_give(pool->reserve, arena);
+        return error;
+    }
+    request_prepare(pool);
+    return 0;
+}
+
+/* Segments. */
+
+/* Units of the pool's map that a segment takes, guard included. */
+static unsigned segment_order(const struct tsuga_reserve *reserve, unsigned shift)
+{
+    return shift - reserve->segment_shift_min + (reserve->guard ? 1u : 0u);
+}
+
+static void segment_fill_table(const struct tsuga_reserve *reserve,
+                               const struct tsuga_segment *segment, struct tsuga_segment *entry)
+{
+    struct tsuga_arena *arena = segment->arena;
+    size_t first = (size_t)(segment->base - arena->base) >> reserve->segment_shift_min;
+    size_t count = (size_t)1 << (segment->shift - reserve->segment_shift_min);
+
+    for (size_t i = first; i < first + count; i++)
+        arena->segments[i] = entry;
+}
+
+/* From now on the segment is found by the addresses in it. */
+static void segment_enter(const struct tsuga_reserve *reserve, struct tsuga_segment *segment)
+{
+    if (segment->shift == reserve->arena_shift)
+        arena_join(segment->arena, segment);
+    else
+        segment_fill_table(reserve, segment, segment);
+}
+
+static void segment_leave(const struct tsuga_reserve *reserve, const struct tsuga_segment *segment)
+{
+    if (segment->shift == reserve->arena_shift)
+        arena_split(reserve, segment->arena);
+    else
+        segment_fill_table(reserve, segment, NULL);
+}
+
+static int guard_protect(const struct tsuga_reserve *reserve, const struct tsuga_segment *segment,
+                         bool is_accessible)
+{
+    const struct tsuga_backing *backing = reserve->backing;
+    size_t bytes = (size_t)1 << segment->shift;
+
+    return backing->protect(backing->context, segment->base + bytes, bytes, is_accessible);
+}
+
+/* The struct with room for its regions and their tables; nothing of the arena yet. */
+static struct tsuga_segment *segment_create(const struct tsuga_memory *memory, unsigned shift)
+{
+    unsigned region_shift =
+        shift > TSUGA_IOHEAP_BLOCK_SHIFT_MAX ? TSUGA_IOHEAP_BLOCK_SHIFT_MAX : shift;
+    unsigned order = region_shift - TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
+    uint32_t region_count = 1u << (shift - region_shift);
+    size_t struct_bytes =
+        sizeof(struct tsuga_segment) + region_count * sizeof(struct tsuga_span_region);
+    size_t table_bytes = struct_bytes + region_count * tsuga_span_table_bytes(order);
+    struct tsuga_segment *segment = tsuga_memory_alloc_zeroed(memory, table_bytes);
+    char *tables = (char *)segment + struct_bytes;
+
+    if (segment == NULL)
+        return NULL;
+    segment->table_bytes = table_bytes;
+    segment->region_count = region_count;
+    segment->shift = (uint8_t)shift;
+    for (uint32_t i = 0; i < region_count; i++) {
+        tsuga_span_region_init(&segment->regions[i], order, tables);
+        tables += tsuga_span_table_bytes(order);
+    }
+    return segment;
+}
+
+static void segment_place(struct tsuga_segment *segment, struct tsuga_arena *arena, uint32_t unit,
+                          struct tsuga_ioheap *heap)
+{
+    segment->base = arena->base + ((size_t)unit << arena->segment_shift);
+    segment->arena = arena;
+    segment->heap = heap;
+    for (uint32_t i = 0; i < segment->region_count; i++) {
+        segment->regions[i].base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
+        segment->regions[i].owner = segment;
+    }
+}
+
+int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsuga_ioheap *heap,
+                       struct tsuga_segment **out)
+{
+    struct tsuga_reserve *reserve = pool->reserve;
+    const struct tsuga_memory *memory = &reserve->backing->memory;
+    unsigned order = segment_order(reserve, shift);
+    struct tsuga_segment *segment = segment_create(memory, shift);
+    struct tsuga_span_region *region;
+    uint32_t unit;
+
+    if (segment == NULL)
+        return -ENOMEM;
+    region = tsuga_span_take(&pool->spans, order, &unit);
+    if (region == NULL && arena_add(pool) == 0)
+        region = tsuga_span_take(&pool->spans, order, &unit);
+    if (region == NULL)
+        goto free_segment;
+    region->idle_ns = 0;
+    segment_place(segment, region->owner, unit, heap);
+    if (reserve->guard && guard_protect(reserve, segment, false) != 0)
+        goto give_span;
+    segment_enter(reserve, segment);
+    pool->segment_count++;
+    *out = segment;
+    return 0;
+
+give_span:
+    tsuga_span_give(&pool->spans, region, unit, order);
+free_segment:
+    tsuga_memory_free(memory, segment, segment->table_bytes);
+    return -ENOMEM;
+}
+
+/* The segment is clear, and the calling thread is the pool's owner. */
+static void segment_reclaim(struct tsuga_arena_pool *pool, struct tsuga_segment *segment)
+{
+    struct tsuga_reserve *reserve = pool->reserve;
+    struct tsuga_arena *arena = segment->arena;
+    uint32_t unit;
+
+    segment_leave(reserve, segment);
+    unit = (uint32_t)((segment->base - arena->base) >> arena->segment_shift);
+    tsuga_span_give(&pool->spans, arena->region, unit, segment_order(reserve, segment->shift));
+    tsuga_memory_free(&reserve->backing->memory, segment, segment->table_bytes);
+    pool->segment_count--;
+}
+
+/* Sends the segment to its own pool's list. */
+static void segment_return(struct tsuga_arena_pool *home, struct tsuga_segment *segment)
+{
+    segment->next = atomic_load_explicit(&home->returned, memory_order_relaxed);
+    /* Hands the cleared segment over. Pairs with the exchange in tsuga_arena_pool_drain(). */
+    while (!atomic_compare_exchange_weak_explicit(&home->returned, &segment->next, segment,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+static size_t dirty_bytes(const struct tsuga_span_region *region)
+{
+    return (size_t)region->unit_high << TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
+}
+
+static void wipe(const struct tsuga_segment *segment)
+{
+    for (uint32_t i = 0; i < segment->region_count; i++) {
+        const struct tsuga_span_region *region = &segment->regions[i];
+
+        tsuga_sanitize_unpoison(region->base, dirty_bytes(region));
+        memset(region->base, 0, dirty_bytes(region));
+        tsuga_sanitize_poison(region->base, dirty_bytes(region));
+    }
+}
+
+static bool should_clear_elsewhere(const struct tsuga_arena_pool *pool,
+                                   const struct tsuga_segment *segment)
+{
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < segment->region_count; i++)
+        bytes += dirty_bytes(&segment->regions[i]);
+    return pool->config.hooks.clear != NULL && bytes >= CLEAR_ELSEWHERE_BYTES;
+}
+
+static struct tsuga_arena_pool *pool_of(const struct tsuga_segment *segment)
+{
+    /* The arena stays with its pool while one of its segments is out. */
+    return atomic_load_explicit(&segment->arena->pool, memory_order_relaxed);
+}
+
+void tsuga_segment_give(struct tsuga_arena_pool *pool, struct tsuga_segment *segment)
+{
+    segment->heap = NULL;
+    if (pool->reserve->guard)
+        /* Undoing a guard joins mappings, which needs no memory: it does not fail. */
+        (void)guard_protect(pool->reserve, segment, true);
+    if (should_clear_elsewhere(pool, segment)) {
+        pool->config.hooks.clear(pool->config.hooks.context, segment);
+        return;
+    }
+    if (tsuga_rules_keep(pool->spans.rules_off, TSUGA_RULE_CLEAR))
+        wipe(segment);
+    if (pool_of(segment) == pool)
+        segment_reclaim(pool, segment);
+    else
+        segment_return(pool_of(segment), segment);
+}
+
+void tsuga_segment_clear(struct tsuga_segment *segment)
+{
+    wipe(segment);
+    segment_return(pool_of(segment), segment);
+}
+
+/* Pools. */
+
+void tsuga_arena_pool_drain(struct tsuga_arena_pool *pool)
+{
+    struct tsuga_segment *segment;
+
+    if (atomic_load_explicit(&pool->returned, memory_order_relaxed) == NULL)
+        return;
+    /* Pairs with the release exchange in segment_return(). */
+    segment = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
+    while (segment != NULL) {
+        struct tsuga_segment *next = segment->next;
+
+        segment_reclaim(pool, segment);
+        segment = next;
+    }
+}
+
+/* True when the region's arena is wholly free and was so for the decay time. */
+static bool is_decayed(const struct tsuga_arena_pool *pool, struct tsuga_span_region *region,
+                       uint64_t now_ns)
+{
+    if (region->idle_ns == 0)
+        region->idle_ns = now_ns;
+    return now_ns - region->idle_ns >= pool->config.decay_ns;
+}
+
+bool tsuga_arena_pool_decay(struct tsuga_arena_pool *pool, uint64_t now_ns)
+{
+    bool has_more = false;
+
+    tsuga_arena_pool_drain(pool);
+    for (uint32_t i = 0; i < pool->spans.region_count; i++) {
+        struct tsuga_span_region *region = pool->spans.regions[i];
+        struct tsuga_arena *arena;
+
+        if (region == NULL || region->live > 0)
+            continue;
+        arena = region->owner;
+        if (arena->is_registered)
+            continue;
+        if (is_decayed(pool, region, now_ns))
+            arena_give(pool, arena);
+        else
+            has_more = true;
+    }
+    return has_more;
+}
+
+void tsuga_arena_pool_fini(struct tsuga_arena_pool *pool)
+{
+    struct tsuga_arena *prepared;
+
+    tsuga_arena_pool_drain(pool);
+    TSUGA_VERIFY(pool->segment_count == 0); /* else its heap would lose its memory */
+    for (uint32_t i = pool->spans.region_count; i > 0; i--) {
+        if (pool->spans.regions[i - 1] != NULL)
+            arena_give(pool, pool->spans.regions[i - 1]->owner);
+    }
+    prepared = atomic_exchange_explicit(&pool->prepared, NULL, memory_order_acquire);
+    if (prepared != NULL)
+        tsuga_reserve_give(pool->reserve, prepared);
+    tsuga_span_map_fini(&pool->spans);
+}

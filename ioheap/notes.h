@@ -1,0 +1,56 @@
+/*
+ * Notes: which blocks start where, in two bits for each unit of 64 bytes.
+ *
+ * A block of 2^k units starts at a multiple of 2^k, so of eight units only the first can start any
+ * block; the fifth starts a block of at most 4 units, the third and the seventh of at most 2, and
+ * the others of 1. A note is 1 + k, or 0 where no block starts, and eight notes fit into 16 bits:
+ *
+ *     unit    0  1  2  3  4  5  6  7
+ *     bits    5  1  2  1  2  1  2  1
+ *     from    0 11  7 12  5 13  9 14
+ *
+ * Owner: the range of the reserve whose blocks they are. Thread: the owner of the segment; segments
+ * are multiples of eight units, so two of them never share a word.
+ */
+#ifndef TSUGA_IOHEAP_NOTES_H
+#define TSUGA_IOHEAP_NOTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TSUGA_NOTES_UNITS 8u
+
+/* The tables above, one byte for each unit. */
+#define TSUGA_NOTES_SHIFTS UINT64_C(0x0e090d050c070b00)
+#define TSUGA_NOTES_MASKS  UINT64_C(0x010301030103011f)
+
+static inline unsigned tsuga_notes_shift(size_t unit)
+{
+    return TSUGA_NOTES_SHIFTS >> 8 * (unit % TSUGA_NOTES_UNITS) & 0xff;
+}
+
+static inline unsigned tsuga_notes_mask(size_t unit)
+{
+    return TSUGA_NOTES_MASKS >> 8 * (unit % TSUGA_NOTES_UNITS) & 0xff;
+}
+
+/* 1 + order of the block that starts at the unit; 0: none does. */
+static inline unsigned tsuga_notes_get(const uint16_t *notes, size_t unit)
+{
+    return (unsigned)notes[unit / TSUGA_NOTES_UNITS] >> tsuga_notes_shift(unit) &
+           tsuga_notes_mask(unit);
+}
+
+/* Notes a block where none was noted. */
+static inline void tsuga_notes_add(uint16_t *notes, size_t unit, unsigned order)
+{
+    notes[unit / TSUGA_NOTES_UNITS] |= (uint16_t)((order + 1) << tsuga_notes_shift(unit));
+}
+
+static inline void tsuga_notes_remove(uint16_t *notes, size_t unit)
+{
+    notes[unit / TSUGA_NOTES_UNITS] &=
+        (uint16_t) ~(tsuga_notes_mask(unit) << tsuga_notes_shift(unit));
+}
+
+#endif
