@@ -224,24 +224,33 @@ static int make_vectors(struct tsuga_record *record, const struct tsuga_op *op, 
     return 0;
 }
 
+/* The place in the heap for one of the user's vectors; a written one is copied there. */
+static int make_vector(struct tsuga_record *record, const struct iovec *theirs, struct iovec *ours)
+{
+    int error;
+
+    if (theirs->iov_len == 0)
+        return 0;
+    if (theirs->iov_base == NULL)
+        return -EINVAL;
+    if (record->kind == TSUGA_OP_WRITEV)
+        error = copy_in(record, theirs->iov_base, theirs->iov_len, &ours->iov_base);
+    else
+        error = tsuga_ioheap_alloc(&record->io->heap, theirs->iov_len, &ours->iov_base);
+    if (error == 0)
+        ours->iov_len = theirs->iov_len;
+    return error;
+}
+
 static int prepare_vectors(struct tsuga_record *record, const struct tsuga_op *op,
                            struct tsuga_ring_request *request)
 {
     const struct iovec *theirs = op->data;
-    struct iovec *ours;
+    struct iovec *ours = NULL;
     int error = make_vectors(record, op, &ours);
 
-    for (size_t i = 0; i < op->bytes && error == 0; i++) {
-        if (theirs[i].iov_len == 0)
-            continue;
-        if (theirs[i].iov_base == NULL)
-            return -EINVAL;
-        if (op->kind == TSUGA_OP_WRITEV)
-            error = copy_in(record, theirs[i].iov_base, theirs[i].iov_len, &ours[i].iov_base);
-        else
-            error = tsuga_ioheap_alloc(&record->io->heap, theirs[i].iov_len, &ours[i].iov_base);
-        ours[i].iov_len = theirs[i].iov_len;
-    }
+    for (size_t i = 0; i < op->bytes && error == 0; i++)
+        error = make_vector(record, &theirs[i], &ours[i]);
     if (error != 0)
         return error;
     request->address = ours;
