@@ -56,12 +56,13 @@ static int grow(struct tsuga_actor_table *table)
     return 0;
 }
 
+/* From a list that is not empty. */
 static struct tsuga_actor *pop(struct tsuga_actor_table *table, struct tsuga_actor **list)
 {
     struct tsuga_actor *actor = *list;
-    uint32_t next = actor->next_free;
 
-    *list = next == 0 ? NULL : tsuga_actor_table_at(table, next - 1);
+    TSUGA_VERIFY(actor != NULL);
+    *list = actor->next_free == 0 ? NULL : tsuga_actor_table_at(table, actor->next_free - 1);
     return actor;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "executor/io.h"
+#include "executor/overflow.h"
 
 static _Thread_local struct tsuga_executor *current;
 
@@ -164,6 +165,28 @@ static void run_loop(void *context)
     tsuga_executor_loop(executor);
 }
 
+/* Called in a signal handler: the actor that overflowed is the one that runs. */
+static const char *name_running(void *context, uint32_t stack_index)
+{
+    struct tsuga_executor *executor = context;
+
+    (void)stack_index;
+    return atomic_load_explicit(&executor->turn_name, memory_order_relaxed);
+}
+
+/* Runs the loop on a stack of the pool, with a watch for overflows. */
+static int run_on_stacks(struct tsuga_executor *executor)
+{
+    struct tsuga_overflow_watch *watch;
+    int error = tsuga_overflow_watch(&executor->stacks, name_running, executor, &watch);
+
+    if (error != 0)
+        return error;
+    error = tsuga_stack_enter(&executor->stacks, run_loop, executor);
+    tsuga_overflow_unwatch(watch);
+    return error;
+}
+
 static void *run(void *context)
 {
     struct tsuga_executor *executor = context;
@@ -174,7 +197,7 @@ static void *run(void *context)
     current = executor;
     error = open_ring(executor);
     if (error == 0) {
-        error = tsuga_stack_enter(&executor->stacks, run_loop, executor);
+        error = run_on_stacks(executor);
         close_ring(executor);
     }
     current = NULL;

@@ -184,8 +184,8 @@ void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga
 /* Look at the ring between turns: costs a system call only when the kernel asks for one. */
 void tsuga_executor_look(struct tsuga_executor *executor);
 
-/* Run until shared->is_finishing, on a stack of the pool. */
-void tsuga_executor_loop(void *executor);
+/* Run the executor `context` until shared->is_finishing, on a stack of the pool. */
+void tsuga_executor_loop(void *context);
 
 /* Watch the wake descriptor, and on executor 0 the signals. */
 void tsuga_executor_watch(struct tsuga_executor *executor);

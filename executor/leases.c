@@ -10,7 +10,7 @@
 #define HANDLE_SLOT_SHIFT     32u
 #define HANDLE_SLOT_MASK      UINT64_C(0xffffff)
 
-_Static_assert(TSUGA_LEASE_CHUNK_SLOTS *TSUGA_LEASE_CHUNKS_MAX == HANDLE_SLOT_MASK + 1,
+_Static_assert((uint64_t)TSUGA_LEASE_CHUNK_SLOTS *TSUGA_LEASE_CHUNKS_MAX == HANDLE_SLOT_MASK + 1,
                "a slot fits the handle");
 
 void tsuga_leases_init(struct tsuga_leases *leases, uint32_t executor_index,
