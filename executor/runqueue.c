@@ -1,107 +1,143 @@
 #include "executor/runqueue.h"
 
-static _Atomic(struct tsuga_runqueue_node *) *slot_at(struct tsuga_runqueue *queue, uint32_t index)
-{
-    return &queue->slots[index % TSUGA_RUNQUEUE_SLOTS];
-}
+#include "runtime/base/assert.h"
+
+#define MASK      (TSUGA_RUNQUEUE_SLOTS - 1)
+#define STEAL_MAX (TSUGA_RUNQUEUE_SLOTS / 2)
+
+/* Beaten this often, a thief looks elsewhere: the victim is well awake. */
+#define STEAL_TRIES 4
+
+_Static_assert((TSUGA_RUNQUEUE_SLOTS & MASK) == 0, "slots are found by masking");
 
 void tsuga_runqueue_init(struct tsuga_runqueue *queue)
 {
     atomic_init(&queue->head, 0);
     atomic_init(&queue->tail, 0);
-    for (uint32_t i = 0; i < TSUGA_RUNQUEUE_SLOTS; i++)
-        atomic_init(&queue->slots[i], NULL);
+    queue->head_seen = 0;
     tsuga_fifo_init(&queue->overflow);
     queue->overflow_count = 0;
+    for (uint32_t i = 0; i < TSUGA_RUNQUEUE_SLOTS; i++)
+        atomic_init(&queue->slots[i].node, NULL);
 }
 
-static bool append(struct tsuga_runqueue *queue, struct tsuga_runqueue_node *node)
+/* Only the owner writes the tail, so the owner needs no order to read it. */
+static uint64_t own_tail(const struct tsuga_runqueue *queue)
 {
-    uint32_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
-    /* Acquire pairs with the release of the exchanges below: whoever advanced the head has read
-     * the slot that is about to be written. */
-    uint32_t head = atomic_load_explicit(&queue->head, memory_order_acquire);
-
-    if (tail - head == TSUGA_RUNQUEUE_SLOTS)
-        return false;
-    atomic_store_explicit(slot_at(queue, tail), node, memory_order_relaxed);
-    /* Publishes the slot and the actor behind it. Pairs with the acquire in steal(). */
-    atomic_store_explicit(&queue->tail, tail + 1, memory_order_release);
-    return true;
+    return atomic_load_explicit(&queue->tail, memory_order_relaxed);
 }
 
-/* Moves as much of the list up as fits, so that thieves see it. */
+static uint64_t room(struct tsuga_runqueue *queue)
+{
+    uint64_t tail = own_tail(queue);
+
+    if (tail - queue->head_seen == TSUGA_RUNQUEUE_SLOTS) {
+        /* Whoever moved head has read the slots. Pairs with the release in take(). */
+        queue->head_seen = atomic_load_explicit(&queue->head, memory_order_acquire);
+    }
+    TSUGA_ASSERT(tail - queue->head_seen <= TSUGA_RUNQUEUE_SLOTS);
+    return TSUGA_RUNQUEUE_SLOTS - (tail - queue->head_seen);
+}
+
+/* Needs room. */
+static void append(struct tsuga_runqueue *queue, struct tsuga_runqueue_node *node)
+{
+    uint64_t tail = own_tail(queue);
+
+    atomic_store_explicit(&queue->slots[tail & MASK].node, node, memory_order_relaxed);
+    /* Publishes the slot and the node. Pairs with the acquire load in tsuga_runqueue_steal(). */
+    atomic_store_explicit(&queue->tail, tail + 1, memory_order_release);
+}
+
 static void refill(struct tsuga_runqueue *queue)
 {
-    while (queue->overflow_count > 0) {
-        struct tsuga_runqueue_node *node = queue->overflow.first;
-        /* Read now: once it is in the ring, the node may be stolen and linked elsewhere. */
-        struct tsuga_runqueue_node *rest = node->next;
-
-        if (!append(queue, node))
-            return;
-        queue->overflow.first = rest;
-        queue->overflow_count--;
-    }
+    for (; queue->overflow_count > 0 && room(queue) > 0; queue->overflow_count--)
+        append(queue, tsuga_fifo_pop(&queue->overflow));
 }
 
 void tsuga_runqueue_push(struct tsuga_runqueue *queue, struct tsuga_runqueue_node *node)
 {
-    if (queue->overflow_count == 0 && append(queue, node))
+    refill(queue);
+    /* What still waits in the list is older. */
+    if (queue->overflow_count == 0 && room(queue) > 0) {
+        append(queue, node);
         return;
+    }
     tsuga_fifo_push(&queue->overflow, node);
     queue->overflow_count++;
 }
 
+/* Moves head over `count` slots that were read. On failure *head is the new one. */
+static bool take(struct tsuga_runqueue *queue, uint64_t *head, uint64_t count)
+{
+    /* Release: the slots were read before the owner may overwrite them; pairs with the acquire in
+     * room(). Acquire on failure: as for the first load of head. */
+    return atomic_compare_exchange_weak_explicit(&queue->head, head, *head + count,
+                                                 memory_order_release, memory_order_acquire);
+}
+
+static struct tsuga_runqueue_node *read_slot(const struct tsuga_runqueue *queue, uint64_t position)
+{
+    return atomic_load_explicit(&queue->slots[position & MASK].node, memory_order_relaxed);
+}
+
 struct tsuga_runqueue_node *tsuga_runqueue_pop(struct tsuga_runqueue *queue)
 {
-    uint32_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
-    uint32_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
+    /* The owner wrote the slots itself, so no order is needed to read them. */
+    uint64_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
     struct tsuga_runqueue_node *node;
 
+    /* Before the look at the ring: thieves may have emptied it. */
+    refill(queue);
     do {
-        if (head == tail)
+        if (head == own_tail(queue))
             return NULL;
-        node = atomic_load_explicit(slot_at(queue, head), memory_order_relaxed);
-    } while (!atomic_compare_exchange_weak_explicit(&queue->head, &head, head + 1,
-                                                    memory_order_acq_rel, memory_order_relaxed));
-    if (queue->overflow_count > 0)
-        refill(queue);
+        node = read_slot(queue, head);
+    } while (!take(queue, &head, 1));
     return node;
 }
 
-/* Links the nodes of slots head ..< head + count. Only atomics are read before they are ours. */
 static struct tsuga_runqueue_node *link_nodes(struct tsuga_runqueue_node *const *nodes,
-                                              uint32_t count)
+                                              uint64_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        nodes[i]->next = i + 1 < count ? nodes[i + 1] : NULL;
-    return nodes[0];
+    struct tsuga_fifo fifo;
+
+    tsuga_fifo_init(&fifo);
+    for (uint64_t i = 0; i < count; i++)
+        tsuga_fifo_push(&fifo, nodes[i]);
+    return fifo.first;
 }
 
-struct tsuga_runqueue_node *tsuga_runqueue_steal(struct tsuga_runqueue *queue)
+struct tsuga_runqueue_node *tsuga_runqueue_steal(struct tsuga_runqueue *victim)
 {
-    struct tsuga_runqueue_node *nodes[TSUGA_RUNQUEUE_SLOTS / 2];
-    uint32_t head = atomic_load_explicit(&queue->head, memory_order_acquire);
-    uint32_t count;
+    struct tsuga_runqueue_node *nodes[STEAL_MAX];
+    /* Acquire: the tail read below is not older than this head. Pairs with the release in take()
+     * of the thread that wrote it, which had read a tail at least as new as its head. */
+    uint64_t head = atomic_load_explicit(&victim->head, memory_order_acquire);
 
-    for (;;) {
-        /* Acquire pairs with the release in append(). */
-        uint32_t tail = atomic_load_explicit(&queue->tail, memory_order_acquire);
+    for (int i = 0; i < STEAL_TRIES; i++) {
+        /* Pairs with the release store in append(). */
+        uint64_t tail = atomic_load_explicit(&victim->tail, memory_order_acquire);
+        uint64_t count = (tail - head + 1) / 2;
 
-        count = tail - head;
-        count -= count / 2;
         if (count == 0)
             return NULL;
-        /* Head and tail were read one after the other: a count beyond half a ring is stale. */
-        if (count > TSUGA_RUNQUEUE_SLOTS / 2) {
-            head = atomic_load_explicit(&queue->head, memory_order_acquire);
-            continue;
-        }
-        for (uint32_t i = 0; i < count; i++)
-            nodes[i] = atomic_load_explicit(slot_at(queue, head + i), memory_order_relaxed);
-        if (atomic_compare_exchange_strong_explicit(&queue->head, &head, head + count,
-                                                    memory_order_acq_rel, memory_order_acquire))
+        /* A tail so far ahead means that this head is of the past, and take() will refuse. */
+        if (count > STEAL_MAX)
+            count = STEAL_MAX;
+        for (uint64_t k = 0; k < count; k++)
+            nodes[k] = read_slot(victim, head + k);
+        if (take(victim, &head, count))
             return link_nodes(nodes, count);
     }
+    return NULL;
+}
+
+uint32_t tsuga_runqueue_stealable_count(const struct tsuga_runqueue *queue)
+{
+    /* Head first: the tail can only have grown since. Both may be old, so nobody may rely on it. */
+    uint64_t head = atomic_load_explicit(&queue->head, memory_order_acquire);
+    uint64_t count = atomic_load_explicit(&queue->tail, memory_order_acquire) - head;
+
+    return count < TSUGA_RUNQUEUE_SLOTS ? (uint32_t)count : TSUGA_RUNQUEUE_SLOTS;
 }

@@ -16,7 +16,8 @@ static bool is_anyone_awake(const struct tsuga_shared *shared)
 /* Wakes one that sleeps: it will find what waits behind the long turn. */
 static void call_helper(struct tsuga_shared *shared, struct tsuga_executor *busy)
 {
-    if (shared->config.executor.steal != TSUGA_ON || tsuga_runqueue_count(&busy->queue) == 0)
+    if (shared->config.executor.steal != TSUGA_ON ||
+        tsuga_runqueue_stealable_count(&busy->queue) == 0)
         return;
     for (uint32_t i = 0; i < shared->executor_count; i++) {
         struct tsuga_executor *other = &shared->executors[i];
