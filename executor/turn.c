@@ -292,6 +292,14 @@ bool tsuga_slice_used(struct tsuga_actor *self)
     return true;
 }
 
+/* Between two messages: whether the loop has to look at the actor anew. A stop that was noticed
+ * while the behaviour was blocked counts as much as one that is news. */
+static bool must_pause(struct tsuga_executor *executor, const struct tsuga_actor *actor)
+{
+    return tsuga_actor_stop_level(actor) != (enum tsuga_stop_level)actor->seen_stop ||
+           is_stopping(actor) || is_slice_used(executor);
+}
+
 /* Calls the behaviour until the mailbox is empty or the slice is used up. The behaviour may block
  * and come back much later, on this very stack: nothing but seat and executor is kept across. */
 static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *seat)
@@ -310,8 +318,7 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
             actor->behaviour(actor, message);
             tsuga_turn_give_back(seat);
         }
-        if (tsuga_actor_stop_level(actor) != (enum tsuga_stop_level)actor->seen_stop ||
-            is_slice_used(executor))
+        if (must_pause(executor, actor))
             break;
     }
     tsuga_executor_enqueue(executor, seat);
