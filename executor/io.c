@@ -100,8 +100,8 @@ static void reclaim(struct tsuga_io *io)
     TSUGA_VERIFY(io->inflight == 0); /* else the kernel writes into the heap's next owner */
     TSUGA_ASSERT(tsuga_list_is_empty(&io->leases));
     close_descriptors(io);
-    add_stats(executor, &io->heap);
     tsuga_slab_fini(&io->slab);
+    add_stats(executor, &io->heap);
     tsuga_ioheap_fini(&io->heap);
     tsuga_list_remove(&io->orphan);
     keep_spare(executor, io);
@@ -166,9 +166,11 @@ void tsuga_io_orphan(struct tsuga_io *io)
     tsuga_shared_enter(shared);
     /* Counted as one more in flight, so that it is not reclaimed in the middle of this. */
     io->inflight++;
+    /* Before the cancels: one of a blocking job completes at once, and its completion must not go
+     * to the mailbox of the actor's successor in the slot. */
+    io->seat = NULL;
     drop_waiting_closes(io);
     cancel_all(io);
-    io->seat = NULL;
     io->inflight--;
     tsuga_io_settle(io);
 }
