@@ -1,0 +1,399 @@
+/* How an actor is stopped, in whatever state it is. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/blocked.h"
+#include "tests/support/gate.h"
+#include "tests/support/test.h"
+#include "tests/support/world.h"
+
+/* Long enough that a test which waits for it is killed. */
+#define NEVER_MS 3600000u
+
+/* What an actor does under observation. */
+struct scene {
+    struct tsuga_gate arrived; /* the actor is where the test wants it */
+    struct tsuga_gate go;      /* the test lets a held executor go */
+    struct tsuga_gate ended;   /* finishes called */
+    struct tsuga_id partner;
+    int results[8];
+    uint32_t result_count;
+    uint32_t calls; /* of the behaviour */
+};
+
+static void note(struct scene *scene, int result)
+{
+    scene->results[scene->result_count++] = result;
+}
+
+static void finish(void *state)
+{
+    struct scene **scene = state;
+
+    tsuga_gate_raise(&(*scene)->ended);
+}
+
+static void remember(struct tsuga_actor *self, void *argument)
+{
+    *(struct scene **)tsuga_state(self) = argument;
+}
+
+static struct tsuga_setup patient(void)
+{
+    return (struct tsuga_setup){.config.actor = {.stop_ms = NEVER_MS, .shutdown_ms = NEVER_MS}};
+}
+
+static struct tsuga_id spawn(struct tsuga_run *run, const struct tsuga_spawn_options *options)
+{
+    struct tsuga_id id;
+
+    CHECK_INT(tsuga_spawn(run->runtime, options, &id), 0);
+    return id;
+}
+
+/* Keeps the executor busy until the test says go. */
+static void hold(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+
+    (void)self;
+    tsuga_gate_raise(&scene->arrived);
+    tsuga_gate_await(&scene->go, 1);
+}
+
+static void count_call(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+
+    (void)self;
+    scene->calls++;
+}
+
+TEST(executor, stops_a_fresh_actor_before_its_first_turn)
+{
+    struct tsuga_setup setup = patient();
+    struct scene scene = {0};
+    struct tsuga_run run;
+    struct tsuga_id fresh;
+
+    tsuga_world_start(&setup, &run);
+    tsuga_world_spawn(&run, hold, &scene);
+    tsuga_gate_await(&scene.arrived, 1);
+    fresh = tsuga_world_spawn(&run, count_call, &scene);
+    CHECK_INT(tsuga_actor_stop(run.runtime, fresh), 0);
+    CHECK_INT(tsuga_actor_stop(run.runtime, fresh), 0);
+    tsuga_gate_raise(&scene.go);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.calls, 0);
+}
+
+static void handle(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct scene *scene = *(struct scene **)tsuga_state(self);
+
+    (void)message;
+    scene->calls++;
+    tsuga_gate_raise(&scene->arrived);
+}
+
+static const struct tsuga_spawn_options handler = {
+    .behaviour = handle,
+    .start = remember,
+    .state_bytes = sizeof(struct scene *),
+    .state_fini = finish,
+};
+
+TEST(executor, stops_a_sleeping_actor)
+{
+    struct tsuga_setup setup = patient();
+    struct tsuga_spawn_options options = handler;
+    struct scene scene = {0};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    options.argument = &scene;
+    tsuga_world_start(&setup, &run);
+    id = spawn(&run, &options);
+    CHECK_INT(tsuga_post(run.runtime, id, 0, NULL, 0), 0);
+    tsuga_gate_await(&scene.arrived, 1);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
+    tsuga_gate_await(&scene.ended, 1);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.calls, 1);
+}
+
+TEST(executor, stops_a_queued_actor_before_its_messages)
+{
+    struct tsuga_setup setup = patient();
+    struct tsuga_spawn_options options = handler;
+    struct scene scene = {0};
+    struct scene holder = {0};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    options.argument = &scene;
+    tsuga_world_start(&setup, &run);
+    id = spawn(&run, &options);
+    CHECK_INT(tsuga_post(run.runtime, id, 0, NULL, 0), 0);
+    tsuga_gate_await(&scene.arrived, 1);
+    tsuga_world_spawn(&run, hold, &holder);
+    tsuga_gate_await(&holder.arrived, 1);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(tsuga_post(run.runtime, id, 0, "lost", 5), 0);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
+    tsuga_gate_raise(&holder.go);
+    tsuga_gate_await(&scene.ended, 1);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.calls, 1);
+    CHECK_UINT(run.stats.dead_letters, 3);
+}
+
+/* Each blocking call answers, the one that waits and all that come later. */
+static void meet_stop(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    const struct tsuga_message *message;
+    struct tsuga_completion got;
+    struct tsuga_token timeout = tsuga_timeout(self, TSUGA_NS_PER_S * 3600);
+
+    note(scene, tsuga_receive(self, NULL, TSUGA_FOREVER, &message));
+    note(scene, tsuga_receive(self, NULL, 0, &message));
+    note(scene, tsuga_yield(self));
+    got = tsuga_await(self, timeout);
+    note(scene, got.result);
+    CHECK(!got.last);
+    note(scene, tsuga_await_any(self, &timeout, 1, 1000).result);
+}
+
+TEST(executor, stop_ends_every_blocking_call)
+{
+    struct tsuga_setup setup = patient();
+    struct scene scene = {0};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    tsuga_world_start(&setup, &run);
+    id = tsuga_world_spawn(&run, meet_stop, &scene);
+    tsuga_blocked_await(run.runtime, 1);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.result_count, 5);
+    for (uint32_t i = 0; i < scene.result_count; i++)
+        CHECK_INT(scene.results[i], -ECANCELED);
+}
+
+/* Blocks in mid-behaviour, unwinds when it is stopped. */
+static void handle_blocking(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct scene *scene = *(struct scene **)tsuga_state(self);
+    struct tsuga_select nothing = {.by_tag = true, .tag = 99};
+
+    scene->calls++;
+    note(scene, tsuga_receive(self, &nothing, TSUGA_FOREVER, &message));
+}
+
+static void stop_in_mid_behaviour(uint32_t waiting_count)
+{
+    struct tsuga_setup setup = patient();
+    struct tsuga_spawn_options options = handler;
+    struct scene scene = {0};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    options.behaviour = handle_blocking;
+    options.argument = &scene;
+    tsuga_world_start(&setup, &run);
+    id = spawn(&run, &options);
+    for (uint32_t i = 0; i < 1 + waiting_count; i++)
+        CHECK_INT(tsuga_post(run.runtime, id, i, NULL, 0), 0);
+    tsuga_blocked_await(run.runtime, 1);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
+    tsuga_gate_await(&scene.ended, 1);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.calls, 1);
+    CHECK_INT(scene.results[0], -ECANCELED);
+}
+
+TEST(executor, stop_in_mid_behaviour_unwinds_and_ends)
+{
+    stop_in_mid_behaviour(0);
+}
+
+TEST(executor, stop_in_mid_behaviour_handles_no_further_message)
+{
+    stop_in_mid_behaviour(3);
+}
+
+static void stop_self(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    const struct tsuga_message *message;
+
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), tsuga_self(self)), 0);
+    note(scene, tsuga_yield(self));
+    note(scene, tsuga_receive(self, NULL, TSUGA_FOREVER, &message));
+}
+
+TEST(executor, an_actor_may_stop_itself)
+{
+    struct tsuga_setup setup = patient();
+    struct scene scene = {0};
+
+    tsuga_world_run(&setup, stop_self, &scene);
+    CHECK_UINT(scene.result_count, 2);
+    CHECK_INT(scene.results[0], -ECANCELED);
+    CHECK_INT(scene.results[1], -ECANCELED);
+}
+
+TEST(executor, stopping_the_dead_or_nobody_is_esrch)
+{
+    struct scene scene = {0};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    tsuga_world_start(NULL, &run);
+    id = tsuga_world_spawn(&run, count_call, &scene);
+    CHECK_INT(tsuga_join(run.runtime), 0);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), -ESRCH);
+    CHECK_INT(tsuga_actor_stop(run.runtime, (struct tsuga_id){0}), -ESRCH);
+    CHECK_INT(tsuga_actor_stop(run.runtime, (struct tsuga_id){UINT64_MAX}), -ESRCH);
+    CHECK_INT(tsuga_post(run.runtime, id, 0, NULL, 0), -ESRCH);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.calls, 1);
+}
+
+/* Is told, says goodbye to its partner with a blocking call, ends. */
+static void take_leave(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    const struct tsuga_message *message;
+
+    tsuga_gate_raise(&scene->arrived);
+    note(scene, tsuga_receive(self, NULL, TSUGA_FOREVER, &message));
+    note(scene, (int)tsuga_message_kind(message));
+    note(scene, tsuga_await(self, tsuga_timeout(self, 1000)).result);
+    note(scene, tsuga_receive(self, NULL, 1000, &message));
+}
+
+TEST(executor, receives_stop_may_block_on_its_way_out)
+{
+    struct tsuga_setup setup = patient();
+    struct scene scene = {0};
+    struct tsuga_spawn_options options = {
+        .body = take_leave, .argument = &scene, .receives_stop = true};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    tsuga_world_start(&setup, &run);
+    id = spawn(&run, &options);
+    tsuga_gate_await(&scene.arrived, 1);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.result_count, 4);
+    CHECK_INT(scene.results[0], 0);
+    CHECK_INT(scene.results[1], TSUGA_MESSAGE_STOP);
+    CHECK_INT(scene.results[2], 0);
+    CHECK_INT(scene.results[3], -ETIMEDOUT); /* the stop is told once */
+}
+
+TEST(executor, a_fresh_actor_that_receives_stop_starts_and_is_told)
+{
+    struct tsuga_setup setup = patient();
+    struct scene scene = {0};
+    struct scene holder = {0};
+    struct tsuga_spawn_options options = {
+        .body = take_leave, .argument = &scene, .receives_stop = true};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    tsuga_world_spawn(&run, hold, &holder);
+    tsuga_gate_await(&holder.arrived, 1);
+    CHECK_INT(tsuga_actor_stop(run.runtime, spawn(&run, &options)), 0);
+    tsuga_gate_raise(&holder.go);
+    tsuga_world_end(&run);
+    CHECK_INT(scene.results[1], TSUGA_MESSAGE_STOP);
+}
+
+/* Is told, and stays. */
+static void ignore_stop(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    struct tsuga_select nothing = {.by_tag = true, .tag = 99};
+    const struct tsuga_message *message;
+
+    *(struct scene **)tsuga_state(self) = scene;
+    note(scene, tsuga_receive(self, &nothing, TSUGA_FOREVER, &message));
+}
+
+static const struct tsuga_spawn_options stubborn = {
+    .body = ignore_stop,
+    .receives_stop = true,
+    .state_bytes = sizeof(struct scene *),
+    .state_fini = finish,
+};
+
+TEST(executor, stop_ms_abandons_a_stack)
+{
+    struct tsuga_setup setup = {.config.actor.stop_ms = 20};
+    struct tsuga_spawn_options options = stubborn;
+    struct scene scene = {0};
+    struct tsuga_run run;
+    struct tsuga_id id;
+    uint64_t start_ns = tsuga_clock_monotonic_ns(NULL);
+
+    options.argument = &scene;
+    tsuga_world_start(&setup, &run);
+    id = spawn(&run, &options);
+    tsuga_blocked_await(run.runtime, 1);
+    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
+    tsuga_gate_await(&scene.ended, 1);
+    CHECK(tsuga_clock_monotonic_ns(NULL) - start_ns >= 20 * TSUGA_NS_PER_MS);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.result_count, 0); /* the call never returned */
+}
+
+static void stop_stubborn(const struct tsuga_setup *setup, enum tsuga_stop_mode mode)
+{
+    struct tsuga_spawn_options options = stubborn;
+    struct scene scene = {0};
+    struct tsuga_run run;
+
+    options.argument = &scene;
+    tsuga_world_start(setup, &run);
+    for (uint32_t i = 0; i < 16; i++)
+        (void)spawn(&run, &options);
+    tsuga_blocked_await(run.runtime, 16);
+    tsuga_stop(run.runtime, mode);
+    tsuga_world_end(&run);
+    CHECK_UINT(tsuga_gate_height(&scene.ended), 16);
+    CHECK_UINT(scene.result_count, 0);
+}
+
+TEST(executor, stop_now_ends_the_stubborn_at_once)
+{
+    struct tsuga_setup setup = patient();
+
+    stop_stubborn(&setup, TSUGA_STOP_NOW);
+}
+
+TEST(executor, a_graceful_stop_insists_after_shutdown_ms)
+{
+    struct tsuga_setup setup = patient();
+
+    setup.config.actor.shutdown_ms = 20;
+    stop_stubborn(&setup, TSUGA_STOP_GRACEFUL);
+}
+
+TEST(executor, spawning_after_the_stop_is_refused)
+{
+    struct tsuga_spawn_options options = {.body = hold};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    tsuga_world_start(NULL, &run);
+    tsuga_stop(run.runtime, TSUGA_STOP_GRACEFUL);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, &id), -ESHUTDOWN);
+    tsuga_world_end(&run);
+}
