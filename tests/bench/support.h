@@ -1,0 +1,55 @@
+/*
+ * What the benchmarks share: pairs of measurements, taken in turns so that a disturbance of the
+ * machine meets both sides, and one JSON object a line for each case.
+ *
+ * A pair is one measurement of a floor (the same work by the simplest means there is) and one of
+ * the runtime, right after it. The ratio of each pair is formed first and the median of the ratios
+ * reported, so that drift between pairs cancels out.
+ *
+ * Owner: the benchmark. Thread: one at a time.
+ */
+#ifndef TSUGA_TESTS_SUPPORT_H
+#define TSUGA_TESTS_SUPPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TSUGA_BENCH_PAIRS_MIN 15u
+#define TSUGA_BENCH_PAIRS_MAX 1024u
+
+struct tsuga_bench_pairs {
+    double floor[TSUGA_BENCH_PAIRS_MAX];
+    double ours[TSUGA_BENCH_PAIRS_MAX];
+    size_t count;
+    uint64_t deadline_ns;
+};
+
+uint64_t tsuga_bench_now_ns(void);
+
+/* Seconds for the whole program: its first argument, or `fallback`. Ends the program when the
+ * argument is no positive number. */
+double tsuga_bench_seconds(int argc, char **argv, double fallback);
+
+/* No pairs yet; more are wanted for so many seconds. */
+void tsuga_bench_start(struct tsuga_bench_pairs *pairs, double seconds);
+
+void tsuga_bench_add(struct tsuga_bench_pairs *pairs, double floor, double ours);
+
+/* Until the time is over and there are enough for a median. */
+bool tsuga_bench_wants_more(const struct tsuga_bench_pairs *pairs);
+
+/* The value below which `share` (0 ..= 1) of the values lie; sorts a copy. */
+double tsuga_bench_quantile(const double *values, size_t count, double share);
+
+/* One line on stdout: begin, any number of the others, end. */
+void tsuga_bench_begin(const char *bench, const char *variant);
+void tsuga_bench_text(const char *key, const char *value);
+void tsuga_bench_number(const char *key, double value);
+void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floor_name);
+void tsuga_bench_end(void);
+
+/* Ends the program with a message unless `error` is 0. */
+void tsuga_bench_require(const char *what, int error);
+
+#endif
