@@ -242,13 +242,13 @@ run-fuzz: $(FUZZERS)
 	@for program in $^; do mkdir -p $$program.corpus; \
 	    $$program -max_total_time=$(or $(SECONDS),30) $$program.corpus || exit 1; done
 
-bench:  ## Every benchmark, one JSON object a line, also in build/release/bench.jsonl
+bench:  ## Every benchmark, SECONDS each; one JSON object a line, also in build/release/bench.jsonl
 	@tests/check/deps.sh build bench
 	$(again) CONFIG=release run-bench
 
 run-bench: $(BENCHES)
 	@rm -f $(BUILD)/bench.jsonl
-	@for program in $^; do $$program > $(BUILD)/bench.out || exit 1; \
+	@for program in $^; do $$program $(SECONDS) > $(BUILD)/bench.out || exit 1; \
 	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
 
 cov:  ## Line coverage of the library by the tests

@@ -103,10 +103,8 @@ void tsuga_bench_end(void)
     fflush(stdout);
 }
 
-void tsuga_bench_require(const char *what, int error)
+void tsuga_bench_fail(const char *what, int error)
 {
-    if (error == 0)
-        return;
     fprintf(stderr, "%s: %s\n", what, strerror(-error));
     exit(1);
 }

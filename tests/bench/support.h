@@ -49,7 +49,14 @@ void tsuga_bench_number(const char *key, double value);
 void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floor_name);
 void tsuga_bench_end(void);
 
-/* Ends the program with a message unless `error` is 0. */
-void tsuga_bench_require(const char *what, int error);
+/* Ends the program with a message. */
+_Noreturn void tsuga_bench_fail(const char *what, int error);
+
+/* Nothing that is measured may fail. */
+static inline void tsuga_bench_require(const char *what, int error)
+{
+    if (__builtin_expect(error != 0, 0))
+        tsuga_bench_fail(what, error);
+}
 
 #endif
