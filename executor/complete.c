@@ -10,15 +10,6 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/sanitize.h"
 
-static void close_quietly(struct tsuga_executor *executor, int fd)
-{
-    struct tsuga_ring_request request = {
-        .kind = TSUGA_RING_CLOSE, .fd = fd, .user_data = TSUGA_RESULT_OWN};
-
-    executor->own_inflight++;
-    tsuga_executor_request(executor, &request);
-}
-
 /* A new descriptor belongs to the actor; nobody's is closed. */
 static void own_descriptor(struct tsuga_record *record, bool is_wanted)
 {
@@ -35,7 +26,7 @@ static void own_descriptor(struct tsuga_record *record, bool is_wanted)
             return;
         record->result = error;
     }
-    close_quietly(executor, fd);
+    tsuga_executor_close(executor, fd);
 }
 
 static void disarm(struct tsuga_record *record)

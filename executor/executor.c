@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -118,6 +119,23 @@ static void block_signals(void)
     pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
+/* One line, from the first executor: the others fare the same. */
+static void report_small_ring(const struct tsuga_executor *executor,
+                              const struct tsuga_ring_config *asked)
+{
+    struct tsuga_shared *shared = executor->shared;
+    char line[256];
+
+    if (executor->index != 0)
+        return;
+    snprintf(line, sizeof(line),
+             "locked memory is short: rings have %u + %u entries instead of %u + %u; raise "
+             "RLIMIT_MEMLOCK (ulimit -l) for larger ones",
+             executor->ring->entries, executor->ring->cq_entries, asked->entries,
+             asked->cq_entries);
+    shared->report(shared->report_context, TSUGA_LOG_WARN, line);
+}
+
 static int open_ring(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
@@ -132,6 +150,8 @@ static int open_ring(struct tsuga_executor *executor)
 
     if (error != 0)
         return error;
+    if (executor->ring->entries < config.entries || executor->ring->cq_entries < config.cq_entries)
+        report_small_ring(executor, &config);
     /* A completion queue that was halved for lack of memory bounds the operations in flight. */
     if (executor->ops_max > executor->ring->cq_entries)
         executor->ops_max = executor->ring->cq_entries;

@@ -46,8 +46,9 @@
 enum {
     TSUGA_RESULT_CANCEL = 1, /* or-ed to a record's address: a cancel of that record has ended */
     TSUGA_RESULT_WAKE = 2,   /* the watch on the wake descriptor */
-    TSUGA_RESULT_OWN = 4,    /* a close or cancel of the executor's own */
+    TSUGA_RESULT_OWN = 4,    /* a cancel of one of the watches */
     TSUGA_RESULT_SIGNAL = 8, /* the watch on the signal descriptor */
+    TSUGA_RESULT_CLOSE = 16, /* a close on behalf of an actor that has ended or lost interest */
 };
 
 /* Requests that found no room and may not wait: cancels, closes, the watch. In order. */
@@ -203,6 +204,9 @@ TSUGA_NODISCARD int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t optio
 void tsuga_executor_request(struct tsuga_executor *executor,
                             const struct tsuga_ring_request *request);
 void tsuga_executor_flush_backlog(struct tsuga_executor *executor);
+
+/* Close a descriptor that nobody owns any more. Counts in the population until it is closed. */
+void tsuga_executor_close(struct tsuga_executor *executor, int fd);
 
 /* Let actors that wait for room go on. */
 void tsuga_executor_offer_room(struct tsuga_executor *executor);

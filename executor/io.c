@@ -80,13 +80,12 @@ static void add_stats(struct tsuga_executor *executor, const struct tsuga_ioheap
 static void close_descriptors(struct tsuga_io *io)
 {
     struct tsuga_executor *executor = io->executor;
-    struct tsuga_ring_request request = {.kind = TSUGA_RING_CLOSE, .user_data = TSUGA_RESULT_OWN};
 
     while (io->owned.first != 0) {
-        request.fd = io->owned.first - 1;
-        tsuga_descriptors_disown(&executor->shared->descriptors, io, request.fd);
-        executor->own_inflight++;
-        tsuga_executor_request(executor, &request);
+        int fd = io->owned.first - 1;
+
+        tsuga_descriptors_disown(&executor->shared->descriptors, io, fd);
+        tsuga_executor_close(executor, fd);
     }
 }
 
@@ -105,8 +104,10 @@ static void reclaim(struct tsuga_io *io)
     tsuga_ioheap_fini(&io->heap);
     tsuga_list_remove(&io->orphan);
     keep_spare(executor, io);
-    if (is_leaked)
+    if (is_leaked) {
+        tsuga_count(&executor->counters.leaked_heaps, (uint64_t)-1);
         return;
+    }
     tsuga_count(&executor->counters.orphans, (uint64_t)-1);
     tsuga_shared_leave(shared);
 }
@@ -147,8 +148,9 @@ static void cancel_all(struct tsuga_io *io)
     for (uint32_t slot = 0; slot < io->slab.count; slot++) {
         struct tsuga_record *record = tsuga_record_at(io, slot);
 
-        if (record == NULL || record->kind == TSUGA_OP_CLOSE)
-            continue; /* a close that was cancelled would leave its descriptor open */
+        /* A close that was cancelled would leave its descriptor open. */
+        if (record == NULL || record->kind == TSUGA_OP_CLOSE || record->kind == TSUGA_OP_CANCEL)
+            continue;
         tsuga_record_cancel(record);
     }
 }

@@ -174,6 +174,12 @@ static void route_watch(struct tsuga_executor *executor, uint64_t mark, bool has
         watch(executor, mark == TSUGA_RESULT_SIGNAL ? shared->signal_fd : executor->wake_fd, mark);
 }
 
+static void end_close(struct tsuga_executor *executor)
+{
+    executor->own_inflight--;
+    tsuga_shared_leave(executor->shared);
+}
+
 static void route(struct tsuga_executor *executor, const struct tsuga_ring_result *result)
 {
     bool has_more = (result->flags & TSUGA_RING_MORE) != 0;
@@ -186,6 +192,8 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
         tsuga_record_end_cancel(record);
     else if (mark == TSUGA_RESULT_OWN)
         executor->own_inflight--;
+    else if (mark == TSUGA_RESULT_CLOSE)
+        end_close(executor);
     else
         route_watch(executor, mark, has_more);
 }
@@ -343,6 +351,15 @@ static void sleep_in_ring(struct tsuga_executor *executor)
         shared->nudge(shared->hooks_context);
 }
 
+/* Everything that was posted before the word to finish is done first. */
+static bool is_finished(struct tsuga_executor *executor)
+{
+    if (!atomic_load_explicit(&executor->shared->is_finishing, memory_order_acquire))
+        return false;
+    tick(executor);
+    return !has_work(executor);
+}
+
 /* The next actor to run; NULL when the executor shall end. */
 static struct tsuga_seat *next(struct tsuga_executor *executor)
 {
@@ -356,7 +373,7 @@ static struct tsuga_seat *next(struct tsuga_executor *executor)
         tick(executor);
         if (has_work(executor) || steal(executor))
             continue;
-        if (atomic_load_explicit(&executor->shared->is_finishing, memory_order_acquire))
+        if (is_finished(executor))
             return NULL;
         sleep_in_ring(executor);
         reap(executor);

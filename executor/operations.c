@@ -223,15 +223,12 @@ static void close_unwanted(const struct tsuga_record *record)
 {
     struct tsuga_executor *executor = record->io->executor;
     struct tsuga_descriptors *descriptors = &executor->shared->descriptors;
-    struct tsuga_ring_request request = {
-        .kind = TSUGA_RING_CLOSE, .fd = record->result, .user_data = TSUGA_RESULT_OWN};
 
     if ((record->flags & TSUGA_RECORD_BRINGS_FD) == 0 ||
         tsuga_descriptors_owned(descriptors, record->io, record->result) == NULL)
         return;
     tsuga_descriptors_disown(descriptors, record->io, record->result);
-    executor->own_inflight++;
-    tsuga_executor_request(executor, &request);
+    tsuga_executor_close(executor, record->result);
 }
 
 int tsuga_forget(struct tsuga_actor *self, struct tsuga_token op)

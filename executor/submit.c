@@ -109,6 +109,16 @@ void tsuga_executor_flush_backlog(struct tsuga_executor *executor)
         backlog->first = 0;
 }
 
+void tsuga_executor_close(struct tsuga_executor *executor, int fd)
+{
+    struct tsuga_ring_request request = {
+        .kind = TSUGA_RING_CLOSE, .fd = fd, .user_data = TSUGA_RESULT_CLOSE};
+
+    executor->own_inflight++;
+    tsuga_shared_enter(executor->shared);
+    tsuga_executor_request(executor, &request);
+}
+
 void tsuga_executor_request(struct tsuga_executor *executor,
                             const struct tsuga_ring_request *request)
 {

@@ -1,6 +1,7 @@
 /* A runtime's life: start, run, stop, join, destroy. */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -41,9 +42,11 @@ static int open_signals(struct tsuga_runtime *runtime)
     if (shared->config.signals != TSUGA_ON)
         return 0;
     signal_set(&ours);
-    pthread_sigmask(SIG_BLOCK, &ours, &runtime->old_signals);
     shared->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-    return shared->signal_fd < 0 ? -errno : 0;
+    if (shared->signal_fd < 0)
+        return -errno;
+    pthread_sigmask(SIG_BLOCK, &ours, &runtime->old_signals);
+    return 0;
 }
 
 /* What came and was not read must not end the program when the mask is put back. */
@@ -123,7 +126,6 @@ static void fini_memory(struct tsuga_runtime *runtime, bool keeps_reserve)
 {
     struct tsuga_shared *shared = &runtime->shared;
 
-    tsuga_blocking_fini(&shared->blocking);
     tsuga_descriptors_fini(&shared->descriptors);
     tsuga_actor_table_fini(&shared->table);
     if (!keeps_reserve)
@@ -153,7 +155,8 @@ static int start_executors(struct tsuga_runtime *runtime)
     return error;
 }
 
-/* The threads first, all of them: until the last one has left, they look at each other. */
+/* All threads before the first executor is freed: until the last has left, they look at each
+ * other. */
 static void end_executors(struct tsuga_runtime *runtime)
 {
     struct tsuga_shared *shared = &runtime->shared;
@@ -161,6 +164,12 @@ static void end_executors(struct tsuga_runtime *runtime)
     atomic_store_explicit(&shared->is_finishing, true, memory_order_seq_cst);
     for (uint32_t i = 0; i < runtime->executors_made; i++)
         tsuga_executor_join(&shared->executors[i]);
+}
+
+static void free_executors(struct tsuga_runtime *runtime)
+{
+    struct tsuga_shared *shared = &runtime->shared;
+
     for (uint32_t i = 0; i < runtime->executors_made; i++)
         tsuga_executor_fini(&shared->executors[i]);
     tsuga_memory_free(shared->memory, shared->executors, executors_bytes(shared));
@@ -182,6 +191,17 @@ static void explain(struct tsuga_runtime *runtime, int error)
     tsuga_log_printf(&runtime->log, TSUGA_LOG_ERROR, "cannot start: %s: %s", why, strerror(-error));
 }
 
+/* Rings are charged to locked memory: take all that is allowed. */
+static void raise_memlock(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_MEMLOCK, &limit); /* what cannot be had is done without */
+}
+
 static int start(struct tsuga_runtime *runtime, const struct tsuga_world *world)
 {
     struct tsuga_shared *shared = &runtime->shared;
@@ -192,12 +212,15 @@ static int start(struct tsuga_runtime *runtime, const struct tsuga_world *world)
     error = init_memory(runtime, world->backing);
     if (error != 0)
         goto signals;
+    raise_memlock();
     error = start_executors(runtime);
     if (error == 0)
         error = tsuga_watchdog_start(&runtime->watchdog, shared, &runtime->log);
     if (error == 0)
         return 0;
+    tsuga_blocking_fini(&shared->blocking);
     end_executors(runtime);
+    free_executors(runtime);
     fini_memory(runtime, false);
   signals:
     close_signals(runtime);
@@ -310,12 +333,15 @@ void tsuga_destroy(struct tsuga_runtime *runtime)
     if (tsuga_join(runtime) != 0)
         return;
     tsuga_watchdog_stop(&runtime->watchdog);
-    keeps_reserve = has_leaks(runtime);
+    /* While the executors run: they take the last jobs' completions. */
+    tsuga_blocking_fini(&runtime->shared.blocking);
     end_executors(runtime);
+    keeps_reserve = has_leaks(runtime);
     if (keeps_reserve)
         tsuga_log_printf(&runtime->log, TSUGA_LOG_WARN,
                          "the kernel still holds buffers of actors that have ended: their memory "
                          "is leaked on purpose");
+    free_executors(runtime);
     fini_memory(runtime, keeps_reserve);
     close_signals(runtime);
     free_runtime(runtime);

@@ -85,7 +85,7 @@ static const struct metric metrics[] = {
     METRIC(wakes, "counter", "Sleeping executors woken by others."),
     METRIC(allocations, "counter", "Calls of the general allocator on executors."),
     METRIC(stacks, "gauge", "Stacks in use."),
-    METRIC(leaked_heaps, "counter", "I/O heaps given up after death_ms."),
+    METRIC(leaked_heaps, "gauge", "I/O heaps given up after death_ms, and still the kernel's."),
     METRIC(descriptors, "gauge", "Descriptors owned by actors."),
 };
 

@@ -227,7 +227,8 @@ TSUGA_API TSUGA_NODISCARD int tsuga_join(struct tsuga_runtime *runtime);
  * End a runtime: stop what still runs (TSUGA_STOP_NOW), join, free everything. NULL is ignored.
  *
  * Memory that the kernel has not given back after death_ms is leaked on purpose, and the log says
- * so: freeing it would let the kernel write into its next owner.
+ * so: freeing it would let the kernel write into its next owner. Functions of tsuga_blocking() that
+ * still run are awaited without limit: a thread cannot be taken back.
  *
  * Owner:  the runtime is gone; no other thread may still use it.
  * Errors: none.
@@ -1157,7 +1158,7 @@ struct tsuga_stats {
     uint64_t wakes;                /* sleeping executors woken by others */
     uint64_t allocations;          /* calls of the general allocator on executors */
     uint64_t stacks;               /* stacks in use */
-    uint64_t leaked_heaps;         /* given up after death_ms, on purpose */
+    uint64_t leaked_heaps;         /* given up after death_ms, and still the kernel's */
     uint64_t descriptors;          /* owned by actors */
     struct tsuga_heap_stats heaps; /* of the actors that have ended */
 };
