@@ -82,9 +82,9 @@ struct tsuga_ring_ops {
     void (*push)(struct tsuga_ring *ring, const struct tsuga_ring_request *request);
     /* Submit all that is queued, run what the kernel has deferred, and wait until wait_count
      * results are there or timeout_ns (TSUGA_FOREVER: no limit) has passed. 0; -EAGAIN or -EBUSY:
-     * some requests are still queued; -ETIME: the wait timed out; -EINTR: the wait ended early, by
-     * a signal, or for a reason the kernel did not tell because it reported a submission. Room is
-     * up to date in each case. */
+     * some requests are still queued; -ETIME: the wait timed out; -EINTR: the wait ended early by
+     * a signal, or for a reason that the kernel did not tell because it had requests to submit or
+     * fewer results than wanted. Room is up to date in each case. */
     int (*enter)(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_ns);
     /* Copy up to `count_max` results out, oldest first, without a system call. */
     uint32_t (*reap)(struct tsuga_ring *ring, struct tsuga_ring_result *results,

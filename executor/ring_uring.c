@@ -237,7 +237,7 @@ static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_
         return submitted;
     if (has_results(uring, wait_count))
         return 0;
-    /* The kernel reports how many it submitted and keeps the wait's outcome to itself. */
+    /* The kernel tells how the wait ended only if it submitted nothing and no result is there. */
     return timeout_ns == 0 ? -ETIME : -EINTR;
 }
 

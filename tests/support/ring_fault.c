@@ -1,0 +1,495 @@
+#include "tests/support/ring_fault.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/test.h"
+
+#define SCRIPT_MAX         32u
+#define RANDOM_REFUSALS    3u
+#define RANDOM_HOLD_ENTERS 4u
+
+/* A request whose outcome is decided; `waiting` counts the ones of its kind that come before. */
+struct substitution {
+    enum tsuga_ring_kind kind;
+    uint32_t waiting;
+    int32_t result;
+};
+
+/* A request that went to the kernel as a NOP. */
+struct answer {
+    uint64_t user_data;
+    int32_t result;
+};
+
+struct hold {
+    uint64_t user_data;
+    uint32_t enter_count;
+};
+
+struct held {
+    struct tsuga_ring_result result;
+    uint32_t enter_count; /* until it may become visible */
+};
+
+struct tsuga_ring_fault {
+    struct tsuga_ring ring;
+    struct tsuga_ring *inner;
+    struct tsuga_ring_fault_plan *plan;
+    uint64_t random;
+
+    /* Pushed and not yet passed on: a circle of ring.entries. */
+    struct tsuga_ring_request *queue;
+    uint32_t queue_first;
+    uint32_t queue_count;
+
+    /* Results that are withheld, in the order of their arrival. */
+    struct held *held;
+    uint32_t held_count;
+    uint32_t held_room;
+
+    /* Results to be reaped: a circle whose size is a power of two. */
+    struct tsuga_ring_result *visible;
+    uint32_t visible_size;
+    _Atomic uint32_t head;
+    _Atomic uint32_t tail;
+
+    /* The script. */
+    int refuse_error;
+    uint32_t refuse_count;
+    uint32_t refused_in_a_row;
+    uint32_t limit; /* UINT32_MAX: none */
+    struct hold holds[SCRIPT_MAX];
+    uint32_t hold_count;
+    struct substitution substitutions[SCRIPT_MAX];
+    uint32_t substitution_count;
+    struct answer answers[SCRIPT_MAX];
+    uint32_t answer_count;
+
+    struct tsuga_ring_fault_counts counts;
+    struct tsuga_ring_request *requests;
+    uint64_t request_count;
+    uint64_t request_room;
+};
+
+static void *grow(void *array, size_t count, size_t element_bytes)
+{
+    void *larger = realloc(array, count * element_bytes);
+
+    CHECK(larger != NULL);
+    return larger;
+}
+
+static void call_hook(struct tsuga_ring_fault *fault, enum tsuga_ring_fault_call call,
+                      const struct tsuga_ring_request *request)
+{
+    if (fault->plan->hook != NULL)
+        fault->plan->hook(fault->plan->hook_context, fault, call, request);
+}
+
+/* True in so many of a thousand calls. */
+static bool happens(struct tsuga_ring_fault *fault, uint32_t per_mille)
+{
+    return per_mille != 0 && tsuga_test_random(&fault->random) % 1000 < per_mille;
+}
+
+static void update_room(struct tsuga_ring_fault *fault)
+{
+    fault->ring.queue_count = fault->queue_count + fault->inner->queue_count;
+    fault->ring.room_count = fault->ring.entries - fault->ring.queue_count;
+    fault->ring.overflow_count = fault->inner->overflow_count;
+}
+
+static void record(struct tsuga_ring_fault *fault, const struct tsuga_ring_request *request)
+{
+    fault->counts.pushed[request->kind]++;
+    if (!fault->plan->is_recording)
+        return;
+    if (fault->request_count == fault->request_room) {
+        fault->request_room = fault->request_room * 2 + 64;
+        fault->requests = grow(fault->requests, fault->request_room, sizeof(*request));
+    }
+    fault->requests[fault->request_count++] = *request;
+}
+
+static void apply_substitution(struct tsuga_ring_fault *fault, struct tsuga_ring_request *request,
+                               int32_t result)
+{
+    fault->counts.substituted++;
+    if (result >= 0) {
+        request->length = request->length < (uint32_t)result ? request->length : (uint32_t)result;
+        return;
+    }
+    CHECK(fault->answer_count < SCRIPT_MAX);
+    fault->answers[fault->answer_count++] = (struct answer){request->user_data, result};
+    *request = (struct tsuga_ring_request){
+        .kind = TSUGA_RING_NOP, .fd = -1, .user_data = request->user_data};
+}
+
+static void substitute(struct tsuga_ring_fault *fault, struct tsuga_ring_request *request)
+{
+    enum tsuga_ring_kind kind = (enum tsuga_ring_kind)request->kind;
+    int32_t result = 0;
+    uint32_t kept = 0;
+    bool is_due = false;
+
+    for (uint32_t i = 0; i < fault->substitution_count; i++) {
+        struct substitution *one = &fault->substitutions[i];
+
+        if (one->kind == kind && one->waiting == 0) {
+            result = one->result;
+            is_due = true;
+            continue;
+        }
+        one->waiting -= one->kind == kind;
+        fault->substitutions[kept++] = *one;
+    }
+    fault->substitution_count = kept;
+    if (is_due)
+        apply_substitution(fault, request, result);
+}
+
+static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *request)
+{
+    struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
+    uint32_t last = (fault->queue_first + fault->queue_count) % ring->entries;
+
+    call_hook(fault, TSUGA_RING_FAULT_PUSH, request);
+    CHECK(ring->room_count > 0);
+    record(fault, request);
+    fault->queue[last] = *request;
+    substitute(fault, &fault->queue[last]);
+    fault->queue_count++;
+    update_room(fault);
+}
+
+/* Passes queued requests on, oldest first. */
+static void forward(struct tsuga_ring_fault *fault, uint32_t count_max)
+{
+    for (uint32_t i = 0; i < count_max && fault->queue_count > 0; i++) {
+        if (fault->inner->room_count == 0)
+            return;
+        tsuga_ring_push(fault->inner, &fault->queue[fault->queue_first]);
+        fault->queue_first = (fault->queue_first + 1) % fault->ring.entries;
+        fault->queue_count--;
+    }
+}
+
+static uint32_t visible_count(const struct tsuga_ring_fault *fault)
+{
+    return atomic_load_explicit(&fault->tail, memory_order_relaxed) -
+           atomic_load_explicit(&fault->head, memory_order_relaxed);
+}
+
+static void grow_visible(struct tsuga_ring_fault *fault)
+{
+    uint32_t head = atomic_load_explicit(&fault->head, memory_order_relaxed);
+    uint32_t count = visible_count(fault);
+    uint32_t size = fault->visible_size * 2;
+    struct tsuga_ring_result *larger = grow(NULL, size, sizeof(*larger));
+
+    for (uint32_t i = 0; i < count; i++)
+        larger[(head + i) & (size - 1)] = fault->visible[(head + i) & (fault->visible_size - 1)];
+    free(fault->visible);
+    fault->visible = larger;
+    fault->visible_size = size;
+}
+
+static void show(struct tsuga_ring_fault *fault, const struct tsuga_ring_result *result)
+{
+    uint32_t tail = atomic_load_explicit(&fault->tail, memory_order_relaxed);
+
+    if (visible_count(fault) == fault->visible_size)
+        grow_visible(fault);
+    fault->visible[tail & (fault->visible_size - 1)] = *result;
+    fault->counts.results++;
+    fault->counts.finals += (result->flags & TSUGA_RING_MORE) == 0;
+    /* Pairs with the acquire load of tsuga_ring_has_results(). */
+    atomic_store_explicit(&fault->tail, tail + 1, memory_order_release);
+}
+
+/* For how many enters a result that has just arrived is withheld by itself. */
+static uint32_t hold_of(struct tsuga_ring_fault *fault, uint64_t user_data)
+{
+    for (uint32_t i = 0; i < fault->hold_count; i++) {
+        uint32_t enter_count = fault->holds[i].enter_count;
+
+        if (fault->holds[i].user_data != user_data)
+            continue;
+        fault->holds[i] = fault->holds[--fault->hold_count];
+        return enter_count;
+    }
+    if (!happens(fault, fault->plan->hold_per_mille))
+        return 0;
+    return 1 + (uint32_t)(tsuga_test_random(&fault->random) % RANDOM_HOLD_ENTERS);
+}
+
+/* For how many enters an earlier result of the same request will still be withheld. */
+static uint32_t longest_held(const struct tsuga_ring_fault *fault, uint64_t user_data)
+{
+    uint32_t longest = 0;
+
+    for (uint32_t i = 0; i < fault->held_count; i++)
+        if (fault->held[i].result.user_data == user_data && fault->held[i].enter_count > longest)
+            longest = fault->held[i].enter_count;
+    return longest;
+}
+
+static void take(struct tsuga_ring_fault *fault, const struct tsuga_ring_result *result)
+{
+    uint32_t enter_count = hold_of(fault, result->user_data);
+    uint32_t longest = longest_held(fault, result->user_data);
+
+    if (enter_count < longest)
+        enter_count = longest;
+    if (enter_count == 0) {
+        show(fault, result);
+        return;
+    }
+    if (fault->held_count == fault->held_room) {
+        fault->held_room = fault->held_room * 2 + 16;
+        fault->held = grow(fault->held, fault->held_room, sizeof(*fault->held));
+    }
+    fault->held[fault->held_count++] = (struct held){*result, enter_count};
+    fault->counts.held++;
+}
+
+static void answer(struct tsuga_ring_fault *fault, struct tsuga_ring_result *result)
+{
+    for (uint32_t i = 0; i < fault->answer_count; i++) {
+        if (fault->answers[i].user_data != result->user_data)
+            continue;
+        result->result = fault->answers[i].result;
+        fault->answers[i] = fault->answers[--fault->answer_count];
+        return;
+    }
+}
+
+/* Takes over all that the inner ring has. */
+static void collect(struct tsuga_ring_fault *fault)
+{
+    struct tsuga_ring_result result;
+
+    while (tsuga_ring_reap(fault->inner, &result, 1) == 1) {
+        answer(fault, &result);
+        take(fault, &result);
+    }
+}
+
+/* An enter has passed for what is withheld. */
+static void age_held(struct tsuga_ring_fault *fault)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < fault->held_count; i++) {
+        struct held *held = &fault->held[i];
+
+        if (--held->enter_count == 0)
+            show(fault, &held->result);
+        else
+            fault->held[kept++] = *held;
+    }
+    fault->held_count = kept;
+}
+
+static uint32_t reap(struct tsuga_ring *ring, struct tsuga_ring_result *results, uint32_t count_max)
+{
+    struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
+    uint32_t head = atomic_load_explicit(&fault->head, memory_order_relaxed);
+    uint32_t count = visible_count(fault);
+
+    call_hook(fault, TSUGA_RING_FAULT_REAP, NULL);
+    if (count > count_max)
+        count = count_max;
+    for (uint32_t i = 0; i < count; i++)
+        results[i] = fault->visible[(head + i) & (fault->visible_size - 1)];
+    atomic_store_explicit(&fault->head, head + count, memory_order_relaxed);
+    return count;
+}
+
+/* The error of this enter, 0 when it is not refused. */
+static int refusal(struct tsuga_ring_fault *fault)
+{
+    static const int errors[] = {-EBUSY, -EAGAIN, -EINTR};
+
+    if (fault->refuse_count > 0) {
+        fault->refuse_count--;
+        return fault->refuse_error;
+    }
+    if (fault->refused_in_a_row >= RANDOM_REFUSALS ||
+        !happens(fault, fault->plan->refuse_per_mille)) {
+        fault->refused_in_a_row = 0;
+        return 0;
+    }
+    fault->refused_in_a_row++;
+    return errors[tsuga_test_random(&fault->random) % 3];
+}
+
+/* How many requests this enter may submit. */
+static uint32_t limit(struct tsuga_ring_fault *fault)
+{
+    uint32_t scripted = fault->limit;
+
+    fault->limit = UINT32_MAX;
+    if (scripted != UINT32_MAX || fault->queue_count == 0 ||
+        !happens(fault, fault->plan->partial_per_mille))
+        return scripted;
+    return (uint32_t)(tsuga_test_random(&fault->random) % fault->queue_count);
+}
+
+/* Enters the inner ring without waiting. */
+static int pass(struct tsuga_ring_fault *fault)
+{
+    int error = tsuga_ring_enter(fault->inner, 0, 0);
+
+    collect(fault);
+    update_room(fault);
+    return error;
+}
+
+static int refuse(struct tsuga_ring_fault *fault, int error)
+{
+    fault->counts.refused++;
+    if (error == -EINTR)
+        forward(fault, UINT32_MAX);
+    (void)pass(fault);
+    return error;
+}
+
+static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_ns)
+{
+    struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
+    int error;
+
+    call_hook(fault, TSUGA_RING_FAULT_ENTER, NULL);
+    ring->enter_count++;
+    age_held(fault);
+    error = refusal(fault);
+    if (error != 0)
+        return refuse(fault, error);
+    forward(fault, limit(fault));
+    if (fault->queue_count > 0) {
+        fault->counts.cut_short++;
+        (void)pass(fault);
+        return -EAGAIN;
+    }
+    if (fault->held_count > 0 || visible_count(fault) >= wait_count) {
+        error = pass(fault);
+        if (error == 0 && visible_count(fault) < wait_count)
+            error = -EINTR;
+        return error;
+    }
+    error = tsuga_ring_enter(fault->inner, wait_count - visible_count(fault), timeout_ns);
+    collect(fault);
+    update_room(fault);
+    /* What satisfied the wait may have been withheld. */
+    return error == 0 && visible_count(fault) < wait_count ? -EINTR : error;
+}
+
+static bool supports(const struct tsuga_ring *ring, enum tsuga_ring_kind kind)
+{
+    const struct tsuga_ring_fault *fault = (const struct tsuga_ring_fault *)ring;
+
+    return (fault->plan->unsupported_kinds >> kind & 1) == 0 &&
+           fault->inner->ops->supports(fault->inner, kind);
+}
+
+static void destroy(struct tsuga_ring *ring)
+{
+    struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
+
+    fault->inner->ops->destroy(fault->inner);
+    fault->inner = NULL;
+    free(fault->queue);
+    free(fault->held);
+    free(fault->visible);
+}
+
+int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *config,
+                            struct tsuga_ring **out)
+{
+    static const struct tsuga_ring_ops ops = {push, enter, reap, supports, destroy};
+    struct tsuga_ring_fault_plan *plan = context;
+    uint32_t index;
+    struct tsuga_ring_fault *fault;
+    struct tsuga_ring *inner;
+    int error = plan->create(plan->create_context, config, &inner);
+
+    if (error != 0)
+        return error;
+    /* Relaxed: only the number matters, the test reads the rings when it knows that they exist. */
+    index = atomic_fetch_add_explicit(&plan->ring_count, 1, memory_order_relaxed);
+    CHECK(index < TSUGA_RING_FAULT_RINGS_MAX);
+    fault = calloc(1, sizeof(*fault));
+    CHECK(fault != NULL);
+    fault->inner = inner;
+    fault->plan = plan;
+    fault->random = plan->seed + index;
+    fault->limit = UINT32_MAX;
+    fault->queue = grow(NULL, inner->entries, sizeof(*fault->queue));
+    fault->visible_size = inner->cq_entries;
+    fault->visible = grow(NULL, fault->visible_size, sizeof(*fault->visible));
+    fault->ring = *inner;
+    fault->ring.ops = &ops;
+    fault->ring.news_head = &fault->head;
+    fault->ring.news_tail = &fault->tail;
+    atomic_store_explicit(&plan->rings[index], fault, memory_order_relaxed);
+    *out = &fault->ring;
+    return 0;
+}
+
+void tsuga_ring_fault_plan_fini(struct tsuga_ring_fault_plan *plan)
+{
+    for (uint32_t i = 0; i < atomic_load_explicit(&plan->ring_count, memory_order_relaxed); i++) {
+        struct tsuga_ring_fault *fault =
+            atomic_load_explicit(&plan->rings[i], memory_order_relaxed);
+
+        CHECK(fault->inner == NULL);
+        free(fault->requests);
+        free(fault);
+    }
+}
+
+struct tsuga_ring_fault *tsuga_ring_fault_of(struct tsuga_ring *ring)
+{
+    return (struct tsuga_ring_fault *)ring;
+}
+
+void tsuga_ring_fault_refuse(struct tsuga_ring_fault *fault, int error, uint32_t count)
+{
+    fault->refuse_error = error;
+    fault->refuse_count = count;
+}
+
+void tsuga_ring_fault_limit(struct tsuga_ring_fault *fault, uint32_t count)
+{
+    fault->limit = count;
+}
+
+void tsuga_ring_fault_hold(struct tsuga_ring_fault *fault, uint64_t user_data, uint32_t enter_count)
+{
+    CHECK(fault->hold_count < SCRIPT_MAX);
+    fault->holds[fault->hold_count++] = (struct hold){user_data, enter_count};
+}
+
+void tsuga_ring_fault_substitute(struct tsuga_ring_fault *fault, enum tsuga_ring_kind kind,
+                                 uint32_t nth, int32_t result)
+{
+    CHECK(nth > 0);
+    CHECK(fault->substitution_count < SCRIPT_MAX);
+    fault->substitutions[fault->substitution_count++] =
+        (struct substitution){kind, nth - 1, result};
+}
+
+const struct tsuga_ring_fault_counts *tsuga_ring_fault_counts(const struct tsuga_ring_fault *fault)
+{
+    return &fault->counts;
+}
+
+const struct tsuga_ring_request *tsuga_ring_fault_requests(const struct tsuga_ring_fault *fault,
+                                                           uint64_t *count)
+{
+    *count = fault->request_count;
+    return fault->requests;
+}
