@@ -43,7 +43,7 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
 {
     struct tsuga_stack_config stacks = {
         .stack_bytes = shared->config.stack.size,
-        .count_max = shared->config.stack.count_max + 1, /* the loop's own */
+        .count_max = shared->config.stack.count_max + 2, /* the loop's own, and one for exits */
         .warm_count_max = shared->config.stack.pool,
         .no_guard_light = shared->config.features[TSUGA_FEATURE_GUARD_INSTALL] == TSUGA_OFF,
     };
@@ -202,7 +202,9 @@ static int run_on_stacks(struct tsuga_executor *executor)
 
     if (error != 0)
         return error;
-    error = tsuga_stack_enter(&executor->stacks, run_loop, executor);
+    error = tsuga_stack_acquire(&executor->stacks, &executor->exit_stack);
+    if (error == 0)
+        error = tsuga_stack_enter(&executor->stacks, run_loop, executor);
     tsuga_overflow_unwatch(watch);
     return error;
 }

@@ -109,6 +109,7 @@ struct tsuga_executor {
     uint32_t own_inflight; /* requests of the executor's own */
     struct tsuga_ring *ring;
     struct tsuga_stack_pool stacks;
+    struct tsuga_stack *exit_stack; /* on which the loop goes on when an actor exits */
     struct tsuga_timers timers;
     uint64_t trimmed_ns;
     struct tsuga_arena_pool arenas;

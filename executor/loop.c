@@ -242,7 +242,8 @@ static void publish_counters(struct tsuga_executor *executor)
     atomic_store_explicit(&counters->overflows, executor->ring->overflow_count,
                           memory_order_relaxed);
     atomic_store_explicit(&counters->ops_inflight, executor->ops_inflight, memory_order_relaxed);
-    atomic_store_explicit(&counters->stacks, executor->stacks.used_count, memory_order_relaxed);
+    /* Without the one that is kept for exits. */
+    atomic_store_explicit(&counters->stacks, executor->stacks.used_count - 1, memory_order_relaxed);
 }
 
 static void trim(struct tsuga_executor *executor)

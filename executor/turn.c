@@ -401,16 +401,24 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
     return 0;
 }
 
+/* The loop after an exit: the stack that the actor stood on is back in the pool, so that there is
+ * one again for the next exit. */
+static void go_on(void *context)
+{
+    struct tsuga_executor *executor = context;
+
+    TSUGA_VERIFY(tsuga_stack_acquire(&executor->stacks, &executor->exit_stack) == 0);
+    tsuga_executor_loop(executor);
+}
+
 void tsuga_exit(struct tsuga_actor *self, int reason)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_stack *fresh;
 
     end(seat, reason);
-    /* The pool holds one stack more than may block, so there is always one to go on with. */
-    TSUGA_VERIFY(tsuga_stack_acquire(&executor->stacks, &fresh) == 0);
-    tsuga_stack_start_abandon(&executor->stacks, fresh, tsuga_executor_loop, executor);
+    /* Kept for this: an exit must not depend on how many actors block. */
+    tsuga_stack_start_abandon(&executor->stacks, executor->exit_stack, go_on, executor);
 }
 
 int tsuga_yield(struct tsuga_actor *self)

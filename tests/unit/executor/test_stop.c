@@ -289,7 +289,6 @@ TEST(executor, receives_stop_may_block_on_its_way_out)
     id = spawn(&run, &options);
     tsuga_gate_await(&scene.arrived, 1);
     CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
-    CHECK_INT(tsuga_actor_stop(run.runtime, id), 0);
     tsuga_world_end(&run);
     CHECK_UINT(scene.result_count, 4);
     CHECK_INT(scene.results[0], 0);
