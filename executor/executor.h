@@ -75,7 +75,6 @@ struct tsuga_counters {
     _Atomic uint64_t copied_bytes;
     _Atomic uint64_t enters;
     _Atomic uint64_t overflows;
-    _Atomic uint64_t allocations;
     _Atomic uint64_t stacks;
 };
 

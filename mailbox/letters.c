@@ -26,13 +26,10 @@ static void unpoison(struct tsuga_letter *letter)
     tsuga_sanitize_unpoison(letter + 1, letter->alloc_bytes - sizeof(*letter));
 }
 
-static struct tsuga_letter *allocate(struct tsuga_letters *cache, const struct tsuga_memory *memory,
-                                     size_t bytes)
+static struct tsuga_letter *allocate(const struct tsuga_memory *memory, size_t bytes)
 {
     struct tsuga_letter *letter = tsuga_memory_alloc(memory, bytes);
 
-    if (cache != NULL)
-        cache->alloc_count++;
     if (letter != NULL)
         letter->alloc_bytes = (uint32_t)bytes;
     return letter;
@@ -46,9 +43,9 @@ struct tsuga_letter *tsuga_letters_take(struct tsuga_letters *cache,
     struct tsuga_letter *letter;
 
     if (class >= TSUGA_LETTER_CLASS_COUNT)
-        return allocate(cache, memory, tsuga_bits_round_up(bytes, TSUGA_CACHE_LINE_BYTES));
+        return allocate(memory, tsuga_bits_round_up(bytes, TSUGA_CACHE_LINE_BYTES));
     if (cache == NULL || cache->free[class] == NULL)
-        return allocate(cache, memory, (size_t)1 << (SMALLEST_SHIFT + class));
+        return allocate(memory, (size_t)1 << (SMALLEST_SHIFT + class));
     letter = letter_of(cache->free[class]);
     cache->free[class] = letter->head.next;
     cache->free_count[class]--;

@@ -22,7 +22,6 @@
 struct tsuga_letters {
     struct tsuga_message *free[TSUGA_LETTER_CLASS_COUNT];
     uint32_t free_count[TSUGA_LETTER_CLASS_COUNT];
-    uint64_t alloc_count; /* calls of the general allocator */
 };
 
 /* A letter with room for `payload_bytes`; its head is undefined but for next. NULL: no memory.

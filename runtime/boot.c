@@ -82,7 +82,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     pthread_cond_init(&shared->changed, NULL);
 }
 
-static int init_memory(struct tsuga_runtime *runtime, const struct tsuga_backing *backing)
+static int init_memory(struct tsuga_runtime *runtime)
 {
     struct tsuga_shared *shared = &runtime->shared;
     struct tsuga_reserve_config reserve = {
@@ -96,7 +96,7 @@ static int init_memory(struct tsuga_runtime *runtime, const struct tsuga_backing
     if (error != 0)
         return error;
     tsuga_descriptors_init(&shared->descriptors, shared->memory);
-    error = tsuga_reserve_init(&shared->reserve, backing, &reserve);
+    error = tsuga_reserve_init(&shared->reserve, &runtime->backing, &reserve);
     if (error != 0)
         goto table;
     error = tsuga_blocking_init(&shared->blocking, shared->config.executor.blocking_threads);
@@ -202,14 +202,14 @@ static void raise_memlock(void)
     (void)setrlimit(RLIMIT_MEMLOCK, &limit); /* what cannot be had is done without */
 }
 
-static int start(struct tsuga_runtime *runtime, const struct tsuga_world *world)
+static int start(struct tsuga_runtime *runtime)
 {
     struct tsuga_shared *shared = &runtime->shared;
     int error = open_signals(runtime);
 
     if (error != 0)
         goto signals;
-    error = init_memory(runtime, world->backing);
+    error = init_memory(runtime);
     if (error != 0)
         goto signals;
     raise_memlock();
@@ -230,7 +230,7 @@ static int start(struct tsuga_runtime *runtime, const struct tsuga_world *world)
 
 static void free_runtime(struct tsuga_runtime *runtime)
 {
-    const struct tsuga_memory *memory = runtime->shared.memory;
+    const struct tsuga_memory *memory = runtime->counted.inner;
 
     pthread_cond_destroy(&runtime->shared.changed);
     pthread_mutex_destroy(&runtime->shared.lock);
@@ -249,13 +249,16 @@ int tsuga_runtime_start(const struct tsuga_world *world, const struct tsuga_conf
 
     if (runtime == NULL)
         return -ENOMEM;
-    runtime->shared.memory = memory;
+    tsuga_counted_init(&runtime->counted, memory);
+    runtime->backing = *world->backing;
+    runtime->backing.memory = runtime->counted.memory;
+    runtime->shared.memory = &runtime->counted.memory;
     tsuga_log_init(&runtime->log, user->log.level, user->log.write, user->log.context);
     error = tsuga_config_resolve(user, &runtime->shared.config, &runtime->log);
     runtime->log.level = runtime->shared.config.log.level;
     init_shared(runtime, world);
     if (error == 0)
-        error = start(runtime, world);
+        error = start(runtime);
     if (error != 0) {
         free_runtime(runtime);
         return error;

@@ -16,6 +16,7 @@
 #include "executor/shared.h"
 #include "ioheap/backing.h"
 #include "runtime/base/clock.h"
+#include "runtime/counted.h"
 #include "runtime/log.h"
 #include "runtime/watchdog.h"
 
@@ -29,6 +30,8 @@ struct tsuga_world {
 
 struct tsuga_runtime {
     struct tsuga_shared shared;
+    struct tsuga_counted counted;
+    struct tsuga_backing backing; /* the world's, with counted memory */
     struct tsuga_log log;
     struct tsuga_watchdog watchdog;
     /* The end of a graceful stop, on executor 0. */

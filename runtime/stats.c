@@ -29,7 +29,6 @@ static void add_executor(struct tsuga_executor *executor, struct tsuga_stats *ou
     out->overflows += read_counter(&counters->overflows);
     out->copied_bytes += read_counter(&counters->copied_bytes);
     out->wakes += read_counter(&executor->wakes);
-    out->allocations += read_counter(&counters->allocations);
     out->stacks += read_counter(&counters->stacks);
     out->leaked_heaps += read_counter(&counters->leaked_heaps);
     pthread_mutex_lock(&executor->heaps_lock);
@@ -50,6 +49,7 @@ void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out)
         out->actors_alive = out->actors_spawned - out->actors_ended;
     out->messages_sent += read_counter(&shared->foreign_messages);
     out->dead_letters += read_counter(&shared->foreign_dead_letters);
+    out->allocations = read_counter(&runtime->counted.alloc_count);
     out->descriptors = read_counter(&shared->descriptors.owned_count);
 }
 
@@ -83,7 +83,7 @@ static const struct metric metrics[] = {
     METRIC(overflows, "counter", "Times a completion queue was full."),
     METRIC(copied_bytes, "counter", "Bytes copied into and out of I/O heaps for users."),
     METRIC(wakes, "counter", "Sleeping executors woken by others."),
-    METRIC(allocations, "counter", "Calls of the general allocator on executors."),
+    METRIC(allocations, "counter", "Calls of the general allocator."),
     METRIC(stacks, "gauge", "Stacks in use."),
     METRIC(leaked_heaps, "gauge", "I/O heaps given up after death_ms, and still the kernel's."),
     METRIC(descriptors, "gauge", "Descriptors owned by actors."),

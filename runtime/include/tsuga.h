@@ -1156,7 +1156,7 @@ struct tsuga_stats {
     uint64_t overflows;            /* times the completion queue was full */
     uint64_t copied_bytes;         /* into and out of I/O heaps on behalf of users */
     uint64_t wakes;                /* sleeping executors woken by others */
-    uint64_t allocations;          /* calls of the general allocator on executors */
+    uint64_t allocations;          /* calls of the general allocator by the runtime */
     uint64_t stacks;               /* stacks in use */
     uint64_t leaked_heaps;         /* given up after death_ms, and still the kernel's */
     uint64_t descriptors;          /* owned by actors */
