@@ -4,6 +4,12 @@
 
 #define SLOT_MASK (TSUGA_TIMER_SLOTS - 1)
 
+/* The last tick of 64-bit nanoseconds, in 584 years, stands for never. */
+#define TICK_MAX (UINT64_MAX >> TSUGA_TIMER_TICK_SHIFT)
+
+_Static_assert(TSUGA_TIMER_TICK_SHIFT + TSUGA_TIMER_LEVELS * TSUGA_TIMER_SLOT_SHIFT >= 64,
+               "every tick has a level");
+
 static unsigned shift_of(unsigned level)
 {
     return level * TSUGA_TIMER_SLOT_SHIFT;
@@ -44,8 +50,9 @@ void tsuga_timers_arm(struct tsuga_timers *timers, struct tsuga_timer *timer, ui
     uint64_t tick = deadline_ns >> TSUGA_TIMER_TICK_SHIFT;
 
     TSUGA_ASSERT(timer->tick == 0);
-    /* Rounded up; a tick of the past, or the present one, is the next. */
-    if ((tick << TSUGA_TIMER_TICK_SHIFT) != deadline_ns)
+    /* Rounded up, unless that leaves the wheel; a tick of the past, or the present one, is the
+     * next. */
+    if ((tick << TSUGA_TIMER_TICK_SHIFT) != deadline_ns && tick < TICK_MAX)
         tick++;
     timer->tick = tick > timers->tick ? tick : timers->tick + 1;
     insert(timers, timer);
@@ -152,6 +159,5 @@ uint64_t tsuga_timers_next_ns(const struct tsuga_timers *timers)
 {
     uint64_t tick = next_tick(timers);
 
-    return tick >= UINT64_MAX >> TSUGA_TIMER_TICK_SHIFT ? UINT64_MAX
-                                                        : tick << TSUGA_TIMER_TICK_SHIFT;
+    return tick >= TICK_MAX ? UINT64_MAX : tick << TSUGA_TIMER_TICK_SHIFT;
 }
