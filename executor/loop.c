@@ -366,7 +366,8 @@ static struct tsuga_seat *next(struct tsuga_executor *executor)
 {
     struct tsuga_seat *seat;
 
-    if (--executor->turns_to_tick == 0)
+    /* Whoever waits for room shall not wait for the turns of others. */
+    if (--executor->turns_to_tick == 0 || !tsuga_list_is_empty(&executor->room_waiters))
         tick(executor);
     else
         tsuga_executor_look(executor);
