@@ -88,30 +88,39 @@ static int block(struct tsuga_seat *seat, struct tsuga_wait *wait, uint64_t time
     return tsuga_turn_block(seat, wait);
 }
 
+/* Takes a message, or blocks until one can be taken. A receive that finds its message at once
+ * counts against the time slice, so that a body with a full mailbox does not keep its executor. */
+static int take_or_wait(struct tsuga_seat *seat, struct tsuga_wait *wait, uint64_t timeout_ns,
+                        struct tsuga_message **out)
+{
+    int error;
+
+    tsuga_turn_pause(seat);
+    if (tsuga_turn_is_refused(seat))
+        return -ECANCELED;
+    tsuga_turn_collect(seat);
+    *out = take(seat, wait);
+    if (*out != NULL)
+        return 0;
+    error = block(seat, wait, timeout_ns);
+    if (error != 0)
+        return error;
+    if (tsuga_turn_is_refused(seat))
+        return -ECANCELED;
+    *out = take(seat, wait);
+    return *out != NULL ? 0 : -ETIMEDOUT;
+}
+
 /* Waits for a message that `wait` takes, and gives the one before it back. */
 static int wait_for(struct tsuga_seat *seat, struct tsuga_wait *wait, uint64_t timeout_ns,
                     struct tsuga_message **out)
 {
-    struct tsuga_message *message;
-    int error = 0;
+    int error = take_or_wait(seat, wait, timeout_ns, out);
 
-    if (tsuga_turn_is_refused(seat))
-        return -ECANCELED;
-    tsuga_turn_collect(seat);
-    message = take(seat, wait);
-    if (message == NULL)
-        error = block(seat, wait, timeout_ns);
     if (error != 0)
         return error;
-    if (message == NULL && tsuga_turn_is_refused(seat))
-        return -ECANCELED;
-    if (message == NULL)
-        message = take(seat, wait);
-    if (message == NULL)
-        return -ETIMEDOUT;
     tsuga_turn_give_back(seat);
-    tsuga_turn_take(seat, message);
-    *out = message;
+    tsuga_turn_take(seat, *out);
     return 0;
 }
 

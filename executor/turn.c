@@ -421,6 +421,13 @@ void tsuga_exit(struct tsuga_actor *self, int reason)
     tsuga_stack_start_abandon(&executor->stacks, executor->exit_stack, go_on, executor);
 }
 
+void tsuga_turn_pause(struct tsuga_seat *seat)
+{
+    /* Without a stack to go on with, or when it is being stopped, the actor just goes on. */
+    if (is_slice_used(tsuga_seat_home(seat)))
+        (void)tsuga_yield(&seat->actor);
+}
+
 int tsuga_yield(struct tsuga_actor *self)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);

@@ -24,6 +24,9 @@ static inline void tsuga_turn_prepare(struct tsuga_wait *wait)
  * Errors: -ENOBUFS no stack is left; the actor goes on at once. */
 TSUGA_NODISCARD int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait);
 
+/* Count one message of the turn, and let others run when the time slice is used up. */
+void tsuga_turn_pause(struct tsuga_seat *seat);
+
 /* Queue an actor if it sleeps; its wait is then looked at. */
 void tsuga_turn_wake(struct tsuga_seat *seat);
 
