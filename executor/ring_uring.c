@@ -22,9 +22,10 @@
 #define TSUGA_URING_ENTRIES_FLOOR    4u
 #define TSUGA_URING_CQ_ENTRIES_FLOOR 8u
 
-/* Locked memory of a ring that is gone is given back after 20 to 44 ms. */
-#define TSUGA_URING_RETRY_COUNT 5u
-#define TSUGA_URING_RETRY_NS    (20 * TSUGA_NS_PER_MS)
+/* Locked memory of a ring that is gone is given back after 20 to 44 ms, later on a busy machine.
+ * The first pause; each of the following is twice as long. */
+#define TSUGA_URING_RETRY_COUNT 6u
+#define TSUGA_URING_RETRY_NS    (10 * TSUGA_NS_PER_MS)
 
 /* The size of the kernel's signal set, which liburing passes although there is none. */
 #define TSUGA_URING_SIGSET_BYTES 8u
@@ -339,7 +340,7 @@ static bool halve(uint32_t *entries, uint32_t *cq_entries)
 
 static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
 {
-    const struct timespec pause = {0, TSUGA_URING_RETRY_NS};
+    struct timespec pause = {0, TSUGA_URING_RETRY_NS};
     bool may_defer = may_use(config, TSUGA_FEATURE_DEFER_TASKRUN);
     uint32_t entries = config->entries;
     uint32_t cq_entries = config->cq_entries;
@@ -349,6 +350,7 @@ static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
         error = set_up_sized(uring, may_defer, entries, cq_entries);
     for (uint32_t i = 0; error == -ENOMEM && i < TSUGA_URING_RETRY_COUNT; i++) {
         nanosleep(&pause, NULL);
+        pause.tv_nsec *= 2;
         error = set_up_sized(uring, may_defer, entries, cq_entries);
     }
     return error;

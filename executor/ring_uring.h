@@ -26,7 +26,7 @@
  * Errors: -EPERM refused by a seccomp filter or by kernel.io_uring_disabled; -ENOSYS the kernel has
  * no io_uring or one without the needed flags (before 5.19); -ENOMEM not even the smallest rings
  * fit into RLIMIT_MEMLOCK; -EMFILE and other errors of io_uring_setup(2).
- * Blocks: up to 0.1 s before -ENOMEM, as charges to locked memory are returned late. */
+ * Blocks: up to 0.7 s before -ENOMEM, as charges to locked memory are returned late. */
 TSUGA_NODISCARD int tsuga_ring_uring_create(void *context, const struct tsuga_ring_config *config,
                                             struct tsuga_ring **out);
 

@@ -16,7 +16,8 @@
 #include "tests/support/ring_kit.h"
 #include "tests/support/test.h"
 
-#define NOBODY 65534
+/* Locked memory is charged to a user, so each test brings a user of its own. */
+#define FIRST_USER 100000u
 
 /* A ring that works runs three NOPs. */
 static void check_works(struct tsuga_ring *ring)
@@ -134,14 +135,15 @@ TEST(ring, memory_or_descriptors_that_run_out_are_reported)
 }
 
 /* Root is not charged for locked memory, so the children become ordinary users. */
-static void become_nobody(rlim_t locked_bytes)
+static void become_ordinary(rlim_t locked_bytes)
 {
     const struct rlimit limit = {locked_bytes, locked_bytes};
+    uid_t user = FIRST_USER + (uid_t)getpid();
 
     CHECK_INT(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
     CHECK_INT(setgroups(0, NULL), 0);
-    CHECK_INT(setresgid(NOBODY, NOBODY, NOBODY), 0);
-    CHECK_INT(setresuid(NOBODY, NOBODY, NOBODY), 0);
+    CHECK_INT(setresgid(user, user, user), 0);
+    CHECK_INT(setresuid(user, user, user), 0);
 }
 
 static void check_child(void (*run)(void *), void *context)
@@ -163,7 +165,7 @@ static void make_small_rings(void *context)
     struct tsuga_ring *ring;
 
     (void)context;
-    become_nobody(64 << 10);
+    become_ordinary(64 << 10);
     for (unsigned i = 0; i < 20; i++) {
         tsuga_ring_kit_init(&kit, 256, 65536);
         ring = tsuga_ring_kit_create(&kit);
@@ -187,7 +189,7 @@ static void find_no_room(void *context)
     struct tsuga_ring_kit kit;
 
     (void)context;
-    become_nobody(0);
+    become_ordinary(0);
     tsuga_ring_kit_init(&kit, 256, 65536);
     CHECK_INT(tsuga_ring_uring_create(&kit.memory, &kit.config, &ring), -ENOMEM);
 }
