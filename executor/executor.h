@@ -185,6 +185,9 @@ void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga
 /* Look at the ring between turns: costs a system call only when the kernel asks for one. */
 void tsuga_executor_look(struct tsuga_executor *executor);
 
+/* The same in the middle of a long turn: what the actor has queued is submitted, too. */
+void tsuga_executor_pause(struct tsuga_executor *executor);
+
 /* Run the executor `context` until shared->is_finishing, on a stack of the pool. */
 void tsuga_executor_loop(void *context);
 

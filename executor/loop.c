@@ -227,6 +227,13 @@ void tsuga_executor_look(struct tsuga_executor *executor)
         reap(executor);
 }
 
+void tsuga_executor_pause(struct tsuga_executor *executor)
+{
+    if (executor->ring->queue_count > 0)
+        enter_once(executor);
+    tsuga_executor_look(executor);
+}
+
 static void ring_alarm(struct tsuga_timer *timer, void *context)
 {
     struct tsuga_alarm *alarm = TSUGA_CONTAINER_OF(timer, struct tsuga_alarm, timer);

@@ -259,21 +259,35 @@ static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat
     tsuga_count(&executor->counters.turns, 1);
 }
 
+static uint64_t slice_ns(const struct tsuga_executor *executor)
+{
+    return executor->shared->config.executor.time_slice_us * TSUGA_NS_PER_US;
+}
+
+/* Long turns do not delay the world outside: a slice after the last tick the next one is due. */
+static uint64_t read_clock(struct tsuga_executor *executor)
+{
+    uint64_t now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+
+    if (now_ns - executor->now_ns >= slice_ns(executor))
+        executor->turns_to_tick = 1;
+    return now_ns;
+}
+
 static bool is_time_used(struct tsuga_executor *executor)
 {
-    uint64_t slice_ns = executor->shared->config.executor.time_slice_us * TSUGA_NS_PER_US;
-    uint64_t now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+    uint64_t now_ns = read_clock(executor);
 
     if (executor->slice_start_ns == 0)
         executor->slice_start_ns = now_ns;
-    return now_ns - executor->slice_start_ns >= slice_ns;
+    return now_ns - executor->slice_start_ns >= slice_ns(executor);
 }
 
 /* After each message. The clock is read ever more seldom, because a turn that has not used an
  * eighth of its slice in n messages will hardly use the rest in the next n. */
 static bool is_slice_used(struct tsuga_executor *executor)
 {
-    if (++executor->slice_messages >= executor->shared->config.executor.slice_messages)
+    if (executor->slice_messages >= executor->shared->config.executor.slice_messages)
         return true;
     if (executor->slice_messages < executor->slice_check)
         return false;
@@ -288,7 +302,7 @@ bool tsuga_slice_used(struct tsuga_actor *self)
 
     if (!is_time_used(executor))
         return false;
-    tsuga_executor_look(executor);
+    tsuga_executor_pause(executor);
     return true;
 }
 
@@ -314,6 +328,7 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
                 return;
             tsuga_turn_collect(seat);
         } else {
+            executor->slice_messages++;
             tsuga_turn_take(seat, message);
             actor->behaviour(actor, message);
             tsuga_turn_give_back(seat);
@@ -423,8 +438,11 @@ void tsuga_exit(struct tsuga_actor *self, int reason)
 
 void tsuga_turn_pause(struct tsuga_seat *seat)
 {
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
+    executor->slice_messages++;
     /* Without a stack to go on with, or when it is being stopped, the actor just goes on. */
-    if (is_slice_used(tsuga_seat_home(seat)))
+    if (is_slice_used(executor))
         (void)tsuga_yield(&seat->actor);
 }
 
@@ -436,6 +454,7 @@ int tsuga_yield(struct tsuga_actor *self)
 
     if (is_stopping(self))
         return -ECANCELED;
+    (void)read_clock(tsuga_seat_home(seat));
     tsuga_turn_prepare(&wait);
     error = tsuga_turn_block(seat, &wait);
     if (error != 0)
