@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <time.h>
 
-#define IDLE_SECONDS 10
+#include "runtime/base/clock.h"
+
+#define IDLE_LIMIT_NS (10 * TSUGA_NS_PER_S)
 
 static int init_conditions(struct tsuga_blocking *pool)
 {
@@ -23,7 +25,10 @@ static int init_conditions(struct tsuga_blocking *pool)
 
 int tsuga_blocking_init(struct tsuga_blocking *pool, uint32_t thread_count_max)
 {
-    *pool = (struct tsuga_blocking){.thread_count_max = thread_count_max};
+    *pool = (struct tsuga_blocking){
+        .thread_count_max = thread_count_max,
+        .idle_limit_ns = IDLE_LIMIT_NS,
+    };
     tsuga_list_init(&pool->queue);
     pthread_mutex_init(&pool->lock, NULL);
     return init_conditions(pool);
@@ -43,14 +48,22 @@ void tsuga_blocking_fini(struct tsuga_blocking *pool)
     pthread_mutex_destroy(&pool->lock);
 }
 
+static struct timespec idle_end(const struct tsuga_blocking *pool)
+{
+    uint64_t end_ns = tsuga_clock_monotonic_ns(NULL) + pool->idle_limit_ns;
+
+    return (struct timespec){
+        .tv_sec = (time_t)(end_ns / TSUGA_NS_PER_S),
+        .tv_nsec = (long)(end_ns % TSUGA_NS_PER_S),
+    };
+}
+
 /* Needs the lock. False: nothing came for a long time, or the pool stops. */
 static bool wait_for_work(struct tsuga_blocking *pool)
 {
-    struct timespec limit;
+    struct timespec limit = idle_end(pool);
     int error = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_sec += IDLE_SECONDS;
     pool->idle_count++;
     while (tsuga_list_is_empty(&pool->queue) && !pool->is_stopping && error == 0)
         error = pthread_cond_timedwait(&pool->work, &pool->lock, &limit);
@@ -91,10 +104,23 @@ static void *work(void *context)
     return NULL;
 }
 
+/* The program's signals are for its own threads. A fault is not: blocked, it would end the process
+ * past every handler that could say where. */
+static sigset_t blocked_signals(void)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigset_t set;
+
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&set, faults[i]);
+    return set;
+}
+
 static int start_thread(struct tsuga_blocking *pool)
 {
     pthread_attr_t attributes;
-    sigset_t all;
+    sigset_t blocked = blocked_signals();
     sigset_t old;
     pthread_t thread;
     int error = pthread_attr_init(&attributes);
@@ -102,8 +128,7 @@ static int start_thread(struct tsuga_blocking *pool)
     if (error != 0)
         return -error;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_sigmask(SIG_SETMASK, &blocked, &old); /* a thread inherits its maker's mask */
     error = pthread_create(&thread, &attributes, work, pool);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attributes);

@@ -2,7 +2,7 @@
  * A bounded pool of threads for calls that block and have no operation.
  *
  * Jobs run in the order in which they were submitted. Threads start when a job waits and no thread
- * is idle, and end after a while without work. Signals are blocked in them.
+ * is idle, and end after a while without work. Signals are blocked in them, but for faults.
  *
  * Owner: the runtime. Thread: any.
  */
@@ -39,13 +39,14 @@ struct tsuga_blocking {
     uint32_t thread_count;
     uint32_t thread_count_max;
     uint32_t idle_count;
+    uint64_t idle_limit_ns; /* const after init */
     bool is_stopping;
 };
 
 /* Errors: those of pthread_cond_init(3). Undo with fini. */
 TSUGA_NODISCARD int tsuga_blocking_init(struct tsuga_blocking *pool, uint32_t thread_count_max);
 
-/* Waits for running jobs. Nothing is queued any more, and nobody submits. */
+/* Waits until every job that was submitted and not cancelled is done. Nobody submits any more. */
 void tsuga_blocking_fini(struct tsuga_blocking *pool);
 
 /* Errors: -EAGAIN, -ENOMEM no thread runs and none could be made; the job is not queued. */
