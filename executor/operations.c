@@ -157,6 +157,7 @@ void tsuga_record_drop_waiting(struct tsuga_record *record)
     struct tsuga_executor *executor = record->io->executor;
 
     tsuga_descriptors_at(&executor->shared->descriptors, record->fd)->closer = NULL;
+    tsuga_count(&executor->counters.ops_completions, 1); /* the owner's end completes it */
     executor->ops_inflight--;
     record->io->inflight--;
     tsuga_record_give(record);
