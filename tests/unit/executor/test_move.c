@@ -1,0 +1,186 @@
+/* Which actors change their executor, which do not, and that nothing is lost on the way. */
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "tests/support/gate.h"
+#include "tests/support/test.h"
+#include "tests/support/world.h"
+
+#define ACTORS   64u
+#define MESSAGES 400u
+
+struct flock;
+
+/* One actor's view; plain, because only its actor touches it, wherever that runs. */
+struct bird {
+    struct flock *flock;
+    uint64_t expected;
+    uint32_t executor;
+    uint32_t moves;
+    uint32_t nops;
+};
+
+struct flock {
+    bool does_io;
+    _Atomic uint32_t finished;
+    _Atomic uint32_t moves;
+    struct tsuga_id ids[ACTORS];
+    struct tsuga_gate hatched;
+};
+
+static void look_around(struct tsuga_actor *self, struct bird *bird)
+{
+    uint32_t now = tsuga_executor_of(self);
+
+    bird->moves += now != bird->executor;
+    bird->executor = now;
+}
+
+static void hatch(struct tsuga_actor *self, void *argument)
+{
+    struct bird *bird = tsuga_state(self);
+    struct flock *flock = argument;
+
+    bird->flock = flock;
+    bird->executor = tsuga_executor_of(self);
+    if (flock->does_io)
+        CHECK_INT(tsuga_op_error(tsuga_timeout(self, TSUGA_NS_PER_S * 3600)), 0);
+    tsuga_gate_raise(&flock->hatched);
+}
+
+static void leave_if_done(struct tsuga_actor *self, struct bird *bird)
+{
+    struct flock *flock = bird->flock;
+
+    if (bird->expected < MESSAGES || (flock->does_io && bird->nops < MESSAGES))
+        return;
+    atomic_fetch_add_explicit(&flock->moves, bird->moves, memory_order_relaxed);
+    atomic_fetch_add_explicit(&flock->finished, 1, memory_order_relaxed);
+    tsuga_exit(self, TSUGA_NORMAL);
+}
+
+/* Each message and each completion exactly once and in order, wherever the actor is by then. */
+static void fly(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct bird *bird = tsuga_state(self);
+    const struct tsuga_completion *got = tsuga_message_completion(message);
+
+    look_around(self, bird);
+    if (got != NULL) {
+        CHECK_UINT(got->tag, bird->nops);
+        bird->nops++;
+    } else {
+        struct tsuga_op nop = {.kind = TSUGA_OP_NOP, .tag = bird->expected};
+
+        CHECK_UINT(tsuga_message_tag(message), bird->expected);
+        CHECK_UINT(*(const uint64_t *)tsuga_message_data(message), bird->expected * 3);
+        bird->expected++;
+        if (bird->flock->does_io)
+            CHECK_INT(tsuga_op_error(tsuga_submit(self, &nop)), 0);
+    }
+    leave_if_done(self, bird);
+}
+
+static void breed(struct tsuga_actor *self, void *argument)
+{
+    struct flock *flock = argument;
+    struct tsuga_spawn_options options = {.behaviour = fly,
+                                          .start = hatch,
+                                          .argument = flock,
+                                          .state_bytes = sizeof(struct bird),
+                                          .placement = TSUGA_PLACE_HERE};
+
+    for (uint32_t i = 0; i < ACTORS; i++)
+        CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &flock->ids[i]), 0);
+}
+
+/* All of them start on executor 0, which a burst of messages for each keeps busy, while the other
+ * executors have nothing to do but to steal. */
+static struct tsuga_stats let_fly(struct flock *flock, enum tsuga_toggle steal)
+{
+    struct tsuga_setup setup = {.config.executor = {.threads = 3, .steal = steal}};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    tsuga_world_spawn(&run, breed, flock);
+    tsuga_gate_await(&flock->hatched, ACTORS);
+    for (uint64_t tag = 0; tag < MESSAGES; tag++) {
+        uint64_t payload = tag * 3;
+
+        for (uint32_t i = 0; i < ACTORS; i++)
+            CHECK_INT(tsuga_post(run.runtime, flock->ids[i], tag, &payload, sizeof(payload)), 0);
+    }
+    tsuga_world_end(&run);
+    CHECK_UINT(flock->finished, ACTORS);
+    return run.stats;
+}
+
+TEST(executor, h44_an_actor_with_operations_in_flight_does_not_move)
+{
+    struct flock flock = {.does_io = true};
+
+    (void)let_fly(&flock, TSUGA_ON);
+    CHECK_UINT(flock.moves, 0);
+}
+
+TEST(executor, h44_nobody_moves_when_stealing_is_off)
+{
+    struct flock flock = {.does_io = false};
+    struct tsuga_stats stats = let_fly(&flock, TSUGA_OFF);
+
+    CHECK_UINT(flock.moves, 0);
+    CHECK_UINT(stats.steals, 0);
+}
+
+/* Has neighbours that can only run elsewhere, and goes home when all have been there and back. */
+struct exile {
+    struct tsuga_gate hatched;
+    struct tsuga_gate abroad;
+    struct tsuga_id ids[ACTORS];
+    uint32_t home;
+};
+
+static void emigrate(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct exile *exile = *(struct exile **)tsuga_state(self);
+
+    CHECK_UINT(tsuga_message_tag(message), 7);
+    CHECK(tsuga_executor_of(self) != exile->home);
+    tsuga_gate_raise(&exile->abroad);
+    tsuga_exit(self, TSUGA_NORMAL);
+}
+
+static void keep_argument(struct tsuga_actor *self, void *argument)
+{
+    *(void **)tsuga_state(self) = argument;
+    tsuga_gate_raise(&((struct exile *)argument)->hatched);
+}
+
+static void drive_out(struct tsuga_actor *self, void *argument)
+{
+    struct exile *exile = argument;
+
+    exile->home = tsuga_executor_of(self);
+    for (uint32_t i = 0; i < ACTORS; i++)
+        CHECK_INT(tsuga_send(self, exile->ids[i], 7, NULL, 0), 0);
+    tsuga_gate_await(&exile->abroad, ACTORS);
+}
+
+TEST(executor, h44_actors_without_operations_move_with_their_messages)
+{
+    struct tsuga_setup setup = {.config.executor = {.threads = 2, .watchdog_us = 1000}};
+    struct exile exile = {.home = 0};
+    struct tsuga_spawn_options options = {.behaviour = emigrate,
+                                          .start = keep_argument,
+                                          .argument = &exile,
+                                          .state_bytes = sizeof(void *)};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    for (uint32_t i = 0; i < ACTORS; i++)
+        CHECK_INT(tsuga_spawn(run.runtime, &options, &exile.ids[i]), 0);
+    tsuga_gate_await(&exile.hatched, ACTORS);
+    tsuga_world_spawn(&run, drive_out, &exile);
+    tsuga_world_end(&run);
+    CHECK(run.stats.steals > 0);
+}

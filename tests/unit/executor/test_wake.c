@@ -1,0 +1,224 @@
+/* How a completion makes its actor run, and how little stands in its way. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/blocked.h"
+#include "tests/support/fixture.h"
+#include "tests/support/gate.h"
+#include "tests/support/test.h"
+#include "tests/support/world.h"
+
+#define OPS 40u
+
+struct batch {
+    uint32_t taken;
+};
+
+static void start_nops(struct tsuga_actor *self, void *argument)
+{
+    (void)argument;
+    for (uint32_t i = 0; i < OPS; i++) {
+        struct tsuga_op nop = {.kind = TSUGA_OP_NOP, .tag = i};
+
+        CHECK_INT(tsuga_op_error(tsuga_submit(self, &nop)), 0);
+    }
+}
+
+static void count_nops(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct batch *batch = tsuga_state(self);
+    const struct tsuga_completion *got = tsuga_message_completion(message);
+
+    CHECK(got != NULL);
+    CHECK_UINT(got->tag, batch->taken);
+    if (++batch->taken == OPS)
+        tsuga_exit(self, TSUGA_NORMAL);
+}
+
+/* Started in one turn, reaped at once, handled in one turn: two turns in all. */
+TEST(executor, h30_completions_of_one_reap_queue_their_actor_once)
+{
+    struct tsuga_spawn_options options = {
+        .behaviour = count_nops, .start = start_nops, .state_bytes = sizeof(struct batch)};
+    struct tsuga_run run;
+
+    tsuga_world_start(NULL, &run);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, NULL), 0);
+    tsuga_world_end(&run);
+    CHECK_UINT(run.stats.ops_completions, OPS);
+    CHECK_UINT(run.stats.turns, 2);
+}
+
+struct crowd {
+    struct tsuga_gate holding;
+    struct tsuga_gate release;
+    uint32_t taken;
+};
+
+static void hold(struct tsuga_actor *self, void *argument)
+{
+    struct crowd *crowd = argument;
+
+    (void)self;
+    tsuga_gate_raise(&crowd->holding);
+    tsuga_gate_await(&crowd->release, 1);
+}
+
+static void count_letters(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct crowd *crowd = *(struct crowd **)tsuga_state(self);
+
+    CHECK_UINT(tsuga_message_tag(message), crowd->taken);
+    if (++crowd->taken == OPS)
+        tsuga_exit(self, TSUGA_NORMAL);
+}
+
+static void keep_argument(struct tsuga_actor *self, void *argument)
+{
+    *(void **)tsuga_state(self) = argument;
+}
+
+TEST(executor, h30_a_runnable_actor_is_not_queued_again)
+{
+    struct crowd crowd = {.taken = 0};
+    struct tsuga_spawn_options options = {.behaviour = count_letters,
+                                          .start = keep_argument,
+                                          .argument = &crowd,
+                                          .state_bytes = sizeof(void *)};
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    tsuga_world_start(NULL, &run);
+    tsuga_world_spawn(&run, hold, &crowd);
+    tsuga_gate_await(&crowd.holding, 1);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, &id), 0);
+    for (uint32_t i = 0; i < OPS; i++)
+        CHECK_INT(tsuga_post(run.runtime, id, i, NULL, 0), 0);
+    tsuga_gate_raise(&crowd.release);
+    tsuga_world_end(&run);
+    CHECK_UINT(crowd.taken, OPS);
+    CHECK_UINT(run.stats.turns, 2); /* the one that holds, and the one that counts */
+}
+
+struct full_house {
+    int ends[2];
+    struct tsuga_gate reading;
+    struct tsuga_gate filled;
+    uint32_t letters;
+    uint32_t completions;
+};
+
+/* Has its reads in flight, stands still until its mailbox is full, then takes what there is. */
+static void take_all(struct tsuga_actor *self, void *argument)
+{
+    struct full_house *house = argument;
+    const struct tsuga_message *message;
+
+    for (uint32_t i = 0; i < OPS; i++)
+        CHECK_INT(tsuga_op_error(tsuga_read(self, house->ends[0], 1)), 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* the reads are submitted */
+    tsuga_gate_raise(&house->reading);
+    tsuga_gate_await(&house->filled, 1);
+    while (house->completions < OPS || house->letters < 2) {
+        CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+        if (tsuga_message_kind(message) == TSUGA_MESSAGE_USER) {
+            house->letters++;
+            continue;
+        }
+        CHECK_INT(tsuga_message_completion(message)->result, 1);
+        CHECK_INT(*(char *)tsuga_message_completion(message)->data, 'x');
+        house->completions++;
+    }
+}
+
+TEST(executor, h31_a_full_mailbox_refuses_letters_and_no_completion)
+{
+    struct full_house house = {.letters = 0};
+    struct tsuga_spawn_options options = {
+        .body = take_all, .argument = &house, .mailbox_capacity = 2};
+    char bytes[OPS];
+    struct tsuga_run run;
+    struct tsuga_id id;
+
+    memset(bytes, 'x', sizeof(bytes));
+    tsuga_fixture_pipe(house.ends);
+    tsuga_world_start(NULL, &run);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, &id), 0);
+    tsuga_gate_await(&house.reading, 1);
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(tsuga_post(run.runtime, id, 0, NULL, 0), 0);
+    CHECK_INT(tsuga_post(run.runtime, id, 0, NULL, 0), -EAGAIN);
+    tsuga_fixture_write(house.ends[1], bytes, sizeof(bytes));
+    tsuga_gate_raise(&house.filled);
+    tsuga_world_end(&run);
+    CHECK_UINT(house.completions, OPS);
+    CHECK_UINT(house.letters, 2);
+    tsuga_fixture_close(house.ends, 2);
+}
+
+struct waiting {
+    int ends[2];
+    struct tsuga_gate done;
+    uint32_t counter;
+};
+
+static void wait_for_byte(struct tsuga_actor *self, void *argument)
+{
+    struct waiting *waiting = argument;
+    struct tsuga_completion got = tsuga_await(self, tsuga_read(self, waiting->ends[0], 16));
+
+    CHECK_INT(got.result, 1);
+    CHECK_INT(*(char *)got.data, 'y');
+    CHECK(waiting->counter > 0);
+    tsuga_gate_raise(&waiting->done);
+}
+
+/* Counts in many turns while the other waits, and only then sends what that one waits for. */
+static void count_and_write(struct tsuga_actor *self, void *argument)
+{
+    struct waiting *waiting = argument;
+
+    for (; waiting->counter < 1000; waiting->counter++) {
+        CHECK_INT(tsuga_yield(self), 0);
+        CHECK_UINT(tsuga_gate_height(&waiting->done), 0);
+    }
+    CHECK_INT(tsuga_await(self, tsuga_write(self, waiting->ends[1], "y", 1)).result, 1);
+}
+
+TEST(executor, h01_h41_waiting_blocks_the_actor_only)
+{
+    struct waiting waiting = {.counter = 0};
+    struct tsuga_run run;
+
+    tsuga_fixture_pipe(waiting.ends);
+    tsuga_world_start(NULL, &run);
+    tsuga_world_spawn(&run, wait_for_byte, &waiting);
+    tsuga_world_spawn(&run, count_and_write, &waiting);
+    tsuga_world_end(&run);
+    CHECK_UINT(tsuga_gate_height(&waiting.done), 1);
+    tsuga_fixture_close(waiting.ends, 2);
+}
+
+/* The same within one actor: an operation that is not awaited holds up nothing. */
+static void count_while_reading(struct tsuga_actor *self, void *argument)
+{
+    struct waiting *waiting = argument;
+    struct tsuga_token read = tsuga_read(self, waiting->ends[0], 16);
+
+    while (tsuga_await_any(self, &read, 1, 0).result == -ETIMEDOUT) {
+        if (++waiting->counter == 1000)
+            tsuga_fixture_write(waiting->ends[1], "z", 1);
+        CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    }
+    CHECK(waiting->counter >= 1000);
+}
+
+TEST(executor, h01_an_actor_goes_on_while_its_read_waits)
+{
+    struct waiting waiting = {.counter = 0};
+
+    tsuga_fixture_pipe(waiting.ends);
+    tsuga_world_run(NULL, count_while_reading, &waiting);
+    tsuga_fixture_close(waiting.ends, 2);
+}
