@@ -74,7 +74,7 @@ LIBRARY_SOURCES := $(call c_files,$(FOLDERS)) $(wildcard executor/switch_$(MACHI
 IOHEAP_SOURCES  := $(call c_files,ioheap runtime/base)
 TEST_SOURCES    := $(wildcard tests/unit/*/test_*.c tests/model/*.c) \
                    $(filter-out tests/support/driver_%,$(wildcard tests/support/*.c))
-EXAMPLE_SOURCES := $(wildcard examples/*.c)
+EXAMPLE_SOURCES := $(wildcard examples/*.c examples/*/*.c)
 BENCH_SOURCES   := $(wildcard tests/bench/bench_*.c)
 BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
@@ -157,11 +157,15 @@ $(BUILD)/tests-fork: $(TEST_OBJECTS) $(BUILD)/obj/tests/support/driver_fork.o
 	$(Q)$(link) $^ $(LIBS)
 
 # The examples are linked as a user's program is; the one for the I/O heap shows it standing alone.
-$(BUILD)/examples/hash: LIBS += -lxxhash
-$(filter-out %/heap,$(EXAMPLES)): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libtsuga.a
+$(filter-out %/heap %/hash,$(EXAMPLES)): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libtsuga.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
+
+$(BUILD)/examples/hash: $(call objects,$(wildcard examples/hash/*.c)) $(BUILD)/libtsuga.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS) -lxxhash
 
 $(BUILD)/examples/heap: $(BUILD)/obj/examples/heap.o $(IOHEAP_OBJECTS)
 	@mkdir -p $(@D)

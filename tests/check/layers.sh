@@ -46,7 +46,7 @@ match($0, /^[ \t]*#[ \t]*include[ \t]+"[^"]*"/) {
         complain("include \"" quoted[2] "\": paths start at the root of the repository")
     else if (is_library && index(may[folder], " " to " ") == 0)
         complain("an arrow from " folder " to " to)
-    else if (is_example)
+    else if (is_example && to != folder)
         complain("an example includes <tsuga.h> and no private header")
 }
 
