@@ -88,7 +88,7 @@ IOHEAP_OBJECTS  := $(call objects,$(IOHEAP_SOURCES)) $(JEMALLOC_OBJECT)
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES)) $(LIBRARY_OBJECTS)
 
 programs  = $(patsubst tests/%.c,$(BUILD)/%,$(1))
-EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(BUILD)/%)
+EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c)) $(BUILD)/examples/hash
 BENCHES  := $(call programs,$(BENCH_SOURCES))
 STRESSES := $(call programs,$(STRESS_SOURCES))
 FUZZERS  := $(call programs,$(FUZZ_SOURCES))
