@@ -74,16 +74,17 @@ static struct crew *choose_crew(struct director *director, const struct file *fi
     return chosen;
 }
 
-static void hand_out(struct tsuga_actor *self, struct director *director, struct crew *crew)
+static void hand_out(struct tsuga_actor *self, struct director *director, struct crew *crew,
+                     struct file *file)
 {
-    struct errand errand = {.file = queue_pop(&director->waiting)};
+    struct errand errand = {.file = file};
 
-    errand.file->executor = (uint32_t)(crew - director->crews);
+    file->executor = (uint32_t)(crew - director->crews);
     if (crew->idle_count == 0) {
-        crew->idle[crew->idle_count++] = worker_hire(self, errand.file->executor);
+        crew->idle[crew->idle_count++] = worker_hire(self, file->executor);
         crew->hired_count++;
     }
-    crew->inflight_bytes += worker_buffer_bytes(errand.file);
+    crew->inflight_bytes += worker_buffer_bytes(file);
     director->inflight_count++;
     if (tsuga_send(self, crew->idle[--crew->idle_count], 0, &errand, sizeof errand) < 0)
         die("the director cannot reach a worker");
@@ -143,15 +144,18 @@ static void give_up(struct director *director)
 
 static void send_out(struct tsuga_actor *self, struct director *director)
 {
+    struct file *file;
     struct crew *crew;
 
     if (director->lines.error != 0 && !director->is_walking)
         give_up(director);
     if (!director->is_walking && !director->walk.is_done && director->waiting.count < AHEAD_FILES)
         send_walk(self, director);
-    while (director->waiting.count > 0 &&
-           (crew = choose_crew(director, director->waiting.first)) != NULL)
-        hand_out(self, director, crew);
+    while ((file = director->waiting.first) != NULL &&
+           (crew = choose_crew(director, file)) != NULL) {
+        queue_pop(&director->waiting);
+        hand_out(self, director, crew, file);
+    }
 }
 
 static void handle(struct tsuga_actor *self, struct director *director,
