@@ -68,8 +68,11 @@ static void end_sample(struct tsuga_actor *self, struct run *run)
 {
     tsuga_bench_add(&run->pairs, run->floor_ns,
                     (double)(tsuga_bench_now_ns() - run->start_ns) / SAMPLE_OPS);
-    if (run->pairs.count == 1)
-        run->allocations = allocations(self);
+    if (run->pairs.count > 1)
+        return;
+    run->allocations = allocations(self);
+    if (run->allocations == 0)
+        tsuga_bench_fail("the allocations before the first operation are counted", -EINVAL);
 }
 
 static void finish(struct tsuga_actor *self, struct run *run)
