@@ -147,7 +147,9 @@ static void copy_vectors(struct tsuga_record *record, const struct tsuga_extra *
     for (size_t i = 0; i < extra->into_bytes && left > 0; i++) {
         size_t bytes = ours[i].iov_len < left ? ours[i].iov_len : left;
 
-        memcpy(theirs[i].iov_base, ours[i].iov_base, bytes);
+        /* An empty vector may have no address. */
+        if (bytes > 0)
+            memcpy(theirs[i].iov_base, ours[i].iov_base, bytes);
         left -= bytes;
     }
 }
