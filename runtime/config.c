@@ -3,21 +3,18 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runtime/base/bits.h"
+#include "runtime/config_defaults.h"
 #include "runtime/config_file.h"
 #include "runtime/config_value.h"
 
 #define PREFIX             "TSUGA_"
 #define VARIABLE_BYTES_MAX 64u
-#define CQ_ENTRIES_MIN     4096u
-#define CQ_ENTRIES_MAX     65536u
-#define THREADS_MAX        256u
 
 /* Who has set a key. */
 enum origin { BY_DEFAULT, BY_STRUCT, BY_FILE, BY_ENVIRONMENT };
@@ -36,36 +33,11 @@ struct order {
 };
 
 static const struct order orders[] = {
-    {"segment_min", "arena_size"},
     {"arena_size", "reserve"},
     {"segment_min", "quota"},
     {"ring_entries", "cq_entries"},
+    {"ops_max", "cq_entries"},
 };
-
-static uint64_t get(const struct tsuga_config *config, const struct tsuga_config_key *key)
-{
-    const char *field = (const char *)config + key->offset;
-    uint32_t narrow;
-    uint64_t wide;
-
-    if (key->bytes == sizeof(narrow)) {
-        memcpy(&narrow, field, sizeof(narrow));
-        return narrow;
-    }
-    memcpy(&wide, field, sizeof(wide));
-    return wide;
-}
-
-static void set(struct tsuga_config *config, const struct tsuga_config_key *key, uint64_t value)
-{
-    char *field = (char *)config + key->offset;
-    uint32_t narrow = (uint32_t)value;
-
-    if (key->bytes == sizeof(narrow))
-        memcpy(field, &narrow, sizeof(narrow));
-    else
-        memcpy(field, &value, sizeof(value));
-}
 
 static const struct tsuga_config_key *find(const char *section, const char *name)
 {
@@ -186,7 +158,7 @@ static int check_struct(struct resolver *resolver)
 
     for (const struct tsuga_config_key *key = tsuga_config_keys;
          key < tsuga_config_keys + TSUGA_CONFIG_KEY_COUNT; key++) {
-        uint64_t value = get(&resolver->config, key);
+        uint64_t value = tsuga_config_get(&resolver->config, key);
 
         if (value == 0)
             continue;
@@ -208,7 +180,7 @@ static int apply(struct resolver *resolver, const struct tsuga_config_key *key, 
 
     if (tsuga_config_parse(key, text, &value, &reason) != 0)
         return refuse(resolver, key, text, reason.text);
-    set(&resolver->config, key, value);
+    tsuga_config_set(&resolver->config, key, value);
     return 0;
 }
 
@@ -316,64 +288,13 @@ static int apply_environment(struct resolver *resolver)
     return error;
 }
 
-/* One executor per processor that this process may use. */
-static uint32_t thread_count(void)
-{
-    cpu_set_t allowed;
-    long count;
-
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-        count = CPU_COUNT(&allowed);
-    else
-        count = sysconf(_SC_NPROCESSORS_ONLN);
-    if (count < 1)
-        return 1;
-    return count > (long)THREADS_MAX ? THREADS_MAX : (uint32_t)count;
-}
-
-/* Room for two results of each operation, and for what one full submission completes at once. */
-static uint32_t cq_entries_for(const struct tsuga_config *config)
-{
-    uint64_t entries = tsuga_bits_power_of_two_ceil(2 * (uint64_t)config->executor.ops_max);
-
-    if (entries < 2 * (uint64_t)config->executor.ring_entries)
-        entries = 2 * (uint64_t)config->executor.ring_entries;
-    if (entries < CQ_ENTRIES_MIN)
-        return CQ_ENTRIES_MIN;
-    return entries > CQ_ENTRIES_MAX ? CQ_ENTRIES_MAX : (uint32_t)entries;
-}
-
-/* Every class that fits into an arena. */
-static uint32_t size_classes_for(const struct tsuga_config *config)
-{
-    uint64_t up_to_arena = 2 * config->ioheap.arena_size - 1;
-
-    return (uint32_t)(find_by_name("size_classes")->max & up_to_arena);
-}
-
-static void fill_defaults(struct tsuga_config *config)
-{
-    for (const struct tsuga_config_key *key = tsuga_config_keys;
-         key < tsuga_config_keys + TSUGA_CONFIG_KEY_COUNT; key++)
-        if (get(config, key) == 0)
-            set(config, key, key->fallback);
-    if (config->executor.threads == 0)
-        config->executor.threads = thread_count();
-    if (config->executor.cq_entries == 0)
-        config->executor.cq_entries = cq_entries_for(config);
-    if (config->ioheap.size_classes == 0)
-        config->ioheap.size_classes = size_classes_for(config);
-    if (config->signals == TSUGA_DEFAULT)
-        config->signals = TSUGA_OFF;
-}
-
 /* Blames a key that somebody has set; defaults agree with each other. */
 static int check_order(struct resolver *resolver, const struct order *order)
 {
     const struct tsuga_config_key *smaller = find_by_name(order->smaller);
     const struct tsuga_config_key *larger = find_by_name(order->larger);
-    uint64_t low = get(&resolver->config, smaller);
-    uint64_t high = get(&resolver->config, larger);
+    uint64_t low = tsuga_config_get(&resolver->config, smaller);
+    uint64_t high = tsuga_config_get(&resolver->config, larger);
     struct tsuga_config_reason reason;
     char text[TSUGA_CONFIG_SIZE_TEXT_BYTES];
 
@@ -390,24 +311,51 @@ static int check_order(struct resolver *resolver, const struct order *order)
     return refuse_number(resolver, larger, high, reason.text);
 }
 
-static int check_classes(struct resolver *resolver)
+/* A class or a segment that is larger than the largest segment. `bytes` is the offender. */
+static int check_fits(struct resolver *resolver, const char *name, uint64_t bytes)
 {
-    uint64_t largest = UINT64_C(1) << tsuga_bits_log2_floor(resolver->config.ioheap.size_classes);
+    bool is_guarded = resolver->config.ioheap.guard == TSUGA_ON;
+    uint64_t max = tsuga_config_segment_max(&resolver->config);
     struct tsuga_config_reason reason;
     char text[TSUGA_CONFIG_SIZE_TEXT_BYTES];
 
-    if (largest <= resolver->config.ioheap.arena_size)
+    if (bytes <= max)
         return 0;
-    tsuga_config_size_text(resolver->config.ioheap.arena_size, text);
-    tsuga_config_reason_set(&reason, "larger than the arena; at most arena_size, which is %s",
-                            text);
-    tsuga_config_size_text(largest, text);
-    return refuse(resolver, find_by_name("size_classes"), text, reason.text);
+    tsuga_config_size_text(max, text);
+    tsuga_config_reason_set(&reason, "larger than the arena; at most %s, which is %s",
+                            is_guarded ? "half of arena_size with guard = on" : "arena_size", text);
+    tsuga_config_size_text(bytes, text);
+    return refuse(resolver, find_by_name(name), text, reason.text);
+}
+
+static int check_segment_min(struct resolver *resolver)
+{
+    uint64_t least = resolver->config.ioheap.arena_size / TSUGA_CONFIG_SEGMENTS_PER_ARENA;
+    struct tsuga_config_reason reason;
+    char text[TSUGA_CONFIG_SIZE_TEXT_BYTES];
+
+    if (resolver->config.ioheap.segment_min >= least)
+        return 0;
+    tsuga_config_size_text(least, text);
+    tsuga_config_reason_set(&reason, "at least arena_size / %u, which is %s",
+                            TSUGA_CONFIG_SEGMENTS_PER_ARENA, text);
+    return refuse_number(resolver, find_by_name("segment_min"), resolver->config.ioheap.segment_min,
+                         reason.text);
+}
+
+static int check_arena(struct resolver *resolver)
+{
+    uint32_t classes = resolver->config.ioheap.size_classes;
+    int error = check_fits(resolver, "size_classes", UINT64_C(1) << tsuga_bits_log2_floor(classes));
+
+    if (error == 0)
+        error = check_fits(resolver, "segment_min", resolver->config.ioheap.segment_min);
+    return error != 0 ? error : check_segment_min(resolver);
 }
 
 static int check_together(struct resolver *resolver)
 {
-    int error = check_classes(resolver);
+    int error = check_arena(resolver);
 
     for (size_t i = 0; error == 0 && i < sizeof(orders) / sizeof(orders[0]); i++)
         error = check_order(resolver, &orders[i]);
@@ -429,7 +377,7 @@ int tsuga_config_resolve(const struct tsuga_config *user, struct tsuga_config *o
         error = apply_environment(&resolver);
     if (error != 0)
         return error;
-    fill_defaults(&resolver.config);
+    tsuga_config_fill_defaults(&resolver.config);
     error = check_together(&resolver);
     if (error == 0)
         *out = resolver.config;

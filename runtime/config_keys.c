@@ -41,16 +41,16 @@
     }
 
 /* All bits from the lowest class to the highest. */
-#define CLASSES_MAX ((UINT64_C(2) << TSUGA_CLASS_MAX) - (UINT64_C(1) << TSUGA_CLASS_MIN))
+#define CLASSES_ALL (((UINT64_C(1) << TSUGA_CLASS_COUNT) - 1) << TSUGA_CLASS_MIN)
 
 const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     NUMBER(executor, threads, 1, 256, 0),
     POWER(executor, ring_entries, 1, 32768, 256),
     POWER(executor, cq_entries, 1, 65536, 0),
-    NUMBER(executor, ops_max, 1, 4194304, 32768),
+    NUMBER(executor, ops_max, 1, 65536, 0),
     NUMBER(executor, time_slice_us, 1, 60000000, 200),
     NUMBER(executor, slice_messages, 1, 1000000, 256),
-    NUMBER(executor, watchdog_us, 1, 3600000000, 100000),
+    NUMBER(executor, watchdog_us, 1000, 3600000000, 100000),
     NUMBER(executor, io_workers_bounded, 1, 4096, 4),
     NUMBER(executor, io_workers_unbounded, 1, 4096, 16),
     NUMBER(executor, blocking_threads, 1, 256, 4),
@@ -61,14 +61,14 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     NUMBER(actor, shutdown_ms, 1, DAY, 10000),
     SIZE(ioheap, reserve, TSUGA_CONFIG_ANY, 64 * KIB, 64 * TIB, 64 * GIB),
     SIZE(ioheap, arena_size, TSUGA_CONFIG_POWER_OF_TWO, 64 * KIB, GIB, 2 * MIB),
-    SIZE(ioheap, segment_min, TSUGA_CONFIG_POWER_OF_TWO, KIB, GIB, KIB),
+    SIZE(ioheap, segment_min, TSUGA_CONFIG_POWER_OF_TWO, 512, GIB, 0),
     SIZE(ioheap, quota, TSUGA_CONFIG_ANY, 0, 64 * TIB, 0),
     {.section = "ioheap",
      .name = "size_classes",
      .type = TSUGA_CONFIG_CLASSES,
      AT(ioheap.size_classes),
      .min = UINT64_C(1) << TSUGA_CLASS_MIN,
-     .max = CLASSES_MAX},
+     .max = CLASSES_ALL},
     NUMBER(ioheap, decay_ms, 1, DAY, 1000),
     TOGGLE(ioheap, guard, TSUGA_OFF),
     NUMBER(mailbox, capacity, 0, 1u << 31, 0),

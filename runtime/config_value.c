@@ -54,6 +54,32 @@ void tsuga_config_size_text(uint64_t size, char text[TSUGA_CONFIG_SIZE_TEXT_BYTE
     snprintf(text, TSUGA_CONFIG_SIZE_TEXT_BYTES, "%" PRIu64 "%s", size, suffixes[index]);
 }
 
+uint64_t tsuga_config_get(const struct tsuga_config *config, const struct tsuga_config_key *key)
+{
+    const char *field = (const char *)config + key->offset;
+    uint32_t narrow;
+    uint64_t wide;
+
+    if (key->bytes == sizeof(narrow)) {
+        memcpy(&narrow, field, sizeof(narrow));
+        return narrow;
+    }
+    memcpy(&wide, field, sizeof(wide));
+    return wide;
+}
+
+void tsuga_config_set(struct tsuga_config *config, const struct tsuga_config_key *key,
+                      uint64_t value)
+{
+    char *field = (char *)config + key->offset;
+    uint32_t narrow = (uint32_t)value;
+
+    if (key->bytes == sizeof(narrow))
+        memcpy(field, &narrow, sizeof(narrow));
+    else
+        memcpy(field, &value, sizeof(value));
+}
+
 /* What is allowed, in words: "a power of two from 1 to 32768". */
 static void describe(const struct tsuga_config_key *key, struct tsuga_config_reason *reason)
 {

@@ -8,6 +8,11 @@
 
 #include "runtime/config.h"
 
+/* The field of a key, whatever its width. */
+uint64_t tsuga_config_get(const struct tsuga_config *config, const struct tsuga_config_key *key);
+void tsuga_config_set(struct tsuga_config *config, const struct tsuga_config_key *key,
+                      uint64_t value);
+
 /* Why a value is refused, for the log. */
 struct tsuga_config_reason {
     char text[256];

@@ -248,7 +248,7 @@ TEST(config, every_key_can_be_set_in_the_environment)
 TEST(config, environment_beats_file_beats_struct)
 {
     static const char ini[] = "[executor]\ntime_slice_us = 22\nslice_messages = 22\n";
-    struct tsuga_config user = {.executor = {.time_slice_us = 11, .watchdog_us = 11}};
+    struct tsuga_config user = {.executor = {.time_slice_us = 11, .watchdog_us = 1100}};
     struct tsuga_config out;
     struct said said;
 
@@ -257,7 +257,7 @@ TEST(config, environment_beats_file_beats_struct)
     user.file = file_of(ini, sizeof(ini) - 1);
     set_variable("executor", "slice_messages", "33");
     CHECK_INT(resolve(&user, &out, &said), 0);
-    CHECK_UINT(out.executor.watchdog_us, 11);
+    CHECK_UINT(out.executor.watchdog_us, 1100);
     CHECK_UINT(out.executor.time_slice_us, 22);
     CHECK_UINT(out.executor.slice_messages, 33);
     CHECK_UINT(out.executor.blocking_threads, 4);
@@ -292,8 +292,16 @@ TEST(config, defaults_follow_from_what_is_set)
     CHECK_UINT(out.executor.cq_entries, 4096);
     CHECK_INT(resolve_ini("[executor]\nops_max = 1\nring_entries = 32768", &out, &said), 0);
     CHECK_UINT(out.executor.cq_entries, 65536);
+    CHECK_INT(resolve_ini("[executor]\ncq_entries = 1024", &out, &said), 0);
+    CHECK_UINT(out.executor.ops_max, 1024);
     CHECK_INT(resolve_ini("[ioheap]\narena_size = 64K", &out, &said), 0);
     CHECK_UINT(out.ioheap.size_classes, 0x1ffc0);
+    CHECK_UINT(out.ioheap.segment_min, 1024);
+    CHECK_INT(resolve_ini("[ioheap]\nguard = on", &out, &said), 0);
+    CHECK_UINT(out.ioheap.size_classes, 0x1fffc0);
+    CHECK_INT(resolve_ini("[ioheap]\narena_size = 1G", &out, &said), 0);
+    CHECK_UINT(out.ioheap.size_classes, 0x3fffc0);
+    CHECK_UINT(out.ioheap.segment_min, 32768);
 }
 
 TEST(config, file_may_hold_comments_blanks_and_a_byte_order_mark)
@@ -494,7 +502,16 @@ TEST(config, refuses_values_that_disagree)
 
     clear_environment();
     check_refused("[ioheap]\nsegment_min = 4M",
-                  ":2: [ioheap] segment_min = 4M: at most arena_size, which is 2M");
+                  ":2: [ioheap] segment_min = 4M: larger than the arena; at most arena_size, "
+                  "which is 2M");
+    check_refused("[ioheap]\nguard = on\nsegment_min = 2M", ":3: [ioheap] segment_min = 2M: ");
+    check_refused("[ioheap]\nguard = on\nsize_classes = 64, 2M",
+                  "size_classes = 2M: larger than the arena; at most half of arena_size with "
+                  "guard = on, which is 1M");
+    check_refused("[ioheap]\nsegment_min = 16K\narena_size = 1G",
+                  ":2: [ioheap] segment_min = 16K: at least arena_size / 32768, which is 32K");
+    check_refused("[executor]\ncq_entries = 1024\nops_max = 2000",
+                  ":3: [executor] ops_max = 2000: at most cq_entries, which is 1024");
     check_refused("[ioheap]\nreserve = 1M",
                   ":2: [ioheap] reserve = 1M: at least arena_size, which is 2M");
     check_refused("[ioheap]\nreserve = 1M\narena_size = 4M", ":3: [ioheap] arena_size = 4M");
