@@ -365,6 +365,7 @@ TEST(ring, every_range_of_a_request_is_known)
     CHECK_UINT(ranges_of((struct tsuga_ring_request){.kind = TSUGA_RING_NOP}).count, 0);
 }
 
+#ifdef TSUGA_HAS_ASAN
 static void push_poisoned(void *context)
 {
     struct tsuga_ring_request *request = context;
@@ -396,8 +397,6 @@ TEST(ring, poisoned_memory_never_reaches_the_kernel)
     struct tsuga_child child;
 
     tsuga_sanitize_poison(buffer + 64, 64);
-    if (!tsuga_sanitize_is_poisoned(buffer + 64, 1))
-        SKIP("only AddressSanitizer knows poison");
     tsuga_child_run(&child, push_poisoned, &read);
     CHECK_INT(child.signal, 0);
     CHECK_INT(child.exit_status, 0);
@@ -414,3 +413,4 @@ TEST(ring, poisoned_memory_never_reaches_the_kernel)
     tsuga_sanitize_unpoison(buffer + 64, 64);
     free(buffer);
 }
+#endif
