@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <string.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -38,12 +37,9 @@ static struct {
 /* snprintf is not safe in a signal handler. Returns the length. */
 static size_t append(char *line, size_t used, size_t bytes, const char *text)
 {
-    size_t length = strlen(text);
-
-    if (length > bytes - used)
-        length = bytes - used;
-    memcpy(line + used, text, length);
-    return used + length;
+    while (*text != '\0' && used < bytes)
+        line[used++] = *text++;
+    return used;
 }
 
 static void report(const struct tsuga_overflow_watch *watch, uint32_t index)
@@ -89,11 +85,9 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 
     if ((previous->sa_flags & SA_SIGINFO) != 0)
         previous->sa_sigaction(signal, info, context);
-    else if (previous->sa_handler == SIG_DFL)
-        end_process(signal, info);
-    else if (previous->sa_handler != SIG_IGN)
+    else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN)
         previous->sa_handler(signal);
-    else if (info->si_code > 0)
+    else if (previous->sa_handler == SIG_DFL || info->si_code > 0)
         end_process(signal, info); /* the kernel does not let a fault be ignored */
 }
 

@@ -67,13 +67,13 @@ void tsuga_runqueue_push(struct tsuga_runqueue *queue, struct tsuga_runqueue_nod
     queue->overflow_count++;
 }
 
-/* Moves head over `count` slots that were read. On failure *head is the new one. */
-static bool take(struct tsuga_runqueue *queue, uint64_t *head, uint64_t count)
+/* Moves head over `count` slots that were read, unless somebody else has moved it. */
+static bool take(struct tsuga_runqueue *queue, uint64_t head, uint64_t count)
 {
     /* Release: the slots were read before the owner may overwrite them; pairs with the acquire in
-     * room(). Acquire on failure: as for the first load of head. */
-    return atomic_compare_exchange_weak_explicit(&queue->head, head, *head + count,
-                                                 memory_order_release, memory_order_acquire);
+     * room(). */
+    return atomic_compare_exchange_weak_explicit(&queue->head, &head, head + count,
+                                                 memory_order_release, memory_order_relaxed);
 }
 
 static struct tsuga_runqueue_node *read_slot(const struct tsuga_runqueue *queue, uint64_t position)
@@ -83,17 +83,18 @@ static struct tsuga_runqueue_node *read_slot(const struct tsuga_runqueue *queue,
 
 struct tsuga_runqueue_node *tsuga_runqueue_pop(struct tsuga_runqueue *queue)
 {
-    /* The owner wrote the slots itself, so no order is needed to read them. */
-    uint64_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
     struct tsuga_runqueue_node *node;
+    uint64_t head;
 
     /* Before the look at the ring: thieves may have emptied it. */
     refill(queue);
     do {
+        /* The owner wrote the slots itself, so no order is needed to read them. */
+        head = atomic_load_explicit(&queue->head, memory_order_relaxed);
         if (head == own_tail(queue))
             return NULL;
         node = read_slot(queue, head);
-    } while (!take(queue, &head, 1));
+    } while (!take(queue, head, 1));
     return node;
 }
 
@@ -111,11 +112,11 @@ static struct tsuga_runqueue_node *link_nodes(struct tsuga_runqueue_node *const 
 struct tsuga_runqueue_node *tsuga_runqueue_steal(struct tsuga_runqueue *victim)
 {
     struct tsuga_runqueue_node *nodes[STEAL_MAX];
-    /* Acquire: the tail read below is not older than this head. Pairs with the release in take()
-     * of the thread that wrote it, which had read a tail at least as new as its head. */
-    uint64_t head = atomic_load_explicit(&victim->head, memory_order_acquire);
 
     for (int i = 0; i < STEAL_TRIES; i++) {
+        /* Acquire: the tail read below is not older than this head. Pairs with the release in
+         * take() of the thread that wrote it, which had read a tail at least as new as its head. */
+        uint64_t head = atomic_load_explicit(&victim->head, memory_order_acquire);
         /* Pairs with the release store in append(). */
         uint64_t tail = atomic_load_explicit(&victim->tail, memory_order_acquire);
         uint64_t count = (tail - head + 1) / 2;
@@ -127,7 +128,7 @@ struct tsuga_runqueue_node *tsuga_runqueue_steal(struct tsuga_runqueue *victim)
             count = STEAL_MAX;
         for (uint64_t k = 0; k < count; k++)
             nodes[k] = read_slot(victim, head + k);
-        if (take(victim, &head, count))
+        if (take(victim, head, count))
             return link_nodes(nodes, count);
     }
     return NULL;
