@@ -80,8 +80,17 @@ static void end_user_cancel(struct tsuga_record *record)
 {
     struct tsuga_extra *extra = tsuga_record_extra(record);
 
-    if (record->kind == TSUGA_OP_CANCEL && extra->argument.target != 0)
-        tsuga_record_unhold((struct tsuga_record *)(uintptr_t)extra->argument.target);
+    if (record->kind != TSUGA_OP_CANCEL || extra == NULL || extra->argument.target == 0)
+        return;
+    tsuga_record_unhold((struct tsuga_record *)(uintptr_t)extra->argument.target);
+    extra->argument.target = 0;
+}
+
+void tsuga_record_disclaim(struct tsuga_record *record)
+{
+    disarm(record);
+    leave_descriptor(record);
+    end_user_cancel(record);
 }
 
 /* AddressSanitizer does not see the kernel's writes: memory that was given away while the kernel

@@ -199,9 +199,9 @@ void tsuga_executor_drain(struct tsuga_executor *executor);
 
 /* submit.c */
 
-/* Wait until there is room for one operation. Errors: -EAGAIN with TSUGA_OP_NOWAIT; -ECANCELED;
- * -ENOBUFS. */
-TSUGA_NODISCARD int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t options);
+/* Wait until there is room for `count` operations in one piece. Errors: -EAGAIN with
+ * TSUGA_OP_NOWAIT; -ECANCELED; -ENOBUFS. */
+TSUGA_NODISCARD int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t count, uint32_t options);
 
 /* Push a request that may not wait: a cancel, a close, the watch. Never fails, keeps order. */
 void tsuga_executor_request(struct tsuga_executor *executor,

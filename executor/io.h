@@ -151,6 +151,12 @@ void tsuga_record_unhold(struct tsuga_record *record);
 
 struct tsuga_token tsuga_record_token(const struct tsuga_record *record);
 
+/* A token that carries an error: generation 0 and the errno in place of a slot. */
+static inline struct tsuga_token tsuga_token_error(int error)
+{
+    return (struct tsuga_token){(uint64_t)(uint32_t)-error};
+}
+
 /* The record that a user's token names. Errors: -ENOENT, -EINVAL, or what the token carries. */
 TSUGA_NODISCARD int tsuga_record_find(struct tsuga_io *io, struct tsuga_token token,
                                       struct tsuga_record **out);
@@ -176,7 +182,7 @@ static inline struct tsuga_extra *tsuga_record_extra(const struct tsuga_record *
 TSUGA_NODISCARD int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                                          struct tsuga_ring_request *request);
 
-/* submit.c */
+/* start.c */
 
 /* Ask for the close that a WAITING record stands for: no operation uses its descriptor any more. */
 void tsuga_record_start_close(struct tsuga_record *record);
@@ -194,6 +200,10 @@ void tsuga_record_end_cancel(struct tsuga_record *target);
 
 /* The actor takes the completion: fill in io->completion and copy to the user's memory. */
 void tsuga_record_open(struct tsuga_record *record);
+
+/* Undo what preparing has claimed beside memory: the time limit, the count on the descriptor, the
+ * hold on a cancel's target. Each is undone once. */
+void tsuga_record_disclaim(struct tsuga_record *record);
 
 /* Ask the kernel to cancel the operation. Its own completion tells how it ended. */
 void tsuga_record_cancel(struct tsuga_record *record);

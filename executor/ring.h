@@ -47,6 +47,7 @@ enum tsuga_ring_kind {
 /* Bits of tsuga_ring_request.options. */
 enum {
     TSUGA_RING_ASYNC = 1 << 0, /* start in the worker pool */
+    TSUGA_RING_LINK = 1 << 1,  /* the next request starts when this one has succeeded */
 };
 
 /* One request. Everything it points to must stay in place until its last result. */

@@ -156,6 +156,12 @@ static void rearrange(struct io_uring_sqe *sqe, const struct tsuga_ring_request 
     }
 }
 
+static const uint8_t sqe_flags[] = {
+    [TSUGA_RING_ASYNC] = IOSQE_ASYNC,
+    [TSUGA_RING_LINK] = IOSQE_IO_LINK,
+    [TSUGA_RING_ASYNC | TSUGA_RING_LINK] = IOSQE_ASYNC | IOSQE_IO_LINK,
+};
+
 static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *request)
 {
     struct uring *uring = uring_of(ring);
@@ -165,7 +171,7 @@ static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *reque
     check_ranges(request);
     *sqe = (struct io_uring_sqe){
         .opcode = operations[request->kind].opcode,
-        .flags = (request->options & TSUGA_RING_ASYNC) != 0 ? IOSQE_ASYNC : 0,
+        .flags = sqe_flags[request->options],
         .fd = request->fd,
         .off = request->offset,
         .addr = (uintptr_t)request->address,

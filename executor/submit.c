@@ -8,21 +8,23 @@
 
 #define BACKLOG_FIRST 64u
 
-/* Case 2: no entry is free, so flush. False: the kernel took nothing, which is case 3. */
-static bool make_room(struct tsuga_executor *executor)
+/* Case 2: too few entries are free, so flush. False: the kernel took too little, which is case 3.
+ */
+static bool make_room(struct tsuga_executor *executor, uint32_t count)
 {
     struct tsuga_ring *ring = executor->ring;
 
-    if (ring->room_count > 0)
+    if (ring->room_count >= count)
         return true;
     (void)tsuga_ring_enter(ring, 0, 0);
-    return ring->room_count > 0;
+    return ring->room_count >= count;
 }
 
-static bool has_room(struct tsuga_executor *executor)
+static bool has_room(struct tsuga_executor *executor, uint32_t count)
 {
-    return executor->ops_inflight < executor->ops_max && executor->backlog.count == 0 &&
-           make_room(executor);
+    /* Cancels and closes have a reserve: more may be in flight than ops_max. */
+    return (uint64_t)executor->ops_inflight + count <= executor->ops_max &&
+           executor->backlog.count == 0 && make_room(executor, count);
 }
 
 /* Case 3: wait, and come back from the urgent queue. */
@@ -37,11 +39,11 @@ static int wait_for_room(struct tsuga_seat *seat)
     return tsuga_turn_block(seat, &wait);
 }
 
-int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t options)
+int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t count, uint32_t options)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
-    while (!has_room(executor)) {
+    while (!has_room(executor, count)) {
         int error;
 
         if ((options & TSUGA_OP_NOWAIT) != 0)
@@ -60,7 +62,7 @@ void tsuga_executor_offer_room(struct tsuga_executor *executor)
 {
     uint32_t room_count;
 
-    if (tsuga_list_is_empty(&executor->room_waiters) || !has_room(executor))
+    if (tsuga_list_is_empty(&executor->room_waiters) || !has_room(executor, 1))
         return;
     room_count = executor->ops_max - executor->ops_inflight;
     if (room_count > executor->ring->room_count)
@@ -100,7 +102,7 @@ void tsuga_executor_flush_backlog(struct tsuga_executor *executor)
 {
     struct tsuga_backlog *backlog = &executor->backlog;
 
-    while (backlog->count > 0 && make_room(executor)) {
+    while (backlog->count > 0 && make_room(executor, 1)) {
         tsuga_ring_push(executor->ring, &backlog->requests[backlog->first]);
         backlog->first++;
         backlog->count--;
@@ -125,14 +127,14 @@ void tsuga_executor_request(struct tsuga_executor *executor,
     struct tsuga_backlog *backlog = &executor->backlog;
 
     tsuga_executor_flush_backlog(executor);
-    if (backlog->count == 0 && make_room(executor)) {
+    if (backlog->count == 0 && make_room(executor, 1)) {
         tsuga_ring_push(executor->ring, request);
         return;
     }
     /* Without memory to remember it nothing is left but to insist: it may not be lost. */
     while (backlog->first + backlog->count == backlog->count_max && grow_backlog(executor) != 0) {
         tsuga_executor_flush_backlog(executor);
-        if (backlog->count == 0 && make_room(executor)) {
+        if (backlog->count == 0 && make_room(executor, 1)) {
             tsuga_ring_push(executor->ring, request);
             return;
         }

@@ -659,6 +659,26 @@ struct tsuga_op {
 TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct tsuga_op *op);
 
 /**
+ * Start several operations as one chain: each begins when the one before it has succeeded in full,
+ * and when one fails or falls short, those after it complete with -ECANCELED. Either all of them
+ * are submitted, in one piece, or none.
+ *
+ * ops    any kinds but CLOSE, CANCEL and BLOCKING, and those for which the kernel has no operation.
+ *        The options of the first say whether to wait for room.
+ * count  1 ..= the ring's entries.
+ * out    receives `count` tokens; each member has a completion of its own.
+ *
+ * Owner:  as tsuga_submit(), for each member.
+ * Errors: -E2BIG longer than the queue; -EINVAL empty, or a kind that cannot be chained; otherwise
+ *         those that a token may carry. `out` is then untouched.
+ * Thread: turn.
+ * Blocks: only while there is no room for the whole chain, and never with TSUGA_OP_NOWAIT.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_submit_chain(struct tsuga_actor *self,
+                                                 const struct tsuga_op *ops, size_t count,
+                                                 struct tsuga_token *out);
+
+/**
  * The error that a token carries: 0 when the operation was submitted, otherwise -errno.
  *
  * Owner:  nothing changes hands.
