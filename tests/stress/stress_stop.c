@@ -15,14 +15,12 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -422,8 +420,7 @@ static void found_pair(struct tsuga_actor *self, void *argument)
     begin_life(self, argument);
     letter.is_socket = stress_random(&life->props.random) % 2 == 0;
     letter.seed = stress_random(&life->props.random);
-    if ((letter.is_socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
-                          : pipe2(ends, O_CLOEXEC)) != 0)
+    if ((letter.is_socket ? stress_socketpair(ends) : stress_pipe(ends)) != 0)
         return;
     for (int i = 0; i < 2; i++)
         STRESS_REQUIRE(tsuga_fd_adopt(self, ends[i]) == 0);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,9 +22,29 @@ struct stage {
     bool is_pending;
 };
 
+int stress_pipe(int ends[2])
+{
+    return (int)syscall(SYS_pipe2, ends, O_CLOEXEC);
+}
+
+int stress_socketpair(int ends[2])
+{
+    return (int)syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
+int stress_socket(int flags)
+{
+    return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+}
+
+void stress_close(int fd)
+{
+    syscall(SYS_close, fd);
+}
+
 static int listen_here(struct sockaddr_in *address, int backlog)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = stress_socket(0);
     socklen_t bytes = sizeof(*address);
 
     *address =
@@ -48,11 +69,11 @@ void stress_scenery_build(struct stress_scenery *scenery)
     fd = open(scenery->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     stress_fill(payload, sizeof(payload), 1, 0);
     STRESS_REQUIRE(write(fd, payload, sizeof(payload)) == (ssize_t)sizeof(payload));
-    close(fd);
+    stress_close(fd);
     STRESS_REQUIRE(mkfifo(scenery->fifo, 0600) == 0);
     scenery->listener = listen_here(&scenery->clogged, 0);
     for (size_t i = 0; i < sizeof(scenery->clogs) / sizeof(scenery->clogs[0]); i++) {
-        scenery->clogs[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        scenery->clogs[i] = stress_socket(SOCK_NONBLOCK);
         (void)!connect(scenery->clogs[i], (struct sockaddr *)&scenery->clogged,
                        sizeof(scenery->clogged));
     }
@@ -63,8 +84,8 @@ void stress_scenery_build(struct stress_scenery *scenery)
 void stress_scenery_strike(struct stress_scenery *scenery)
 {
     for (size_t i = 0; i < sizeof(scenery->clogs) / sizeof(scenery->clogs[0]); i++)
-        close(scenery->clogs[i]);
-    close(scenery->listener);
+        stress_close(scenery->clogs[i]);
+    stress_close(scenery->listener);
     unlink(scenery->file);
     unlink(scenery->fifo);
     rmdir(scenery->directory);
@@ -78,7 +99,7 @@ static bool adopt(const struct stage *stage, int fd)
         return false;
     if (tsuga_fd_adopt(stage->self, fd) == 0)
         return true;
-    close(fd);
+    stress_close(fd);
     return false;
 }
 
@@ -91,12 +112,12 @@ static bool adopt_both(const struct stage *stage, const int ends[2])
 
 static bool make_pipe(const struct stage *stage, int ends[2])
 {
-    return pipe2(ends, O_CLOEXEC) == 0 && adopt_both(stage, ends);
+    return stress_pipe(ends) == 0 && adopt_both(stage, ends);
 }
 
 static bool make_sockets(const struct stage *stage, int ends[2])
 {
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 && adopt_both(stage, ends);
+    return stress_socketpair(ends) == 0 && adopt_both(stage, ends);
 }
 
 /* Puts the payload where a read will find it. */
@@ -245,7 +266,8 @@ static bool set_writev(const struct stage *stage)
 
 static bool set_fsync(const struct stage *stage)
 {
-    stage->op->fd = open(stage->props->scenery->file, O_RDONLY | O_CLOEXEC);
+    stage->op->fd =
+        (int)syscall(SYS_openat, AT_FDCWD, stage->props->scenery->file, O_RDONLY | O_CLOEXEC);
     return adopt(stage, stage->op->fd);
 }
 
@@ -271,13 +293,13 @@ static bool set_bind(const struct stage *stage)
         (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     stage->op->data = &stage->props->address;
     stage->op->bytes = sizeof(stage->props->address);
-    stage->op->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    stage->op->fd = stress_socket(0);
     return adopt(stage, stage->op->fd);
 }
 
 static bool set_listen(const struct stage *stage)
 {
-    stage->op->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    stage->op->fd = stress_socket(0);
     stage->op->flags = 5;
     return adopt(stage, stage->op->fd);
 }
@@ -285,7 +307,7 @@ static bool set_listen(const struct stage *stage)
 /* A connection that waits in the listener's queue. */
 static bool call_at(const struct stage *stage, const struct sockaddr_in *address)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = stress_socket(0);
 
     if (!adopt(stage, fd))
         return false;
@@ -305,7 +327,7 @@ static bool set_accept(const struct stage *stage)
 
 static bool set_connect(const struct stage *stage)
 {
-    stage->op->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    stage->op->fd = stress_socket(0);
     if (!adopt(stage, stage->op->fd))
         return false;
     stage->props->address = stage->props->scenery->clogged;

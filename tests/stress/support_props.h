@@ -56,6 +56,14 @@ struct stress_props {
     struct stress_job *job;
 };
 
+/* The system calls themselves. ThreadSanitizer follows descriptors through the C library's
+ * functions and does not see the kernel close one, so it would take the next use of its number, by
+ * another thread, for a race. */
+int stress_pipe(int ends[2]);
+int stress_socketpair(int ends[2]);
+int stress_socket(int flags);
+void stress_close(int fd);
+
 /* Makes the files; undone by strike(). */
 void stress_scenery_build(struct stress_scenery *scenery);
 void stress_scenery_strike(struct stress_scenery *scenery);
