@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "executor/executor.h"
 #include "executor/io.h"
@@ -159,21 +158,22 @@ static int *gift_of(struct tsuga_message *message)
     return (int *)(void *)letter->payload;
 }
 
-void tsuga_descriptors_refuse(struct tsuga_message *message)
+void tsuga_descriptors_refuse(struct tsuga_executor *executor, struct tsuga_message *message)
 {
-    close(*gift_of(message));
+    tsuga_executor_close(executor, *gift_of(message));
 }
 
 void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message)
 {
-    struct tsuga_shared *shared = tsuga_seat_home(seat)->shared;
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_shared *shared = executor->shared;
     struct tsuga_io *io;
     int error = tsuga_io_open(seat, &io);
 
     if (error == 0)
         error = tsuga_descriptors_claim(&shared->descriptors, io, *gift_of(message));
     if (error != 0)
-        tsuga_descriptors_refuse(message);
+        tsuga_descriptors_refuse(executor, message);
     tsuga_executor_discard(shared, message);
 }
 

@@ -23,6 +23,7 @@
 #define TSUGA_DESCRIPTOR_CHUNK_SLOTS (1u << TSUGA_DESCRIPTOR_CHUNK_SHIFT)
 #define TSUGA_DESCRIPTOR_CHUNKS_MAX  2048u /* 2 Mi descriptors */
 
+struct tsuga_executor;
 struct tsuga_io;
 struct tsuga_message;
 struct tsuga_record;
@@ -66,9 +67,10 @@ struct tsuga_descriptor *tsuga_descriptors_owned(struct tsuga_descriptors *table
                                                  const struct tsuga_io *io, int fd);
 
 /* A descriptor that was given to an actor arrives in its mailbox: it becomes the actor's, or is
- * closed. accept consumes the letter, refuse does not. */
+ * closed, by the ring because a close may take its time. accept consumes the letter, refuse does
+ * not. */
 void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message);
-void tsuga_descriptors_refuse(struct tsuga_message *message);
+void tsuga_descriptors_refuse(struct tsuga_executor *executor, struct tsuga_message *message);
 
 /* Take a descriptor from its owner; nobody owns it then. */
 void tsuga_descriptors_disown(struct tsuga_descriptors *table, struct tsuga_io *io, int fd);

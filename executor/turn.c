@@ -90,7 +90,7 @@ static void discard_strays(struct tsuga_executor *executor, struct tsuga_message
             if (messages->type == TSUGA_TYPE_USER)
                 tsuga_count(&executor->counters.dead_letters, 1);
             if (messages->type == TSUGA_TYPE_GIFT)
-                tsuga_descriptors_refuse(messages);
+                tsuga_descriptors_refuse(executor, messages);
             tsuga_executor_discard(executor->shared, messages);
         }
         messages = next;
