@@ -461,7 +461,7 @@ static struct tsuga_config draw_config(struct round *round)
 
 static void spawn_one(struct round *round)
 {
-    bool is_pair = draw(round, 8) == 0;
+    bool is_pair = draw(round, 16) == 0;
     struct tsuga_spawn_options options = {.body = is_pair ? found_pair : live,
                                           .argument = round,
                                           .state_bytes = sizeof(struct life),
@@ -487,7 +487,7 @@ static void stir(struct round *round)
     tsuga_stats_read(round->runtime, &stats);
     for (uint64_t alive = stats.actors_alive; alive < POPULATION; alive++)
         spawn_one(round);
-    for (uint64_t i = draw(round, 8); i > 0; i--)
+    for (uint64_t i = draw(round, 24); i > 0; i--)
         stop_one(round);
     sched_yield();
 }

@@ -22,38 +22,36 @@ struct stage {
     bool is_pending;
 };
 
+/* See the header. */
+#define CALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
+
 int stress_pipe(int ends[2])
 {
-    return (int)syscall(SYS_pipe2, ends, O_CLOEXEC);
+    return (int)CALL(pipe2, ends, O_CLOEXEC);
 }
 
 int stress_socketpair(int ends[2])
 {
-    return (int)syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+    return (int)CALL(socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
 }
 
-int stress_socket(int flags)
+static int make_socket(int flags)
 {
-    return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-}
-
-void stress_close(int fd)
-{
-    syscall(SYS_close, fd);
+    return (int)CALL(socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 }
 
 static int listen_here(struct sockaddr_in *address, int backlog)
 {
-    int fd = stress_socket(0);
+    int fd = make_socket(0);
     socklen_t bytes = sizeof(*address);
 
     *address =
         (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (fd < 0)
         return -1;
-    STRESS_REQUIRE(bind(fd, (struct sockaddr *)address, sizeof(*address)) == 0);
-    STRESS_REQUIRE(listen(fd, backlog) == 0);
-    STRESS_REQUIRE(getsockname(fd, (struct sockaddr *)address, &bytes) == 0);
+    STRESS_REQUIRE(CALL(bind, fd, address, sizeof(*address)) == 0);
+    STRESS_REQUIRE(CALL(listen, fd, backlog) == 0);
+    STRESS_REQUIRE(CALL(getsockname, fd, address, &bytes) == 0);
     return fd;
 }
 
@@ -62,20 +60,19 @@ void stress_scenery_build(struct stress_scenery *scenery)
     unsigned char payload[STRESS_PAYLOAD];
     int fd;
 
-    strcpy(scenery->directory, "/tmp/tsuga-stress-XXXXXX");
-    STRESS_REQUIRE(mkdtemp(scenery->directory) != NULL);
+    snprintf(scenery->directory, sizeof(scenery->directory), "/tmp/tsuga-stress-%d", getpid());
+    STRESS_REQUIRE(mkdir(scenery->directory, 0700) == 0);
     snprintf(scenery->file, sizeof(scenery->file), "%s/file", scenery->directory);
     snprintf(scenery->fifo, sizeof(scenery->fifo), "%s/fifo", scenery->directory);
     fd = open(scenery->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     stress_fill(payload, sizeof(payload), 1, 0);
-    STRESS_REQUIRE(write(fd, payload, sizeof(payload)) == (ssize_t)sizeof(payload));
-    stress_close(fd);
+    STRESS_REQUIRE(CALL(write, fd, payload, sizeof(payload)) == (long)sizeof(payload));
+    CALL(close, fd);
     STRESS_REQUIRE(mkfifo(scenery->fifo, 0600) == 0);
     scenery->listener = listen_here(&scenery->clogged, 0);
     for (size_t i = 0; i < sizeof(scenery->clogs) / sizeof(scenery->clogs[0]); i++) {
-        scenery->clogs[i] = stress_socket(SOCK_NONBLOCK);
-        (void)!connect(scenery->clogs[i], (struct sockaddr *)&scenery->clogged,
-                       sizeof(scenery->clogged));
+        scenery->clogs[i] = make_socket(SOCK_NONBLOCK);
+        (void)CALL(connect, scenery->clogs[i], &scenery->clogged, sizeof(scenery->clogged));
     }
     scenery->jobs = calloc(STRESS_JOBS, sizeof(*scenery->jobs));
     STRESS_REQUIRE(scenery->jobs != NULL);
@@ -84,8 +81,8 @@ void stress_scenery_build(struct stress_scenery *scenery)
 void stress_scenery_strike(struct stress_scenery *scenery)
 {
     for (size_t i = 0; i < sizeof(scenery->clogs) / sizeof(scenery->clogs[0]); i++)
-        stress_close(scenery->clogs[i]);
-    stress_close(scenery->listener);
+        CALL(close, scenery->clogs[i]);
+    CALL(close, scenery->listener);
     unlink(scenery->file);
     unlink(scenery->fifo);
     rmdir(scenery->directory);
@@ -99,7 +96,7 @@ static bool adopt(const struct stage *stage, int fd)
         return false;
     if (tsuga_fd_adopt(stage->self, fd) == 0)
         return true;
-    stress_close(fd);
+    CALL(close, fd);
     return false;
 }
 
@@ -123,19 +120,19 @@ static bool make_sockets(const struct stage *stage, int ends[2])
 /* Puts the payload where a read will find it. */
 static void load(const struct stage *stage, int fd)
 {
-    STRESS_REQUIRE(write(fd, stage->props->payload, STRESS_PAYLOAD) == (ssize_t)STRESS_PAYLOAD);
+    STRESS_REQUIRE(CALL(write, fd, stage->props->payload, STRESS_PAYLOAD) == (long)STRESS_PAYLOAD);
 }
 
 /* Leaves no room for a single byte. */
 static void stuff(int fd)
 {
     static const char zeros[4096];
-    int flags = fcntl(fd, F_GETFL);
+    int flags = (int)CALL(fcntl, fd, F_GETFL);
 
-    STRESS_REQUIRE(fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
-    while (write(fd, zeros, sizeof(zeros)) > 0)
+    STRESS_REQUIRE(CALL(fcntl, fd, F_SETFL, flags | O_NONBLOCK) == 0);
+    while (CALL(write, fd, zeros, sizeof(zeros)) > 0)
         continue;
-    STRESS_REQUIRE(fcntl(fd, F_SETFL, flags) == 0);
+    STRESS_REQUIRE(CALL(fcntl, fd, F_SETFL, flags) == 0);
 }
 
 static uint64_t draw(const struct stage *stage, uint64_t count)
@@ -226,12 +223,12 @@ static bool set_write(const struct stage *stage)
     return set_writer(stage, ends[1]);
 }
 
-static void set_vectors(const struct stage *stage, unsigned char *bytes)
+static void set_vectors(const struct stage *stage, void *bytes)
 {
     struct iovec *vectors = stage->props->vectors;
 
     vectors[0] = (struct iovec){bytes, 100};
-    vectors[1] = (struct iovec){bytes + 100, STRESS_PAYLOAD - 100};
+    vectors[1] = (struct iovec){(char *)bytes + 100, STRESS_PAYLOAD - 100};
     stage->op->data = vectors;
     stage->op->bytes = 2;
 }
@@ -266,8 +263,7 @@ static bool set_writev(const struct stage *stage)
 
 static bool set_fsync(const struct stage *stage)
 {
-    stage->op->fd =
-        (int)syscall(SYS_openat, AT_FDCWD, stage->props->scenery->file, O_RDONLY | O_CLOEXEC);
+    stage->op->fd = (int)CALL(openat, AT_FDCWD, stage->props->scenery->file, O_RDONLY | O_CLOEXEC);
     return adopt(stage, stage->op->fd);
 }
 
@@ -293,13 +289,13 @@ static bool set_bind(const struct stage *stage)
         (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     stage->op->data = &stage->props->address;
     stage->op->bytes = sizeof(stage->props->address);
-    stage->op->fd = stress_socket(0);
+    stage->op->fd = make_socket(0);
     return adopt(stage, stage->op->fd);
 }
 
 static bool set_listen(const struct stage *stage)
 {
-    stage->op->fd = stress_socket(0);
+    stage->op->fd = make_socket(0);
     stage->op->flags = 5;
     return adopt(stage, stage->op->fd);
 }
@@ -307,11 +303,11 @@ static bool set_listen(const struct stage *stage)
 /* A connection that waits in the listener's queue. */
 static bool call_at(const struct stage *stage, const struct sockaddr_in *address)
 {
-    int fd = stress_socket(0);
+    int fd = make_socket(0);
 
     if (!adopt(stage, fd))
         return false;
-    STRESS_REQUIRE(connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0);
+    STRESS_REQUIRE(CALL(connect, fd, address, sizeof(*address)) == 0);
     return true;
 }
 
@@ -327,7 +323,7 @@ static bool set_accept(const struct stage *stage)
 
 static bool set_connect(const struct stage *stage)
 {
-    stage->op->fd = stress_socket(0);
+    stage->op->fd = make_socket(0);
     if (!adopt(stage, stage->op->fd))
         return false;
     stage->props->address = stage->props->scenery->clogged;
@@ -455,7 +451,7 @@ static void check_written(struct stress_props *props, const struct tsuga_complet
 
     if (props->peer < 0 || got->result < 0)
         return;
-    STRESS_REQUIRE(read(props->peer, arrived, sizeof(arrived)) == got->result);
+    STRESS_REQUIRE(CALL(read, props->peer, arrived, sizeof(arrived)) == got->result);
     stress_compare(props->tally, arrived, (size_t)got->result, props->seed, 0);
 }
 

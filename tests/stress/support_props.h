@@ -31,7 +31,7 @@ struct stress_job {
 
 /* What all actors share. */
 struct stress_scenery {
-    char directory[32];
+    char directory[48];
     char file[64];              /* holds STRESS_PAYLOAD bytes of content 1 */
     char fifo[64];              /* nobody writes to it: an open for reading waits */
     struct sockaddr_in clogged; /* a listener whose queue is full: connecting waits */
@@ -56,13 +56,11 @@ struct stress_props {
     struct stress_job *job;
 };
 
-/* The system calls themselves. ThreadSanitizer follows descriptors through the C library's
- * functions and does not see the kernel close one, so it would take the next use of its number, by
- * another thread, for a race. */
+/* Descriptors come, and are used, by the system calls themselves. ThreadSanitizer follows them
+ * through the C library's functions and does not see the kernel close one, so it would take the
+ * next use of its number, by another thread, for a race. */
 int stress_pipe(int ends[2]);
 int stress_socketpair(int ends[2]);
-int stress_socket(int flags);
-void stress_close(int fd);
 
 /* Makes the files; undone by strike(). */
 void stress_scenery_build(struct stress_scenery *scenery);
