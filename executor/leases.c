@@ -107,10 +107,13 @@ int tsuga_leases_find(struct tsuga_leases *leases, const struct tsuga_io *io,
     entry = &leases->chunks[slot / TSUGA_LEASE_CHUNK_SLOTS][slot % TSUGA_LEASE_CHUNK_SLOTS];
     if (generation == 0 || generation > entry->generation)
         return -EINVAL;
-    if (generation != entry->generation || entry->user_count == 0)
+    if (generation != entry->generation)
         return -ENOENT;
+    /* A free entry, which has no io, has a generation that nobody was told yet. */
     if (entry->io != io)
         return -EINVAL;
+    if (entry->user_count == 0)
+        return -ENOENT;
     *out = entry;
     return 0;
 }
