@@ -161,6 +161,11 @@ static inline struct tsuga_token tsuga_token_error(int error)
 TSUGA_NODISCARD int tsuga_record_find(struct tsuga_io *io, struct tsuga_token token,
                                       struct tsuga_record **out);
 
+/* The same, when its completion will be delivered: one that is silent, or was forgotten, is as good
+ * as spent to whoever wants to wait for it. */
+TSUGA_NODISCARD int tsuga_record_find_heard(struct tsuga_io *io, struct tsuga_token token,
+                                            struct tsuga_record **out);
+
 /* The record in a slot of the slab; NULL when the slot is free, or holds an extra or a deadline. */
 struct tsuga_record *tsuga_record_at(struct tsuga_io *io, uint32_t slot);
 

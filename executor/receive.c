@@ -156,7 +156,7 @@ static int check_tokens(struct tsuga_seat *seat, const struct tsuga_token *ops, 
     if (op_count == 0)
         return -EINVAL;
     for (size_t i = 0; i < op_count; i++) {
-        int error = tsuga_record_find(seat->io, ops[i], &record);
+        int error = tsuga_record_find_heard(seat->io, ops[i], &record);
 
         if (error == 0)
             continue;

@@ -45,6 +45,20 @@ int tsuga_record_find(struct tsuga_io *io, struct tsuga_token token, struct tsug
     return 0;
 }
 
+int tsuga_record_find_heard(struct tsuga_io *io, struct tsuga_token token,
+                            struct tsuga_record **out)
+{
+    struct tsuga_record *record;
+    int error = tsuga_record_find(io, token, &record);
+
+    if (error != 0)
+        return error;
+    if ((record->flags & TSUGA_RECORD_SILENT) != 0)
+        return -ENOENT;
+    *out = record;
+    return 0;
+}
+
 struct tsuga_record *tsuga_record_at(struct tsuga_io *io, uint32_t slot)
 {
     struct tsuga_record *record;

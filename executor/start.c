@@ -336,7 +336,7 @@ int tsuga_forget(struct tsuga_actor *self, struct tsuga_token op)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_record *record;
-    int error = tsuga_record_find(seat->io, op, &record);
+    int error = tsuga_record_find_heard(seat->io, op, &record);
 
     if (error != 0)
         return error;
