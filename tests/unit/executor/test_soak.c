@@ -1,5 +1,6 @@
 /* Many operations of several kinds while the ring refuses, submits in parts, is interrupted, and
  * answers late and out of order: each completes exactly once, with the right bytes. */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
