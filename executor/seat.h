@@ -47,6 +47,7 @@ enum tsuga_wait_kind {
 struct tsuga_wait {
     enum tsuga_wait_kind kind;
     bool is_over;                      /* timed out, or there is room */
+    uint32_t room_count;               /* requests that there must be room for */
     tsuga_mailbox_accepts_fn *accepts; /* NULL: any message */
     const void *context;
     struct tsuga_seat *seat;

@@ -28,10 +28,10 @@ static bool has_room(struct tsuga_executor *executor, uint32_t count)
 }
 
 /* Case 3: wait, and come back from the urgent queue. */
-static int wait_for_room(struct tsuga_seat *seat)
+static int wait_for_room(struct tsuga_seat *seat, uint32_t count)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_wait wait = {.kind = TSUGA_WAIT_ROOM, .seat = seat};
+    struct tsuga_wait wait = {.kind = TSUGA_WAIT_ROOM, .seat = seat, .room_count = count};
 
     tsuga_turn_prepare(&wait);
     tsuga_list_push_back(&executor->room_waiters, &wait.link);
@@ -50,30 +50,27 @@ int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t count, uint32_t optio
             return -EAGAIN;
         if (tsuga_turn_is_refused(seat))
             return -ECANCELED;
-        error = wait_for_room(seat);
+        error = wait_for_room(seat, count);
         if (error != 0)
             return error;
     }
     return 0;
 }
 
-/* As many waiters as there is room for, in the order in which they came. */
+/* As many waiters as there is room for, in the order in which they came. One that wants more than
+ * there is keeps the others waiting: called in vain, it would come back urgent for ever. */
 void tsuga_executor_offer_room(struct tsuga_executor *executor)
 {
-    uint32_t room_count;
+    uint32_t offered_count = 0;
 
-    if (tsuga_list_is_empty(&executor->room_waiters) || !has_room(executor, 1))
-        return;
-    room_count = executor->ops_max - executor->ops_inflight;
-    if (room_count > executor->ring->room_count)
-        room_count = executor->ring->room_count;
-    while (room_count-- > 0) {
-        struct tsuga_list_node *node = tsuga_list_pop_front(&executor->room_waiters);
-        struct tsuga_wait *wait;
+    while (!tsuga_list_is_empty(&executor->room_waiters)) {
+        struct tsuga_wait *wait =
+            TSUGA_CONTAINER_OF(executor->room_waiters.next, struct tsuga_wait, link);
 
-        if (node == NULL)
+        offered_count += wait->room_count;
+        if (!has_room(executor, offered_count))
             return;
-        wait = TSUGA_CONTAINER_OF(node, struct tsuga_wait, link);
+        tsuga_list_remove(&wait->link);
         wait->is_over = true;
         if (tsuga_mailbox_wake(&wait->seat->actor.mailbox))
             tsuga_executor_enqueue_urgent(executor, wait->seat);

@@ -5,6 +5,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
@@ -298,4 +299,55 @@ TEST(submit, h45_no_more_than_ops_max_are_in_flight_and_the_queue_never_overflow
     CHECK(stats.ops_suspended > 0);
     CHECK_UINT(stats.overflows, 0);
     tsuga_ring_fault_plan_fini(&plan);
+}
+
+/* A chain of two waits while there is credit for one: it must not be called to look in vain. */
+struct patience {
+    int pipe[2];
+    bool is_submitted;
+};
+
+static void submit_pair(struct tsuga_actor *self, void *argument)
+{
+    struct patience *patience = argument;
+    const struct tsuga_op nops[2] = {{.kind = TSUGA_OP_NOP}, {.kind = TSUGA_OP_NOP}};
+    struct tsuga_token ops[2];
+
+    CHECK_INT(tsuga_submit_chain(self, nops, 2, ops), 0);
+    patience->is_submitted = true;
+    CHECK_INT(tsuga_await(self, ops[0]).result, 0);
+    CHECK_INT(tsuga_await(self, ops[1]).result, 0);
+}
+
+static void keep_waiting(struct tsuga_actor *self, void *argument)
+{
+    struct patience *patience = argument;
+    struct tsuga_spawn_options options = {.body = submit_pair, .argument = patience};
+    const struct tsuga_message *message;
+    struct tsuga_token reads[ENTRIES - 1];
+
+    tsuga_fixture_pipe(patience->pipe);
+    for (unsigned i = 0; i < ENTRIES - 1; i++)
+        reads[i] = tsuga_read(self, patience->pipe[0], 1);
+    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, NULL), 0);
+    while (suspended_count(self) == 0)
+        CHECK_INT(tsuga_yield(self), 0);
+    /* Time in which nothing happens but this timer. */
+    CHECK_INT(tsuga_receive(self, NULL, 3 * TSUGA_NS_PER_MS, &message), -ETIMEDOUT);
+    CHECK_UINT(suspended_count(self), 1);
+    CHECK(!patience->is_submitted);
+    tsuga_fixture_write(patience->pipe[1], "abc", ENTRIES - 1);
+    for (unsigned i = 0; i < ENTRIES - 1; i++)
+        CHECK_INT(tsuga_await(self, reads[i]).result, 1);
+    tsuga_fixture_close(patience->pipe, 2);
+}
+
+TEST(submit, h21_h46_a_chain_is_called_when_there_is_room_for_all_of_it)
+{
+    const struct tsuga_setup setup = {
+        .config.executor = {.ring_entries = ENTRIES, .ops_max = ENTRIES}};
+    struct patience patience = {.is_submitted = false};
+
+    (void)tsuga_world_run(&setup, keep_waiting, &patience);
+    CHECK(patience.is_submitted);
 }
