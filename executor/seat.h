@@ -53,6 +53,7 @@ struct tsuga_wait {
     struct tsuga_seat *seat;
     struct tsuga_alarm alarm;
     struct tsuga_list_node link; /* among those who wait for room */
+    struct tsuga_message *held;  /* a letter that goes with the frame when that is abandoned */
 };
 
 struct tsuga_seat {

@@ -79,11 +79,12 @@ static enum tsuga_full policy_of(struct tsuga_shared *shared, struct tsuga_id to
                : (enum tsuga_full)atomic_load_explicit(&actor->mailbox_full, memory_order_relaxed);
 }
 
-/* Asks the receiver to say when it has room, and waits for that. */
-static int wait_for_room(struct tsuga_seat *seat, struct tsuga_shared *shared, struct tsuga_id to)
+/* Asks the receiver to say when it has room, and waits for that with the message in hand. */
+static int wait_for_room(struct tsuga_seat *seat, struct tsuga_shared *shared, struct tsuga_id to,
+                         struct tsuga_message *held)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_wait wait = {.kind = TSUGA_WAIT_ANSWER, .seat = seat};
+    struct tsuga_wait wait = {.kind = TSUGA_WAIT_ANSWER, .seat = seat, .held = held};
     struct tsuga_letter *letter = tsuga_letters_take(&executor->letters, shared->memory, 0);
     int error;
 
@@ -107,7 +108,8 @@ static int wait_for_room(struct tsuga_seat *seat, struct tsuga_shared *shared, s
 }
 
 /* After a refusal: what the receiver's policy makes of it. 0: try again. */
-static int face_full(struct tsuga_seat *seat, struct tsuga_shared *shared, struct tsuga_id to)
+static int face_full(struct tsuga_seat *seat, struct tsuga_shared *shared, struct tsuga_id to,
+                     struct tsuga_message *message)
 {
     enum tsuga_full policy = policy_of(shared, to);
 
@@ -117,7 +119,7 @@ static int face_full(struct tsuga_seat *seat, struct tsuga_shared *shared, struc
         return -EAGAIN;
     if (tsuga_turn_is_refused(seat))
         return -ECANCELED;
-    return wait_for_room(seat, shared, to);
+    return wait_for_room(seat, shared, to, message);
 }
 
 static void count_outcome(struct tsuga_shared *shared, int error)
@@ -144,7 +146,7 @@ static int post(struct tsuga_shared *shared, struct tsuga_seat *seat, struct tsu
 
     letter->from = seat != NULL ? tsuga_actor_id(&seat->actor) : (struct tsuga_id){0};
     while ((error = tsuga_executor_deliver(shared, to, &letter->head)) == -EAGAIN) {
-        error = face_full(seat, shared, to);
+        error = face_full(seat, shared, to, &letter->head);
         if (error != 0)
             break;
     }

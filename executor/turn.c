@@ -185,9 +185,12 @@ static void abandon(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     if (seat->actor.status == TSUGA_ACTOR_BLOCKED) {
         struct tsuga_stack *stack = seat->stack;
+        struct tsuga_message *held = seat->wait->held;
 
         end_wait(executor, seat);
         tsuga_stack_release(&executor->stacks, stack);
+        if (held != NULL)
+            tsuga_executor_discard(executor->shared, held);
     }
     end(seat, TSUGA_STOPPED);
 }
