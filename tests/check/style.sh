@@ -23,7 +23,7 @@ is_c && open_with != "" && /^[ \t]*#[ \t]*(if|elif|else|endif)/ {
     complain("#if inside a declaration or body")
 }
 
-is_c && /TODO|FIXME|XXX/ { complain("unfinished work") }
+is_c && /(^|[^[:alnum:]_])(TODO|FIXME|XXX)([^[:alnum:]_]|$)/ { complain("unfinished work") }
 !is_c && length($0) > 100 { complain("longer than 100 columns") }
 /[ \t]$/ { complain("ends in white space") }
 

@@ -191,6 +191,7 @@ static void step_alloc(struct run *run, struct block *block, size_t bytes)
     }
     run->mismatch_count += address != expected;
     run->mismatch_count += tsuga_ioheap_block_bytes(&run->fixture.heap, address) != class;
+    CHECK(address != NULL);
     block->address = address;
     block->bytes = class;
     memset(address, (int)(block - run->blocks), class < 256 ? class : 256);

@@ -5,8 +5,8 @@
  *
  * Owner: the program owns the scenery; an actor its props, in its state. Thread: a turn.
  */
-#ifndef TSUGA_STRESS_SUPPORT_PROPS_H
-#define TSUGA_STRESS_SUPPORT_PROPS_H
+#ifndef TSUGA_TESTS_SUPPORT_PROPS_H
+#define TSUGA_TESTS_SUPPORT_PROPS_H
 
 #include <linux/stat.h>
 #include <netinet/in.h>

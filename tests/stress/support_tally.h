@@ -4,8 +4,8 @@
  *
  * Owner: the program. Thread: any; every count is atomic.
  */
-#ifndef TSUGA_STRESS_SUPPORT_TALLY_H
-#define TSUGA_STRESS_SUPPORT_TALLY_H
+#ifndef TSUGA_TESTS_SUPPORT_TALLY_H
+#define TSUGA_TESTS_SUPPORT_TALLY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
