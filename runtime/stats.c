@@ -96,7 +96,8 @@ static int write_classes(FILE *stream, const struct tsuga_heap_stats *heaps)
     for (unsigned i = 0; i < TSUGA_CLASS_COUNT; i++)
         fprintf(stream, "tsuga_heap_allocs{bytes=\"%u\"} %" PRIu64 "\n",
                 1u << (TSUGA_CLASS_MIN + i), heaps->allocs[i]);
-    return ferror(stream) != 0 ? -EIO : 0;
+    /* What the stream still holds back may be what cannot be written. */
+    return fflush(stream) != 0 || ferror(stream) != 0 ? -EIO : 0;
 }
 
 int tsuga_stats_write(struct tsuga_runtime *runtime, FILE *stream)
