@@ -64,7 +64,7 @@ static void use_lease(struct tsuga_actor *self, void *argument)
     close(to);
 }
 
-TEST(leases, what_was_read_into_a_lease_is_written_from_it_without_a_copy)
+TEST(leases, h47_what_was_read_into_a_lease_is_written_from_it_without_a_copy)
 {
     struct tsuga_stats stats = tsuga_world_run(NULL, use_lease, NULL);
 
@@ -164,7 +164,7 @@ static void share(struct tsuga_actor *self, void *argument)
     tsuga_fixture_close(&ends[0][0], 4);
 }
 
-TEST(leases, two_sends_share_a_lease_that_is_released_meanwhile)
+TEST(leases, h47_two_sends_share_a_lease_that_is_released_meanwhile)
 {
     struct tsuga_stats stats = tsuga_world_run(NULL, share, NULL);
 
