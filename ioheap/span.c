@@ -5,15 +5,32 @@
 
 #include "ioheap/rules.h"
 
-#define WORD_SHIFT        6u
-#define WORD_BITS         64u
-#define REGION_COUNT_WORD 64u /* regions that one summary word names directly */
+#define WORD_SHIFT 6u
+#define WORD_BITS  64u
 
 /* Nodes and rows of one region. */
 
-static inline unsigned row_of(const struct tsuga_span_region *region, unsigned order)
+/* Of a row: the bits of its nodes in their word, which rows 0 ..= 5 share, and how many nodes a bit
+ * of its summary stands for: a word of them, in the longest rows several words. */
+struct row {
+    uint64_t mask;
+    unsigned shift;
+};
+
+#define LONG_ROW 13u
+
+static const struct row rows[TSUGA_SPAN_ORDER_COUNT] = {
+    {UINT64_C(0x2), 6},    {UINT64_C(0xc), 6},        {UINT64_C(0xf0), 6},
+    {UINT64_C(0xff00), 6}, {UINT64_C(0xffff0000), 6}, {UINT64_C(0xffffffff00000000), 6},
+    {UINT64_MAX, 6},       {UINT64_MAX, 6},           {UINT64_MAX, 6},
+    {UINT64_MAX, 6},       {UINT64_MAX, 6},           {UINT64_MAX, 6},
+    {UINT64_MAX, 6},       {UINT64_MAX, 7},           {UINT64_MAX, 8},
+    {UINT64_MAX, 9},
+};
+
+static inline uint64_t bit_of(uint32_t number)
 {
-    return region->order - order;
+    return UINT64_C(1) << (number % WORD_BITS);
 }
 
 static inline uint32_t node_of(const struct tsuga_span_region *region, uint32_t unit,
@@ -24,9 +41,7 @@ static inline uint32_t node_of(const struct tsuga_span_region *region, uint32_t 
 
 static inline uint32_t key_of(const struct tsuga_span_region *region, uint32_t node, unsigned order)
 {
-    uint32_t unit = (node << order) - (1u << region->order);
-
-    return (region->index << TSUGA_SPAN_KEY_SHIFT) + 2 * unit + (1u << order);
+    return region->key_base + ((2 * node + 1) << order);
 }
 
 static inline uint64_t *summary_of(const struct tsuga_span_region *region, unsigned row)
@@ -34,93 +49,70 @@ static inline uint64_t *summary_of(const struct tsuga_span_region *region, unsig
     return region->nodes - 1 - row;
 }
 
-/* A bit of the summary stands for 2^group_shift nodes: for one in rows of up to 64. */
-static inline unsigned group_shift(unsigned row)
-{
-    return row > WORD_SHIFT ? row - WORD_SHIFT : 0;
-}
-
 static inline unsigned group_of(uint32_t node, unsigned row)
 {
-    return (node ^ (1u << row)) >> group_shift(row);
-}
-
-/* The group's bits, of a group that is no more than a word, in the word of `node`. */
-static inline uint64_t group_mask(uint32_t node, unsigned row)
-{
-    unsigned count = 1u << group_shift(row);
-
-    return (UINT64_MAX >> (WORD_BITS - count)) << (node & (WORD_BITS - 1) & ~(count - 1));
+    return (node ^ (1u << row)) >> rows[row].shift;
 }
 
 static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t node)
 {
-    return (region->nodes[node >> WORD_SHIFT] >> (node & (WORD_BITS - 1)) & 1) != 0;
+    return (region->nodes[node / WORD_BITS] & bit_of(node)) != 0;
 }
 
 static inline void node_set(struct tsuga_span_region *region, uint32_t node, unsigned row)
 {
-    region->nodes[node >> WORD_SHIFT] |= UINT64_C(1) << (node & (WORD_BITS - 1));
+    region->nodes[node / WORD_BITS] |= bit_of(node);
     *summary_of(region, row) |= UINT64_C(1) << group_of(node, row);
 }
 
-/* The first word of the group that is not zero; only groups of several words need the search. */
-static uint32_t group_search(const struct tsuga_span_region *region, uint32_t word, unsigned row)
+/* The first word of a long row's group that is not zero; 0: all are. */
+static uint32_t group_search(const struct tsuga_span_region *region, unsigned row, unsigned group)
 {
-    uint32_t count = 1u << (group_shift(row) - WORD_SHIFT);
-    uint32_t end = (word & ~(count - 1)) + count;
+    uint32_t word = ((1u << row) + (group << rows[row].shift)) / WORD_BITS;
+    uint32_t end = word + (1u << rows[row].shift) / WORD_BITS;
 
-    for (word = end - count; word < end && region->nodes[word] == 0;)
+    while (word < end && region->nodes[word] == 0)
         word++;
-    return word == end ? 0 : word;
-}
-
-static inline bool group_is_empty(const struct tsuga_span_region *region, uint32_t node,
-                                  unsigned row)
-{
-    uint32_t word = node >> WORD_SHIFT;
-
-    if (group_shift(row) > WORD_SHIFT)
-        return region->nodes[word] == 0 && group_search(region, word, row) == 0;
-    return (region->nodes[word] & group_mask(node, row)) == 0;
+    return word < end ? word : 0;
 }
 
 /* True when the row has no more set node. */
 static inline bool node_clear(struct tsuga_span_region *region, uint32_t node, unsigned row)
 {
+    uint64_t *word = &region->nodes[node / WORD_BITS];
     uint64_t *summary = summary_of(region, row);
 
-    region->nodes[node >> WORD_SHIFT] &= ~(UINT64_C(1) << (node & (WORD_BITS - 1)));
-    *summary &= ~((uint64_t)group_is_empty(region, node, row) << group_of(node, row));
+    *word &= ~bit_of(node);
+    if ((*word & rows[row].mask) != 0)
+        return false;
+    if (row >= LONG_ROW && group_search(region, row, group_of(node, row)) != 0)
+        return false;
+    *summary &= ~(UINT64_C(1) << group_of(node, row));
     return *summary == 0;
 }
 
 /* The lowest set node of a row that has one. */
 static inline uint32_t row_first(const struct tsuga_span_region *region, unsigned row)
 {
-    uint32_t group = tsuga_bits_lowest(*summary_of(region, row));
-    uint32_t node = (1u << row) + (group << group_shift(row));
-    uint32_t word = node >> WORD_SHIFT;
+    unsigned group = tsuga_bits_lowest(*summary_of(region, row));
+    uint32_t word =
+        row >= LONG_ROW ? group_search(region, row, group) : (1u << row) / WORD_BITS + group;
 
-    if (group_shift(row) > WORD_SHIFT) {
-        word = group_search(region, word, row);
-        return (word << WORD_SHIFT) + tsuga_bits_lowest(region->nodes[word]);
-    }
-    return (word << WORD_SHIFT) + tsuga_bits_lowest(region->nodes[word] & group_mask(node, row));
+    return word * WORD_BITS + tsuga_bits_lowest(region->nodes[word] & rows[row].mask);
 }
 
 /* Which regions have a free span of an order. */
 
 static inline uint64_t *has_words(const struct tsuga_span_map *map, unsigned order)
 {
-    return map->words + order * (map->region_capacity >> WORD_SHIFT);
+    return map->words + order * (map->region_capacity / WORD_BITS);
 }
 
 static inline void has_set(struct tsuga_span_map *map, unsigned order, uint32_t index)
 {
     map->has[order] |= UINT64_C(1) << (index >> map->has_shift);
     if (map->has_shift > 0)
-        has_words(map, order)[index >> WORD_SHIFT] |= UINT64_C(1) << (index & (WORD_BITS - 1));
+        has_words(map, order)[index / WORD_BITS] |= UINT64_C(1) << (index % WORD_BITS);
 }
 
 /* The first word of a group that is not zero; `count` when there is none. */
@@ -141,7 +133,7 @@ static void has_clear(struct tsuga_span_map *map, unsigned order, uint32_t index
         uint32_t count = 1u << (map->has_shift - WORD_SHIFT);
         uint64_t *words = has_words(map, order);
 
-        words[index >> WORD_SHIFT] &= ~(UINT64_C(1) << (index & (WORD_BITS - 1)));
+        words[index / WORD_BITS] &= ~(UINT64_C(1) << (index % WORD_BITS));
         if (has_search(words + group * count, count) < count)
             return;
     }
@@ -160,78 +152,56 @@ static uint32_t has_first(const struct tsuga_span_map *map, unsigned order)
     count = 1u << (map->has_shift - WORD_SHIFT);
     word = group * count;
     word += has_search(has_words(map, order) + word, count);
-    return (word << WORD_SHIFT) + tsuga_bits_lowest(has_words(map, order)[word]);
+    return word * WORD_BITS + tsuga_bits_lowest(has_words(map, order)[word]);
 }
 
 /* Finds the frontmost free span of the order anew. */
-static uint32_t low_search(const struct tsuga_span_map *map, unsigned order)
+static inline uint32_t low_search(const struct tsuga_span_map *map, unsigned order)
 {
-    const struct tsuga_span_region *region;
-
     if (map->has[order] == 0)
         return TSUGA_SPAN_NONE;
-    region = map->regions[has_first(map, order)];
-    return key_of(region, row_first(region, row_of(region, order)), order);
+    return map->lows[has_first(map, order)].keys[order];
+}
+
+static inline uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
 }
 
 /* Free spans of the map. */
 
+static inline void count_take(struct tsuga_span_region *region, uint32_t end)
+{
+    region->live++;
+    region->unit_high = end > region->unit_high ? end : region->unit_high;
+}
+
 static inline void span_add(struct tsuga_span_map *map, struct tsuga_span_region *region,
                             uint32_t node, unsigned order)
 {
-    node_set(region, node, row_of(region, order));
-    has_set(map, order, region->index);
+    uint32_t *low = &map->lows[region->index].keys[order];
+
+    node_set(region, node, region->order - order);
+    if (*low == TSUGA_SPAN_NONE)
+        has_set(map, order, region->index);
+    *low = least(*low, key_of(region, node, order));
 }
 
 static inline void span_remove(struct tsuga_span_map *map, struct tsuga_span_region *region,
                                uint32_t node, unsigned order)
 {
-    unsigned row = row_of(region, order);
-    bool was_low = map->low[order] == key_of(region, node, order);
+    unsigned row = region->order - order;
+    uint32_t *low = &map->lows[region->index].keys[order];
+    uint32_t key = key_of(region, node, order);
 
     if (node_clear(region, node, row)) {
+        *low = TSUGA_SPAN_NONE;
         has_clear(map, order, region->index);
-        if (was_low)
-            map->low[order] = low_search(map, order);
-    } else if (was_low) {
-        map->low[order] = key_of(region, row_first(region, row), order);
+    } else if (*low == key) {
+        *low = key_of(region, row_first(region, row), order);
     }
-}
-
-/* Four keys at a time; the compiler turns it into the vector instructions that there are. */
-typedef int32_t keys __attribute__((vector_size(16)));
-
-static inline keys keys_load(const void *from)
-{
-    keys loaded;
-
-    memcpy(&loaded, from, sizeof(loaded));
-    return loaded;
-}
-
-static inline keys keys_min(keys a, keys b)
-{
-    keys less = a < b;
-
-    return (a & less) | (b & ~less);
-}
-
-#define NONE_4 INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX
-
-/* The minimum of low[order ..= 15]: smaller orders are masked, so that nothing branches. */
-static inline uint32_t low_min(const struct tsuga_span_map *map, unsigned order)
-{
-    static const int32_t masks[2 * TSUGA_SPAN_ORDER_COUNT] = {NONE_4, NONE_4, NONE_4, NONE_4};
-    const int32_t *mask = masks + TSUGA_SPAN_ORDER_COUNT - order;
-    keys a = keys_load(map->low) | keys_load(mask);
-    keys b = keys_load(map->low + 4) | keys_load(mask + 4);
-    keys c = keys_load(map->low + 8) | keys_load(mask + 8);
-    keys d = keys_load(map->low + 12) | keys_load(mask + 12);
-    keys least = keys_min(keys_min(a, b), keys_min(c, d));
-
-    least = keys_min(least, __builtin_shufflevector(least, least, 2, 3, 0, 1));
-    least = keys_min(least, __builtin_shufflevector(least, least, 1, 0, 3, 2));
-    return (uint32_t)least[0];
+    if (map->low[order] == key)
+        map->low[order] = low_search(map, order);
 }
 
 static inline bool keeps(const struct tsuga_span_map *map, enum tsuga_ioheap_rule rule)
@@ -242,10 +212,9 @@ static inline bool keeps(const struct tsuga_span_map *map, enum tsuga_ioheap_rul
 struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned order,
                                           uint32_t *unit)
 {
-    uint32_t key = low_min(map, order);
+    uint32_t key = map->front[order];
     struct tsuga_span_region *region;
     uint32_t node;
-    uint32_t end;
     unsigned taken;
 
     if (key == TSUGA_SPAN_NONE)
@@ -254,18 +223,20 @@ struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned o
         key = map->low[order];
     taken = tsuga_bits_lowest(key);
     region = map->regions[key >> TSUGA_SPAN_KEY_SHIFT];
-    *unit = ((key & (2 * TSUGA_SPAN_UNIT_COUNT_MAX - 1)) - (1u << taken)) / 2;
-    node = node_of(region, *unit, taken);
+    node = (key - region->key_base) >> taken >> 1;
     span_remove(map, region, node, taken);
+    map->front[taken] = least(map->low[taken], map->front[taken + 1]);
     while (taken > order) {
         taken--;
         node *= 2;
         span_add(map, region, node + 1, taken);
         map->low[taken] = key_of(region, node + 1, taken);
+        map->front[taken] = map->low[taken];
     }
-    region->live++;
-    end = *unit + (1u << order);
-    region->unit_high = end > region->unit_high ? end : region->unit_high;
+    for (; taken > 0 && map->front[taken - 1] == key; taken--)
+        map->front[taken - 1] = least(map->low[taken - 1], map->front[taken]);
+    *unit = (node << order) - (1u << region->order);
+    count_take(region, *unit + (1u << order));
     return region;
 }
 
@@ -274,6 +245,7 @@ void tsuga_span_give(struct tsuga_span_map *map, struct tsuga_span_region *regio
 {
     uint32_t node = node_of(region, unit, order);
     uint32_t key;
+    uint32_t begin;
 
     /* The root's buddy would be node 0, which is never set. */
     while (node_is_set(region, node ^ 1) && keeps(map, TSUGA_RULE_MERGE)) {
@@ -283,7 +255,11 @@ void tsuga_span_give(struct tsuga_span_map *map, struct tsuga_span_region *regio
     }
     span_add(map, region, node, order);
     key = key_of(region, node, order);
-    map->low[order] = key < map->low[order] ? key : map->low[order];
+    map->low[order] = least(map->low[order], key);
+    /* What lies in front of the span has a smaller key than this, what lay in it has a larger. */
+    begin = key - (1u << order);
+    for (unsigned i = order + 1; i > 0 && map->front[i - 1] > begin; i--)
+        map->front[i - 1] = key;
     region->live--;
 }
 
@@ -294,12 +270,13 @@ bool tsuga_span_is_free(const struct tsuga_span_region *region, uint32_t unit, u
 
 uint32_t tsuga_span_free_count(const struct tsuga_span_region *region, unsigned order)
 {
+    unsigned row = region->order - order;
     uint32_t count = 0;
 
     if (order > region->order)
         return 0;
-    for (uint32_t node = 1u << row_of(region, order); node < 2u << row_of(region, order); node++)
-        count += node_is_set(region, node);
+    for (uint32_t word = (1u << row) / WORD_BITS; word <= ((2u << row) - 1) / WORD_BITS; word++)
+        count += (uint32_t)__builtin_popcountll(region->nodes[word] & rows[row].mask);
     return count;
 }
 
@@ -319,13 +296,21 @@ void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *
     *map = (struct tsuga_span_map){.memory = memory};
     for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
         map->low[order] = TSUGA_SPAN_NONE;
+    for (unsigned order = 0; order <= TSUGA_SPAN_ORDER_COUNT; order++)
+        map->front[order] = TSUGA_SPAN_NONE;
 }
 
 static size_t words_bytes(uint32_t capacity)
 {
-    if (capacity <= REGION_COUNT_WORD)
+    if (capacity <= WORD_BITS)
         return 0;
-    return TSUGA_SPAN_ORDER_COUNT * (capacity >> WORD_SHIFT) * sizeof(uint64_t);
+    return TSUGA_SPAN_ORDER_COUNT * (capacity / WORD_BITS) * sizeof(uint64_t);
+}
+
+static size_t tables_bytes(uint32_t capacity)
+{
+    return words_bytes(capacity) +
+           capacity * (sizeof(struct tsuga_span_lows) + sizeof(struct tsuga_span_region *));
 }
 
 /* A bit of map->has stands for one region, then for a word of them, then for several words. */
@@ -333,40 +318,52 @@ static uint8_t has_shift_of(uint32_t capacity)
 {
     unsigned shift = tsuga_bits_log2_floor(capacity) - WORD_SHIFT;
 
-    if (capacity <= REGION_COUNT_WORD)
+    if (capacity <= WORD_BITS)
         return 0;
     return (uint8_t)(shift > WORD_SHIFT ? shift : WORD_SHIFT);
-}
-
-static void free_tables(struct tsuga_span_map *map)
-{
-    tsuga_memory_free(map->memory, map->words, words_bytes(map->region_capacity));
-    tsuga_memory_free(map->memory, map->regions,
-                      map->region_capacity * sizeof(struct tsuga_span_region *));
 }
 
 void tsuga_span_map_fini(struct tsuga_span_map *map)
 {
     TSUGA_VERIFY(map->region_count == 0);
-    free_tables(map);
+    tsuga_memory_free(map->memory, map->lows, tables_bytes(map->region_capacity));
 }
 
-/* Brings has, words and low up to date with the regions' trees. */
-static void index_rebuild(struct tsuga_span_map *map)
+/* Brings a region's keys, and what the map knows of it, up to date with its tree. */
+static void region_index(struct tsuga_span_map *map, const struct tsuga_span_region *region)
+{
+    for (unsigned row = 0; row <= region->order; row++) {
+        unsigned order = region->order - row;
+
+        if (*summary_of(region, row) == 0)
+            continue;
+        map->lows[region->index].keys[order] = key_of(region, row_first(region, row), order);
+        has_set(map, order, region->index);
+    }
+}
+
+/* Brings all that the map knows up to date with the regions' trees. */
+static void map_index(struct tsuga_span_map *map)
 {
     memset(map->has, 0, sizeof(map->has));
     if (map->words != NULL)
         memset(map->words, 0, words_bytes(map->region_capacity));
-    for (uint32_t i = 0; i < map->region_count; i++) {
-        const struct tsuga_span_region *region = map->regions[i];
-
-        for (unsigned row = 0; region != NULL && row <= region->order; row++) {
-            if (*summary_of(region, row) != 0)
-                has_set(map, region->order - row, i);
-        }
+    for (uint32_t i = 0; i < map->region_capacity; i++) {
+        for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
+            map->lows[i].keys[order] = TSUGA_SPAN_NONE;
+        if (i < map->region_count && map->regions[i] != NULL)
+            region_index(map, map->regions[i]);
     }
-    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
-        map->low[order] = low_search(map, order);
+    for (unsigned order = TSUGA_SPAN_ORDER_COUNT; order > 0; order--) {
+        map->low[order - 1] = low_search(map, order - 1);
+        map->front[order - 1] = least(map->low[order - 1], map->front[order]);
+    }
+}
+
+static void region_number(struct tsuga_span_region *region, uint32_t index)
+{
+    region->index = index;
+    region->key_base = (index << TSUGA_SPAN_KEY_SHIFT) - (2u << region->order);
 }
 
 /* Moves the regions together where some were removed. */
@@ -378,42 +375,32 @@ static void regions_compact(struct tsuga_span_map *map)
         if (map->regions[i] == NULL)
             continue;
         map->regions[count] = map->regions[i];
-        map->regions[count]->index = count;
+        region_number(map->regions[count], count);
         count++;
     }
     map->region_count = count;
     map->removed_count = 0;
-    index_rebuild(map);
+    map_index(map);
 }
 
 static int regions_grow(struct tsuga_span_map *map)
 {
-    uint32_t capacity = map->region_capacity == 0 ? 2 : 2 * map->region_capacity;
+    uint32_t capacity = map->region_capacity == 0 ? 1 : 2 * map->region_capacity;
     struct tsuga_span_map old = *map;
-    struct tsuga_span_region **regions;
-    uint64_t *words = NULL;
+    struct tsuga_span_lows *tables = tsuga_memory_alloc(map->memory, tables_bytes(capacity));
 
-    regions = tsuga_memory_alloc(map->memory, capacity * sizeof(struct tsuga_span_region *));
-    if (regions == NULL)
+    if (tables == NULL)
         return -ENOMEM;
-    if (words_bytes(capacity) > 0) {
-        words = tsuga_memory_alloc(map->memory, words_bytes(capacity));
-        if (words == NULL)
-            goto free_regions;
-    }
-    if (map->region_count > 0)
-        memcpy(regions, map->regions, map->region_count * sizeof(struct tsuga_span_region *));
-    map->regions = regions;
-    map->words = words;
+    map->lows = tables;
+    map->regions = (void *)(map->lows + capacity);
+    map->words = words_bytes(capacity) == 0 ? NULL : (void *)(map->regions + capacity);
     map->region_capacity = capacity;
     map->has_shift = has_shift_of(capacity);
-    free_tables(&old);
-    index_rebuild(map);
+    for (uint32_t i = 0; i < map->region_count; i++)
+        map->regions[i] = old.regions[i];
+    map_index(map);
+    tsuga_memory_free(map->memory, old.lows, tables_bytes(old.region_capacity));
     return 0;
-
-free_regions:
-    tsuga_memory_free(map->memory, regions, capacity * sizeof(struct tsuga_span_region *));
-    return -ENOMEM;
 }
 
 /* Makes room for one more region. Renumbering costs a walk over all regions, so it waits until a
@@ -434,19 +421,25 @@ static int regions_make_room(struct tsuga_span_map *map)
     return is_full_at == TSUGA_SPAN_REGION_COUNT_MAX ? -ENOBUFS : regions_grow(map);
 }
 
+/* Sets low[order], and front[0 ..= order] after it. */
+static void low_update(struct tsuga_span_map *map, unsigned order, uint32_t key)
+{
+    map->low[order] = key;
+    for (unsigned i = order + 1; i > 0; i--)
+        map->front[i - 1] = least(map->low[i - 1], map->front[i]);
+}
+
 int tsuga_span_map_add(struct tsuga_span_map *map, struct tsuga_span_region *region)
 {
     int error = regions_make_room(map);
-    uint32_t key;
 
     if (error != 0)
         return error;
-    region->index = map->region_count++;
-    map->regions[region->index] = region;
+    region_number(region, map->region_count);
+    map->regions[map->region_count++] = region;
     span_add(map, region, 1, region->order);
-    key = key_of(region, 1, region->order);
-    if (map->low[region->order] == TSUGA_SPAN_NONE)
-        map->low[region->order] = key;
+    low_update(map, region->order,
+               least(map->low[region->order], key_of(region, 1, region->order)));
     return 0;
 }
 
@@ -455,6 +448,7 @@ void tsuga_span_map_remove(struct tsuga_span_map *map, struct tsuga_span_region 
     TSUGA_VERIFY(map->regions[region->index] == region);
     TSUGA_VERIFY(node_is_set(region, 1)); /* else somebody still uses a part of it */
     span_remove(map, region, 1, region->order);
+    low_update(map, region->order, map->low[region->order]);
     map->regions[region->index] = NULL;
     map->removed_count++;
     while (map->region_count > 0 && map->regions[map->region_count - 1] == NULL) {
@@ -495,11 +489,23 @@ static uint32_t region_check(const struct tsuga_span_map *map,
     return orders;
 }
 
+static uint32_t region_low(const struct tsuga_span_region *region, unsigned order)
+{
+    unsigned row;
+
+    if (region == NULL || order > region->order)
+        return TSUGA_SPAN_NONE;
+    row = region->order - order;
+    if (*summary_of(region, row) == 0)
+        return TSUGA_SPAN_NONE;
+    return key_of(region, row_first(region, row), order);
+}
+
 static bool has_bit(const struct tsuga_span_map *map, unsigned order, uint32_t index)
 {
     const uint64_t *words = map->has_shift == 0 ? &map->has[order] : has_words(map, order);
 
-    return (words[index >> WORD_SHIFT] >> (index & (WORD_BITS - 1)) & 1) != 0;
+    return (words[index / WORD_BITS] >> (index % WORD_BITS) & 1) != 0;
 }
 
 void tsuga_span_map_check(const struct tsuga_span_map *map)
@@ -518,17 +524,19 @@ void tsuga_span_map_check(const struct tsuga_span_map *map)
         removed_count += region == NULL;
         for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++) {
             TSUGA_VERIFY(has_bit(map, order, i) == ((orders >> order & 1) != 0));
+            TSUGA_VERIFY(map->lows[i].keys[order] == region_low(region, order));
             has[order] |= (uint64_t)(orders >> order & 1) << (i >> map->has_shift);
         }
     }
     TSUGA_VERIFY(removed_count == map->removed_count);
     TSUGA_VERIFY(memcmp(has, map->has, sizeof(has)) == 0);
-    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
+    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++) {
         TSUGA_VERIFY(map->low[order] == low_search(map, order));
+        TSUGA_VERIFY(map->front[order] == least(map->low[order], map->front[order + 1]));
+    }
 }
 
 size_t tsuga_span_map_table_bytes(const struct tsuga_span_map *map)
 {
-    return words_bytes(map->region_capacity) +
-           map->region_capacity * sizeof(struct tsuga_span_region *);
+    return tables_bytes(map->region_capacity);
 }

@@ -50,19 +50,29 @@ struct tsuga_span_region {
     uint64_t *nodes;    /* the tree; the summary of row d is nodes[-1 - d] */
     uint64_t idle_ns;   /* wholly free since then; 0: not seen so. For the owner */
     uint32_t index;     /* place in the map */
+    uint32_t key_base;  /* key of a span: key_base + ((2 * node + 1) << order) */
     uint32_t live;      /* spans taken */
     uint32_t unit_high; /* one past the furthest unit taken since the region was made */
     uint8_t order;
 };
 
+/* The keys of the frontmost free spans of one region. They lie apart from the regions, because
+ * finding the next frontmost span of a map is a chain of loads that everything waits for. */
+struct tsuga_span_lows {
+    uint32_t keys[TSUGA_SPAN_ORDER_COUNT];
+};
+
 struct tsuga_span_map {
-    /* The key of the frontmost free span of each order, or TSUGA_SPAN_NONE. */
+    /* low[k]: the key of the frontmost free span of 2^k units, or TSUGA_SPAN_NONE.
+     * front[k] == min(low[k ..= 15]): of the frontmost free span of at least 2^k units. */
     _Alignas(TSUGA_CACHE_LINE_BYTES) uint32_t low[TSUGA_SPAN_ORDER_COUNT];
+    uint32_t front[TSUGA_SPAN_ORDER_COUNT + 1]; /* the last is TSUGA_SPAN_NONE */
     /* Which regions have a free span of each order: bit i stands for the regions from
      * i << has_shift on. With more than 64 regions, `words` tells which of those. */
     uint64_t has[TSUGA_SPAN_ORDER_COUNT];
-    uint64_t *words;                    /* word_count for each order; NULL up to 64 regions */
+    struct tsuga_span_lows *lows;       /* of each region; the other two tables lie behind it */
     struct tsuga_span_region **regions; /* NULL where one was removed */
+    uint64_t *words;                    /* region_capacity / 64 for each order */
     const struct tsuga_memory *memory;
     uint32_t region_count; /* with the removed ones, as long as others stand behind them */
     uint32_t removed_count;
