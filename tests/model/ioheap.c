@@ -173,7 +173,7 @@ static void step_alloc(struct run *run, struct block *block, size_t bytes)
 {
     size_t class = class_of(&run->model, bytes);
     const char *expected = model_take(&run->model, class);
-    void *address;
+    void *address = NULL;
     int result = tsuga_ioheap_alloc(&run->fixture.heap, bytes, &address);
 
     if (expected == NULL && model_growth(&run->model, class) == 0) {
@@ -189,7 +189,10 @@ static void step_alloc(struct run *run, struct block *block, size_t bytes)
         follow_growth(run, class);
         expected = model_take(&run->model, class);
     }
-    run->mismatch_count += address != expected;
+    if (address == NULL || address != expected) {
+        run->mismatch_count++;
+        return;
+    }
     run->mismatch_count += tsuga_ioheap_block_bytes(&run->fixture.heap, address) != class;
     CHECK(address != NULL);
     block->address = address;

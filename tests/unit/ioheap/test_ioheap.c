@@ -656,8 +656,8 @@ static void share_a_block(void *context)
     first = heap_fixture_alloc(&fixture, 64);
     tsuga_ioheap_free(&fixture.heap, block);
     second = heap_fixture_alloc(&fixture, 64);
-    strcpy(first, "mine");
-    strcpy(second, "ours");
+    memcpy(first, "mine", 5);
+    memcpy(second, "ours", 5);
     CHECK_STR(first, "ours");
 }
 
