@@ -4,9 +4,10 @@
 
 #include "examples/hash/hash.h"
 
-#define WORKERS_MAX    64        /* of one executor */
+#define WORKERS_MAX    16 /* of one executor; more of them measured slower: more memory is touched */
 #define INFLIGHT_BYTES (2 * MIB) /* of one executor: what was read is hashed while it is cached */
-#define AHEAD_FILES    65536     /* by which the walk may be ahead of the workers */
+#define ERRAND_BYTES   (256 * KIB)
+#define AHEAD_FILES    65536 /* by which the walk may be ahead of the workers */
 #define TICK_NS        (100 * MS)
 
 struct crew {
@@ -52,39 +53,60 @@ static void conclude(struct tsuga_actor *self, struct director *director, struct
     free(file);
 }
 
-static bool has_room(const struct crew *crew, const struct file *file)
+static bool has_room(const struct crew *crew)
 {
-    if (crew->idle_count == 0 && crew->hired_count == WORKERS_MAX)
-        return false;
-    return crew->inflight_bytes + worker_buffer_bytes(file) <= INFLIGHT_BYTES;
+    bool has_worker = crew->idle_count > 0 || crew->hired_count < WORKERS_MAX;
+
+    return has_worker && crew->inflight_bytes < INFLIGHT_BYTES;
 }
 
 /* The crew with the least to do, or NULL when all have enough. */
-static struct crew *choose_crew(struct director *director, const struct file *file)
+static struct crew *choose_crew(struct director *director)
 {
     struct crew *chosen = NULL;
 
     for (uint32_t i = 0; i < director->crew_count; i++) {
         struct crew *crew = &director->crews[i];
-        if (!has_room(crew, file))
-            continue;
-        if (chosen == NULL || crew->inflight_bytes < chosen->inflight_bytes)
+        if (has_room(crew) && (chosen == NULL || crew->inflight_bytes < chosen->inflight_bytes))
             chosen = crew;
     }
     return chosen;
 }
 
-static void hand_out(struct tsuga_actor *self, struct director *director, struct crew *crew,
-                     struct file *file)
+/* One large file, or several small ones; few of them when not many are waiting, so that all workers
+ * have something to do until the end. At least one file must wait. */
+static struct errand make_errand(struct director *director)
 {
-    struct errand errand = {.file = file};
+    struct errand errand = {0};
+    struct queue files;
+    uint64_t bytes = 0;
+    size_t count_max = 1 + director->waiting.count / (2 * WORKERS_MAX * director->crew_count);
 
-    file->executor = (uint32_t)(crew - director->crews);
+    queue_init(&files);
+    for (struct file *file = director->waiting.first; file != NULL;
+         file = director->waiting.first) {
+        uint64_t file_bytes = worker_buffer_bytes(file);
+        bytes += file_bytes;
+        if (files.count > 0 && (bytes > ERRAND_BYTES || files.count == count_max))
+            break;
+        queue_push(&files, queue_pop(&director->waiting));
+        if (file_bytes > errand.buffer_bytes)
+            errand.buffer_bytes = file_bytes;
+    }
+    errand.files = files.first;
+    return errand;
+}
+
+static void hand_out(struct tsuga_actor *self, struct director *director, struct crew *crew)
+{
+    struct errand errand = make_errand(director);
+
+    errand.executor = (uint32_t)(crew - director->crews);
     if (crew->idle_count == 0) {
-        crew->idle[crew->idle_count++] = worker_hire(self, file->executor);
+        crew->idle[crew->idle_count++] = worker_hire(self, errand.executor);
         crew->hired_count++;
     }
-    crew->inflight_bytes += worker_buffer_bytes(file);
+    crew->inflight_bytes += errand.buffer_bytes;
     director->inflight_count++;
     if (tsuga_send(self, crew->idle[--crew->idle_count], 0, &errand, sizeof errand) < 0)
         die("the director cannot reach a worker");
@@ -94,13 +116,16 @@ static void take_back(struct tsuga_actor *self, struct director *director,
                       const struct tsuga_message *message)
 {
     const struct errand *errand = tsuga_message_data(message);
-    struct file *file = errand->file;
-    struct crew *crew = &director->crews[file->executor];
+    struct crew *crew = &director->crews[errand->executor];
+    struct file *next;
 
     crew->idle[crew->idle_count++] = tsuga_message_from(message);
-    crew->inflight_bytes -= worker_buffer_bytes(file);
+    crew->inflight_bytes -= errand->buffer_bytes;
     director->inflight_count--;
-    conclude(self, director, file);
+    for (struct file *file = errand->files; file != NULL; file = next) {
+        next = file->next;
+        conclude(self, director, file);
+    }
 }
 
 /* A job of the walk has ended: take what it has found. */
@@ -111,11 +136,9 @@ static void collect(struct tsuga_actor *self, struct director *director, int err
 
     director->is_walking = false;
     if (error < 0) {
+        report_failure(&director->report, "the walk ends early", strerror(-error));
         walk->is_done = true;
-        walk->error = -error;
     }
-    if (walk->error != 0)
-        report_failure(&director->report, "the walk ends early", strerror(walk->error));
     while ((file = queue_pop(&walk->found)) != NULL) {
         if (file->error != 0 || file->special != NULL) {
             conclude(self, director, file);
@@ -144,18 +167,14 @@ static void give_up(struct director *director)
 
 static void send_out(struct tsuga_actor *self, struct director *director)
 {
-    struct file *file;
     struct crew *crew;
 
     if (director->lines.error != 0 && !director->is_walking)
         give_up(director);
     if (!director->is_walking && !director->walk.is_done && director->waiting.count < AHEAD_FILES)
         send_walk(self, director);
-    while ((file = director->waiting.first) != NULL &&
-           (crew = choose_crew(director, file)) != NULL) {
-        queue_pop(&director->waiting);
-        hand_out(self, director, crew, file);
-    }
+    while (director->waiting.count > 0 && (crew = choose_crew(director)) != NULL)
+        hand_out(self, director, crew);
 }
 
 static void handle(struct tsuga_actor *self, struct director *director,

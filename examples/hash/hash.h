@@ -16,7 +16,7 @@
 #ifndef TSUGA_HASH_HASH_H
 #define TSUGA_HASH_HASH_H
 
-#include <fts.h>
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +37,6 @@ struct file {
     int open_flags;
     int error;           /* errno, or 0 */
     const char *special; /* why it is not to be read, or NULL */
-    uint32_t executor;   /* whose worker has it */
     char path[];
 };
 
@@ -85,29 +84,34 @@ void *allocate(size_t count, size_t bytes);
 
 /* The walk belongs to its running job; between two jobs, to the director. */
 struct walk {
-    FTS *tree;
+    char **paths; /* still to be looked at, up to NULL */
     uid_t uid;
-    uint64_t bytes_max; /* no further file is taken at this many bytes */
-    uint64_t bytes;     /* of the files taken */
-    struct queue found;
+    uint64_t bytes_max;       /* no further file is taken at this many bytes */
+    uint64_t bytes;           /* of the files taken */
+    struct file *directories; /* still to be read */
+    struct file *directory;   /* being read, or NULL */
+    DIR *open;                /* for that one */
+    int nofollow;             /* O_NOFOLLOW, or 0 for what the command line names */
     bool is_done;
-    int error; /* errno, when it ended too early */
+    struct queue found;
 };
 
-/* Returns 0 or -errno. */
-int walk_open(struct walk *walk, char **paths, uint64_t bytes_max);
-void walk_close(struct walk *walk);
+void walk_init(struct walk *walk, char **paths, uint64_t bytes_max);
+void walk_fini(struct walk *walk);
 
 /* One job, for tsuga_blocking(): let a struct walk find one more batch. Blocks its thread. */
 void walk_on(void *argument);
 
-/* The message between the director and a worker, either way: this file is yours now. */
+/* The message between the director and a worker, either way: these files are yours now. Small files
+ * go by several, because a message that wakes another executor costs as much as hashing one. */
 struct errand {
-    struct file *file;
+    struct file *files; /* linked by `next` */
+    uint32_t executor;  /* whose worker has them */
+    uint64_t buffer_bytes;
 };
 
-/* Make a worker that stays on an executor. It hashes one file after the other, and sends each one
- * back to where it came from. */
+/* Make a worker that stays on an executor. It hashes the files of an errand one after the other,
+ * and sends the errand back to where it came from. */
 struct tsuga_id worker_hire(struct tsuga_actor *self, uint32_t executor);
 
 /* The buffer space that a file needs while it is in flight. */

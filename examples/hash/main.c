@@ -114,10 +114,8 @@ int main(int argc, char **argv)
     if (optind == argc)
         usage();
 
-    int error = walk_open(&director.walk, argv + optind, bytes_max);
-    if (error < 0)
-        die(strerror(-error));
+    walk_init(&director.walk, argv + optind, bytes_max);
     int status = run(&director, &config);
-    walk_close(&director.walk);
+    walk_fini(&director.walk);
     return status;
 }

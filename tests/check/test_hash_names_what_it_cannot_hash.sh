@@ -80,8 +80,8 @@ if grep '^hash: .*: ' messages; then
 fi
 echo "passed: links"
 
-# While the output is not read, the director waits: few of many files can have been hashed. Those
-# removed then have been seen by the walk, and vanish before they are opened.
+# While the output is not read, the director waits: few of many files can have been hashed, and the
+# walk is ahead of them. Those removed then vanish before they are opened, or before they are seen.
 mkdir many
 i=10000
 while [ $i -lt 18000 ]; do
@@ -93,16 +93,18 @@ mkfifo lines
 pid=$!
 {
     read -r line
-    rm many/*-17*
+    rm many/*[13579]
     { echo "$line" && cat; } >sums
 } <lines
 status=0
 wait $pid || status=$?
 [ $status -eq 1 ] || fail "vanished: status $status"
-lost=$(grep -c '^hash: many/.*-17.*: No such file or directory' messages)
-[ "$lost" -eq 1000 ] || fail "vanished: $lost of 1000 messages"
-[ "$(wc -l <sums)" -eq 7000 ] || fail "vanished: not every other file is hashed"
-xxhsum -c --quiet sums || fail "vanished: xxhsum finds another hash"
+lost=$(grep -c '^hash: many/.*[13579]: No such file or directory' messages)
+[ "$lost" -ge 1 ] || fail "vanished: no message"
+[ "$lost" -eq "$(grep -c '^hash: .*: ' messages)" ] || fail "vanished: other messages"
+grep '[02468]$' sums >left
+[ "$(wc -l <left)" -eq 4000 ] || fail "vanished: not every other file is hashed"
+xxhsum -c --quiet left || fail "vanished: xxhsum finds another hash"
 echo "passed: vanished"
 
 # An output that takes nothing is said once, and ends the run.
