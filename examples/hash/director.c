@@ -4,7 +4,7 @@
 
 #include "examples/hash/hash.h"
 
-#define WORKERS_MAX    16 /* of one executor; more of them measured slower: more memory is touched */
+#define WORKERS_MAX    32        /* of one executor; more touch more memory, and measured slower */
 #define INFLIGHT_BYTES (2 * MIB) /* of one executor: what was read is hashed while it is cached */
 #define ERRAND_BYTES   (256 * KIB)
 #define AHEAD_FILES    65536 /* by which the walk may be ahead of the workers */
