@@ -27,8 +27,8 @@
 #define BUFFER_BYTES     ((size_t)16 << 10)
 #define ACCEPTS_INFLIGHT 4
 #define BACKLOG          1024
-#define QUIET_NS         (200 * MS) /* of a connection, before it is closed at the server's end */
-#define PAUSE_NS         (100 * MS) /* after an accept that failed */
+#define QUIET_NS         (1000 * MS) /* of a connection, before it is closed at the server's end */
+#define PAUSE_NS         (100 * MS)  /* after an accept that failed */
 
 struct server {
     uint16_t port; /* 0 asks for any */
