@@ -113,19 +113,21 @@ static void soak(struct tsuga_actor *self, void *argument)
     close(fd);
 }
 
-TEST(soak, h24_h36_faults_of_every_kind_neither_lose_nor_repeat_a_completion)
+static void run_soak(enum tsuga_toggle features)
 {
     struct tsuga_ring_fault_plan plan = {.create = tsuga_world_ring,
                                          .seed = tsuga_test_seed(),
                                          .refuse_per_mille = 200,
                                          .partial_per_mille = 200,
                                          .hold_per_mille = 200};
-    const struct tsuga_setup setup = {
+    struct tsuga_setup setup = {
         .config.executor = {.threads = 2, .ring_entries = 8, .cq_entries = 64, .ops_max = 64},
         .ring_create = tsuga_ring_fault_create,
         .ring_context = &plan};
     struct tsuga_run run;
 
+    for (unsigned i = 0; i < TSUGA_FEATURE_COUNT; i++)
+        setup.config.features[i] = features;
     tsuga_world_start(&setup, &run);
     for (uintptr_t i = 0; i < ACTORS; i++) {
         struct tsuga_spawn_options options = {.body = soak,
@@ -144,6 +146,16 @@ TEST(soak, h24_h36_faults_of_every_kind_neither_lose_nor_repeat_a_completion)
         CHECK(tsuga_ring_fault_counts(plan.rings[i])->held > 0);
     }
     tsuga_ring_fault_plan_fini(&plan);
+}
+
+TEST(soak, h24_h36_faults_of_every_kind_neither_lose_nor_repeat_a_completion)
+{
+    run_soak(TSUGA_DEFAULT);
+}
+
+TEST(soak, h24_a24_nor_do_they_on_a_kernel_that_has_no_feature_beyond_the_floor)
+{
+    run_soak(TSUGA_OFF);
 }
 
 /* The rule switched off: somebody completes an operation a second time. */
