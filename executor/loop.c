@@ -13,6 +13,9 @@
 #define TRIM_PERIOD_NS TSUGA_NS_PER_S
 #define TRIM_STACKS    64u
 
+/* How soon requests that the kernel did not take are offered to it again. */
+#define RETRY_NS TSUGA_NS_PER_MS
+
 static struct tsuga_seat *seat_of_node(struct tsuga_runqueue_node *node)
 {
     return node == NULL ? NULL : TSUGA_CONTAINER_OF(node, struct tsuga_seat, node);
@@ -329,6 +332,20 @@ static bool steal(struct tsuga_executor *executor)
     return false;
 }
 
+/* Whether something waits for the kernel to take requests again. The enter that goes to sleep may
+ * be the one that it accepts, and then nothing else tells that there is room. */
+static bool is_held_up(const struct tsuga_executor *executor)
+{
+    const struct tsuga_wait *first;
+
+    if (executor->backlog.count > 0)
+        return true;
+    if (tsuga_list_is_empty(&executor->room_waiters))
+        return false;
+    first = TSUGA_CONTAINER_OF(executor->room_waiters.next, struct tsuga_wait, link);
+    return (uint64_t)executor->ops_inflight + first->room_count <= executor->ops_max;
+}
+
 static uint64_t sleep_limit_ns(const struct tsuga_executor *executor)
 {
     uint64_t next_ns = tsuga_timers_next_ns(&executor->timers);
@@ -336,6 +353,8 @@ static uint64_t sleep_limit_ns(const struct tsuga_executor *executor)
 
     if (orphan_ns < next_ns)
         next_ns = orphan_ns;
+    if (is_held_up(executor) && executor->now_ns + RETRY_NS < next_ns)
+        next_ns = executor->now_ns + RETRY_NS;
     if (next_ns == TSUGA_FOREVER)
         return TSUGA_FOREVER;
     return next_ns > executor->now_ns ? next_ns - executor->now_ns : 0;
