@@ -136,13 +136,29 @@ static void begin_life(struct tsuga_actor *self, void *argument)
     STRESS_REQUIRE(tsuga_on_exit(self, take_stock, life) == 0);
 }
 
+/* Now and then as the head of a chain, whose tail nobody waits for. */
+static struct tsuga_token start(struct life *life, const struct tsuga_op *op)
+{
+    struct tsuga_op chain[2] = {*op, {.kind = TSUGA_OP_NOP, .options = TSUGA_OP_SILENT}};
+    struct tsuga_token tokens[2];
+    int error;
+
+    if (op->kind == TSUGA_OP_CLOSE || op->kind == TSUGA_OP_CANCEL ||
+        op->kind == TSUGA_OP_BLOCKING || stress_random(&life->props.random) % 4 > 0)
+        return tsuga_submit(life->self, op);
+    error = tsuga_submit_chain(life->self, chain, 2, tokens);
+    if (error == -EINVAL) /* bind and listen, where they are no operations of the ring */
+        return tsuga_submit(life->self, op);
+    return error == 0 ? tokens[0] : (struct tsuga_token){(uint64_t)-error};
+}
+
 /* Submits, and remembers when. */
 static struct tsuga_token submit(struct life *life, const struct tsuga_op *op)
 {
     struct tsuga_token token;
 
     life->is_submitting = op->kind == life->kind && (op->options & TSUGA_OP_NOWAIT) == 0;
-    token = tsuga_submit(life->self, op);
+    token = start(life, op);
     if (tsuga_op_error(token) != 0) {
         /* A stop that ends the wait for room leaves is_submitting set: take_stock() counts it. */
         life->is_submitting = life->is_submitting && tsuga_op_error(token) == -ECANCELED;

@@ -1,0 +1,83 @@
+/* What waits behind a refused enter is submitted when the kernel accepts again, however long the
+ * executor would otherwise sleep. */
+#include <errno.h>
+
+#include "tests/support/fixture.h"
+#include "tests/support/ring_fault.h"
+#include "tests/support/test.h"
+#include "tests/support/world.h"
+
+#define ENTRIES      4u
+#define REFUSALS_MAX 30u
+
+struct refusal {
+    struct tsuga_ring_fault_plan plan;
+    int ends[2];
+    uint32_t count; /* enters that are refused from the moment on at which all entries are taken */
+    struct tsuga_id reader;
+};
+
+/* Fills the queue with reads that nobody answers. */
+static void fill_queue(struct tsuga_actor *self, struct refusal *refusal)
+{
+    for (uint32_t i = 0; i < ENTRIES; i++)
+        CHECK_INT(tsuga_op_error(tsuga_read(self, refusal->ends[0], 1)), 0);
+    tsuga_ring_fault_refuse(refusal->plan.rings[0], -EBUSY, refusal->count);
+}
+
+/* Its end must cancel them, and the cancels find no room. */
+static void read_and_end(struct tsuga_actor *self, void *argument)
+{
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* an empty queue to begin with */
+    fill_queue(self, argument);
+}
+
+static void read_and_wait(struct tsuga_actor *self, void *argument)
+{
+    const struct tsuga_message *message;
+
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    fill_queue(self, argument);
+    CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), -ECANCELED);
+}
+
+/* Finds no room, and must be called when there is some. */
+static void wait_for_room(struct tsuga_actor *self, void *argument)
+{
+    struct refusal *refusal = argument;
+
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), refusal->reader), 0);
+}
+
+static void run_refusal(uint32_t count, tsuga_body_fn *reader, tsuga_body_fn *other)
+{
+    struct refusal refusal = {.plan.create = tsuga_world_ring, .count = count};
+    struct tsuga_setup setup = {
+        .config = {.executor.ring_entries = ENTRIES, .actor.death_ms = 3600000},
+        .ring_create = tsuga_ring_fault_create,
+        .ring_context = &refusal.plan};
+    struct tsuga_run run;
+
+    tsuga_fixture_pipe(refusal.ends);
+    tsuga_world_start(&setup, &run);
+    refusal.reader = tsuga_world_spawn(&run, reader, &refusal);
+    if (other != NULL)
+        (void)tsuga_world_spawn(&run, other, &refusal);
+    tsuga_world_end(&run);
+    tsuga_ring_fault_plan_fini(&refusal.plan);
+    tsuga_fixture_close(refusal.ends, 2);
+}
+
+TEST(executor, h21_h43_cancels_of_the_dead_are_not_slept_over)
+{
+    for (uint32_t count = 0; count < REFUSALS_MAX; count++)
+        run_refusal(count, read_and_end, NULL);
+}
+
+TEST(executor, h21_whoever_waits_for_room_is_not_slept_over)
+{
+    for (uint32_t count = 0; count < REFUSALS_MAX; count++)
+        run_refusal(count, read_and_wait, wait_for_room);
+}
