@@ -52,6 +52,7 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
     memset(executor, 0, sizeof(*executor));
     executor->shared = shared;
     executor->index = index;
+    executor->has_thieves = shared->config.executor.steal == TSUGA_ON && shared->executor_count > 1;
     executor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (executor->wake_fd < 0)
         return -errno;

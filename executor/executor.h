@@ -86,6 +86,7 @@ struct tsuga_executor {
     int wake_fd;
     pthread_t thread;
     bool has_thread;
+    bool has_thieves; /* other executors may take actors from here, and this one from there */
 
     /* any thread */
     alignas(TSUGA_CACHE_LINE_BYTES) _Atomic(struct tsuga_task *) inbox;

@@ -33,7 +33,7 @@ static void keep_spare(struct tsuga_executor *executor, struct tsuga_io *io)
     executor->spare_count++;
 }
 
-int tsuga_io_open(struct tsuga_seat *seat, struct tsuga_io **out)
+int tsuga_io_make(struct tsuga_seat *seat)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     const struct tsuga_config *config = &executor->shared->config;
@@ -44,25 +44,21 @@ int tsuga_io_open(struct tsuga_seat *seat, struct tsuga_io **out)
         .quota_bytes = actor->ioheap_quota != 0 ? actor->ioheap_quota : config->ioheap.quota,
         .segment_bytes_min = config->ioheap.segment_min,
     };
-    struct tsuga_io *io = seat->io;
+    struct tsuga_io *io = make(executor);
     int error;
 
-    if (io == NULL) {
-        io = make(executor);
-        if (io == NULL)
-            return -ENOMEM;
-        *io = (struct tsuga_io){.executor = executor, .seat = seat};
-        error = tsuga_ioheap_init(&io->heap, &executor->arenas, &heap_config);
-        if (error != 0) {
-            keep_spare(executor, io);
-            return error;
-        }
-        tsuga_slab_init(&io->slab, &io->heap);
-        tsuga_list_init(&io->leases);
-        tsuga_list_init(&io->orphan);
-        seat->io = io;
+    if (io == NULL)
+        return -ENOMEM;
+    *io = (struct tsuga_io){.executor = executor, .seat = seat};
+    error = tsuga_ioheap_init(&io->heap, &executor->arenas, &heap_config);
+    if (error != 0) {
+        keep_spare(executor, io);
+        return error;
     }
-    *out = io;
+    tsuga_slab_init(&io->slab, &io->heap);
+    tsuga_list_init(&io->leases);
+    tsuga_list_init(&io->orphan);
+    seat->io = io;
     return 0;
 }
 

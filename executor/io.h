@@ -117,8 +117,17 @@ _Static_assert(sizeof(struct tsuga_deadline) <= 64, "a deadline is one record");
 
 /* io.c */
 
+/* Makes seat->io. Errors: -ENOMEM. */
+TSUGA_NODISCARD int tsuga_io_make(struct tsuga_seat *seat);
+
 /* The actor's I/O, made at its first use. Errors: -ENOMEM. */
-TSUGA_NODISCARD int tsuga_io_open(struct tsuga_seat *seat, struct tsuga_io **out);
+TSUGA_NODISCARD static inline int tsuga_io_open(struct tsuga_seat *seat, struct tsuga_io **out)
+{
+    int error = seat->io != NULL ? 0 : tsuga_io_make(seat);
+
+    *out = seat->io;
+    return error;
+}
 
 /* The actor has ended: cancel what is in flight, drop the leases, wait for the kernel. */
 void tsuga_io_orphan(struct tsuga_io *io);

@@ -29,8 +29,8 @@ static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
 /* An actor that moves takes neither a stack nor a heap nor an armed timer along. */
 static bool may_move(const struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
-    return executor->shared->config.executor.steal == TSUGA_ON && !seat->actor.is_pinned &&
-           seat->stack == NULL && seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE;
+    return executor->has_thieves && !seat->actor.is_pinned && seat->stack == NULL &&
+           seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE;
 }
 
 /* One that sleeps may come and help: asked only when there is more to do than the next turn. */
@@ -306,7 +306,7 @@ static bool steal(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
 
-    if (shared->config.executor.steal != TSUGA_ON)
+    if (!executor->has_thieves)
         return false;
     for (uint32_t i = 1; i < shared->executor_count; i++) {
         struct tsuga_executor *victim =

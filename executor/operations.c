@@ -6,7 +6,9 @@
 
 struct tsuga_token tsuga_nop(struct tsuga_actor *self)
 {
-    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_NOP});
+    static const struct tsuga_op nop = {.kind = TSUGA_OP_NOP};
+
+    return tsuga_submit(self, &nop);
 }
 
 struct tsuga_token tsuga_open(struct tsuga_actor *self, const char *path, int flags)
