@@ -271,7 +271,7 @@ HEADERS       := $(filter %.h,$(C_FILES))
 
 # What must be proved by a passing test before the checks pass; see docs/requirements.md.
 REQUIRED       := H01-H41 H43-H46 A04 A08 A14 N05 N09 N10 Z08
-REQUIRE_STRICT ?= no
+REQUIRE_STRICT ?= yes
 
 .PHONY: check check-fast fmt fmt-check tidy layers headers docs-check exports aarch64 requirements
 check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
