@@ -10,6 +10,9 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/sanitize.h"
 
+/* How long after a cancel that missed the next one is tried. */
+#define CANCEL_AGAIN_NS (10 * TSUGA_NS_PER_MS)
+
 /* A new descriptor belongs to the actor; nobody's is closed. */
 static void own_descriptor(struct tsuga_record *record, bool is_wanted)
 {
@@ -107,6 +110,28 @@ static void check_buffer(const struct tsuga_record *record)
         TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(record->buffer.block, 1));
 }
 
+/* Whether the operation that a cancel names goes on. */
+static bool has_missed(const struct tsuga_record *canceller)
+{
+    const struct tsuga_extra *extra = tsuga_record_extra(canceller);
+    const struct tsuga_record *target = (void *)(uintptr_t)extra->argument.target;
+
+    return target->state == TSUGA_RECORD_INFLIGHT;
+}
+
+/* What the user is told. */
+static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
+{
+    if ((record->flags & TSUGA_RECORD_EXPIRED) != 0 && result == -ECANCELED)
+        return -ETIMEDOUT;
+    if (record->kind == TSUGA_OP_TIMEOUT && result == -ETIME)
+        return 0;
+    /* The kernel does not find what one of its workers is just taking up; it has not ended. */
+    if (record->kind == TSUGA_OP_CANCEL && result == -ENOENT && has_missed(record))
+        return -EALREADY;
+    return result;
+}
+
 void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more)
 {
     struct tsuga_io *io = record->io;
@@ -119,11 +144,7 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
         return; /* not the last word: nothing is released */
     check_buffer(record);
     disarm(record);
-    if ((record->flags & TSUGA_RECORD_EXPIRED) != 0 && result == -ECANCELED)
-        result = -ETIMEDOUT;
-    if (record->kind == TSUGA_OP_TIMEOUT && result == -ETIME)
-        result = 0;
-    record->result = result;
+    record->result = meaning_of(record, result);
     record->state = TSUGA_RECORD_DONE;
     executor->ops_inflight--;
     io->inflight--;
@@ -219,6 +240,7 @@ void tsuga_record_cancel(struct tsuga_record *record)
 
     if (record->state != TSUGA_RECORD_INFLIGHT || !tsuga_record_hold(record))
         return;
+    record->flags |= TSUGA_RECORD_UNWANTED;
     if (record->kind == TSUGA_OP_BLOCKING) {
         (void)tsuga_job_cancel(record);
         tsuga_record_unhold(record);
@@ -228,11 +250,38 @@ void tsuga_record_cancel(struct tsuga_record *record)
     tsuga_executor_request(io->executor, &request);
 }
 
-void tsuga_record_end_cancel(struct tsuga_record *target)
+static void ring_again(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
+{
+    struct tsuga_io *io = TSUGA_CONTAINER_OF(alarm, struct tsuga_io, again);
+
+    (void)executor;
+    for (uint32_t slot = 0; slot < io->slab.count; slot++) {
+        struct tsuga_record *record = tsuga_record_at(io, slot);
+
+        if (record != NULL && (record->flags & TSUGA_RECORD_UNWANTED) != 0)
+            tsuga_record_cancel(record);
+    }
+}
+
+/* A cancel finds nothing while a worker of the kernel takes the operation up, and the operation
+ * goes on: one that waits for a peer would never end. */
+static void cancel_again(struct tsuga_io *io)
+{
+    struct tsuga_timers *timers = &io->executor->timers;
+
+    (void)tsuga_timers_cancel(timers, &io->again.timer);
+    io->again.ring = ring_again;
+    tsuga_timers_arm(timers, &io->again.timer, io->executor->now_ns + CANCEL_AGAIN_NS);
+}
+
+void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result)
 {
     struct tsuga_io *io = target->io;
+    bool has_missed = result < 0 && target->state == TSUGA_RECORD_INFLIGHT;
 
     io->inflight--;
     tsuga_record_unhold(target);
+    if (has_missed)
+        cancel_again(io);
     tsuga_io_settle(io);
 }

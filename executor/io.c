@@ -99,6 +99,7 @@ static void reclaim(struct tsuga_io *io)
     add_stats(executor, &io->heap);
     tsuga_ioheap_fini(&io->heap);
     tsuga_list_remove(&io->orphan);
+    (void)tsuga_timers_cancel(&executor->timers, &io->again.timer);
     keep_spare(executor, io);
     if (is_leaked) {
         tsuga_count(&executor->counters.leaked_heaps, (uint64_t)-1);

@@ -46,6 +46,7 @@ struct tsuga_io {
     struct tsuga_completion completion; /* of the actor's current message */
     struct tsuga_list_node orphan;      /* in the executor's list, oldest first */
     uint64_t give_up_ns;                /* when an orphan no longer counts */
+    struct tsuga_alarm again;           /* for cancels that missed */
     struct tsuga_io *next_spare;
 };
 
@@ -68,6 +69,7 @@ enum {
     TSUGA_RECORD_COUNTED = 1 << 6,   /* counted as a user of its descriptor */
     TSUGA_RECORD_VECTORS = 1 << 7,   /* the block holds vectors, which hold blocks */
     TSUGA_RECORD_READS = 1 << 8,     /* the result counts bytes in the buffer */
+    TSUGA_RECORD_UNWANTED = 1 << 9,  /* the executor has asked for its end */
 };
 
 struct tsuga_record {
@@ -210,7 +212,7 @@ void tsuga_record_drop_waiting(struct tsuga_record *record);
 void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more);
 
 /* A cancel of the executor's own that named this record has ended. */
-void tsuga_record_end_cancel(struct tsuga_record *target);
+void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result);
 
 /* The actor takes the completion: fill in io->completion and copy to the user's memory. */
 void tsuga_record_open(struct tsuga_record *record);
@@ -219,7 +221,7 @@ void tsuga_record_open(struct tsuga_record *record);
  * hold on a cancel's target. Each is undone once. */
 void tsuga_record_disclaim(struct tsuga_record *record);
 
-/* Ask the kernel to cancel the operation. Its own completion tells how it ended. */
+/* Ask the kernel to cancel the operation, until it ends. Its own completion tells how it did. */
 void tsuga_record_cancel(struct tsuga_record *record);
 
 /* job.c: operations that the pool of blocking threads runs */

@@ -192,7 +192,7 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
     if (mark == 0)
         tsuga_record_complete(record, result->result, has_more);
     else if (mark == TSUGA_RESULT_CANCEL)
-        tsuga_record_end_cancel(record);
+        tsuga_record_end_cancel(record, result->result);
     else if (mark == TSUGA_RESULT_OWN)
         executor->own_inflight--;
     else if (mark == TSUGA_RESULT_CLOSE)
