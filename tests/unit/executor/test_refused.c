@@ -1,6 +1,7 @@
 /* What waits behind a refused enter is submitted when the kernel accepts again, however long the
  * executor would otherwise sleep. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "tests/support/fixture.h"
 #include "tests/support/ring_fault.h"
@@ -80,4 +81,68 @@ TEST(executor, h21_whoever_waits_for_room_is_not_slept_over)
 {
     for (uint32_t count = 0; count < REFUSALS_MAX; count++)
         run_refusal(count, read_and_wait, wait_for_room);
+}
+
+/* A cancel that finds nothing, because a worker of the kernel is just taking the operation up. The
+ * first cancel after the actor's first turn misses; what it was for must come all the same. */
+
+static void miss_next_cancel(struct tsuga_actor *self, struct refusal *refusal)
+{
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    tsuga_ring_fault_substitute(refusal->plan.rings[0], TSUGA_RING_CANCEL, 1, -ENOENT);
+}
+
+static void end_with_a_miss(struct tsuga_actor *self, void *argument)
+{
+    struct refusal *refusal = argument;
+
+    CHECK_INT(tsuga_op_error(tsuga_read(self, refusal->ends[0], 1)), 0);
+    miss_next_cancel(self, refusal);
+}
+
+static void expire_with_a_miss(struct tsuga_actor *self, void *argument)
+{
+    struct refusal *refusal = argument;
+    struct tsuga_op read = {
+        .kind = TSUGA_OP_READ, .fd = refusal->ends[0], .bytes = 1, .timeout_ns = 1000000};
+
+    miss_next_cancel(self, refusal);
+    CHECK_INT(tsuga_await(self, tsuga_submit(self, &read)).result, -ETIMEDOUT);
+}
+
+static void close_with_a_miss(struct tsuga_actor *self, void *argument)
+{
+    struct refusal *refusal = argument;
+    int fd = dup(refusal->ends[0]);
+    struct tsuga_token read;
+
+    CHECK_INT(tsuga_fd_adopt(self, fd), 0);
+    read = tsuga_read(self, fd, 1);
+    miss_next_cancel(self, refusal);
+    CHECK_INT(tsuga_await(self, tsuga_close(self, fd)).result, 0);
+    CHECK_INT(tsuga_await(self, read).result, -ECANCELED);
+}
+
+/* The user's own cancel is not repeated, but told apart from one that came too late. */
+static void cancel_with_a_miss(struct tsuga_actor *self, void *argument)
+{
+    struct refusal *refusal = argument;
+    struct tsuga_token read = tsuga_read(self, refusal->ends[0], 1);
+
+    miss_next_cancel(self, refusal);
+    CHECK_INT(tsuga_await(self, tsuga_cancel(self, read)).result, -EALREADY);
+    CHECK_INT(tsuga_await(self, tsuga_cancel(self, read)).result, 0);
+    CHECK_INT(tsuga_await(self, read).result, -ECANCELED);
+}
+
+TEST(executor, h43_a_cancel_that_misses_its_target_does_not_call_it_ended)
+{
+    run_refusal(0, cancel_with_a_miss, NULL);
+}
+
+TEST(executor, h43_a_cancel_that_misses_is_repeated)
+{
+    run_refusal(0, end_with_a_miss, NULL);
+    run_refusal(0, expire_with_a_miss, NULL);
+    run_refusal(0, close_with_a_miss, NULL);
 }
