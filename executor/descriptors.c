@@ -174,7 +174,7 @@ void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *mes
         error = tsuga_descriptors_claim(&shared->descriptors, io, *gift_of(message));
     if (error != 0)
         tsuga_descriptors_refuse(executor, message);
-    tsuga_executor_discard(shared, message);
+    tsuga_executor_discard(executor, message);
 }
 
 int tsuga_fd_give(struct tsuga_actor *self, int fd, struct tsuga_id to)
@@ -196,10 +196,10 @@ int tsuga_fd_give(struct tsuga_actor *self, int fd, struct tsuga_id to)
     *gift_of(&letter->head) = fd;
     /* Nobody's before it is sent: the receiver may claim it at once. */
     tsuga_descriptors_disown(&shared->descriptors, seat->io, fd);
-    error = tsuga_executor_deliver(shared, to, &letter->head);
+    error = tsuga_executor_deliver(shared, executor, to, &letter->head);
     if (error == 0)
         return 0;
-    tsuga_executor_discard(shared, &letter->head);
+    tsuga_executor_discard(executor, &letter->head);
     (void)!tsuga_descriptors_claim(&shared->descriptors, seat->io, fd);
     return error;
 }

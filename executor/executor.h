@@ -164,18 +164,24 @@ void tsuga_executor_post(struct tsuga_executor *executor, struct tsuga_task *tas
 /* Wake the executor if it sleeps. */
 void tsuga_executor_wake(struct tsuga_executor *executor);
 
-/* Queue an actor whose mailbox the caller found asleep (or that was just made). */
-void tsuga_executor_schedule(struct tsuga_seat *seat);
+/* Queue an actor whose mailbox the caller found asleep (or that was just made). In the next two,
+ * `here` is the calling thread's executor, NULL when it is none of this runtime's. */
+void tsuga_executor_schedule(struct tsuga_executor *here, struct tsuga_seat *seat);
 
 /* Send a message to whoever `to` names. On failure the letter stays the caller's.
  * Errors: -ESRCH, -EAGAIN full (policy fail or block), -ECHRNG dropped by policy. */
-TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_id to,
-                                           struct tsuga_message *message);
-
-/* Give a letter back to the cache of the executor at hand, if any. */
-void tsuga_executor_discard(struct tsuga_shared *shared, struct tsuga_message *message);
+TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                           struct tsuga_id to, struct tsuga_message *message);
 
 /* From inside: the parts of executor/ call each other through these. */
+
+/* Give a letter back. */
+static inline void tsuga_executor_discard(struct tsuga_executor *executor,
+                                          struct tsuga_message *message)
+{
+    tsuga_letters_give(&executor->letters, executor->shared->memory,
+                       TSUGA_CONTAINER_OF(message, struct tsuga_letter, head));
+}
 
 /* loop.c */
 

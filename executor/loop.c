@@ -72,11 +72,11 @@ static void run_schedule_task(struct tsuga_executor *executor, struct tsuga_task
     tsuga_executor_enqueue(executor, seat_of_task(task));
 }
 
-void tsuga_executor_schedule(struct tsuga_seat *seat)
+void tsuga_executor_schedule(struct tsuga_executor *here, struct tsuga_seat *seat)
 {
     struct tsuga_executor *home = tsuga_seat_home(seat);
 
-    if (home == tsuga_executor_current()) {
+    if (home == here) {
         tsuga_executor_enqueue(home, seat);
         return;
     }

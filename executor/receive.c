@@ -225,7 +225,7 @@ int tsuga_message_release(struct tsuga_actor *self, const struct tsuga_message *
         *place = kept->next;
         kept->flags &= (uint8_t)~TSUGA_MESSAGE_KEPT;
         if (kept != self->current)
-            tsuga_executor_discard(tsuga_seat_home(seat)->shared, kept);
+            tsuga_executor_discard(tsuga_seat_home(seat), kept);
         return 0;
     }
     return -EINVAL;

@@ -5,21 +5,17 @@
 #include "executor/executor.h"
 #include "executor/turn.h"
 
-static struct tsuga_letter *letter_of(struct tsuga_message *message)
-{
-    return TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
-}
-
-static struct tsuga_letters *cache_at_hand(const struct tsuga_shared *shared)
+/* The calling thread's executor; NULL when it is none of this runtime's. */
+static struct tsuga_executor *executor_at_hand(const struct tsuga_shared *shared)
 {
     struct tsuga_executor *executor = tsuga_executor_current();
 
-    return executor != NULL && executor->shared == shared ? &executor->letters : NULL;
+    return executor != NULL && executor->shared == shared ? executor : NULL;
 }
 
-void tsuga_executor_discard(struct tsuga_shared *shared, struct tsuga_message *message)
+static struct tsuga_letters *cache_of(struct tsuga_executor *here)
 {
-    tsuga_letters_give(cache_at_hand(shared), shared->memory, letter_of(message));
+    return here != NULL ? &here->letters : NULL;
 }
 
 static struct tsuga_actor *find(struct tsuga_shared *shared, struct tsuga_id id)
@@ -31,8 +27,8 @@ static struct tsuga_actor *find(struct tsuga_shared *shared, struct tsuga_id id)
     return actor;
 }
 
-int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_id to,
-                           struct tsuga_message *message)
+int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *here,
+                           struct tsuga_id to, struct tsuga_message *message)
 {
     struct tsuga_actor *actor = find(shared, to);
 
@@ -43,7 +39,7 @@ int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_id to,
     case TSUGA_POSTED:
         return 0;
     case TSUGA_POSTED_WAKE:
-        tsuga_executor_schedule(tsuga_seat_of(actor));
+        tsuga_executor_schedule(here, tsuga_seat_of(actor));
         return 0;
     case TSUGA_POSTED_FULL:
         return -EAGAIN;
@@ -53,10 +49,10 @@ int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_id to,
     return -ESRCH;
 }
 
-static struct tsuga_letter *write_letter(struct tsuga_letters *cache, struct tsuga_shared *shared,
+static struct tsuga_letter *write_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
                                          uint64_t tag, const void *data, size_t bytes)
 {
-    struct tsuga_letter *letter = tsuga_letters_take(cache, shared->memory, bytes);
+    struct tsuga_letter *letter = tsuga_letters_take(cache_of(here), shared->memory, bytes);
 
     if (letter == NULL)
         return NULL;
@@ -94,9 +90,9 @@ static int wait_for_room(struct tsuga_seat *seat, struct tsuga_shared *shared, s
     letter->head.type = TSUGA_TYPE_ROOM_WANTED;
     letter->head.flags = 0;
     letter->from = tsuga_actor_id(&seat->actor);
-    error = tsuga_executor_deliver(shared, to, &letter->head);
+    error = tsuga_executor_deliver(shared, executor, to, &letter->head);
     if (error != 0) {
-        tsuga_executor_discard(shared, &letter->head);
+        tsuga_executor_discard(executor, &letter->head);
         return error;
     }
     tsuga_turn_prepare(&wait);
@@ -122,37 +118,37 @@ static int face_full(struct tsuga_seat *seat, struct tsuga_shared *shared, struc
     return wait_for_room(seat, shared, to, message);
 }
 
-static void count_outcome(struct tsuga_shared *shared, int error)
+static void count_outcome(struct tsuga_shared *shared, struct tsuga_executor *here, int error)
 {
-    struct tsuga_executor *executor = tsuga_executor_current();
     bool is_lost = error == -ECHRNG || error == -ESRCH;
 
-    if (executor == NULL || executor->shared != shared) {
+    if (here == NULL) {
         atomic_fetch_add_explicit(is_lost ? &shared->foreign_dead_letters
                                           : &shared->foreign_messages,
                                   error == 0 || is_lost ? 1 : 0, memory_order_relaxed);
         return;
     }
     if (error == 0)
-        tsuga_count(&executor->counters.messages_sent, 1);
+        tsuga_count(&here->counters.messages_sent, 1);
     else if (is_lost)
-        tsuga_count(&executor->counters.dead_letters, 1);
+        tsuga_count(&here->counters.dead_letters, 1);
 }
 
-static int post(struct tsuga_shared *shared, struct tsuga_seat *seat, struct tsuga_id to,
-                struct tsuga_letter *letter)
+/* seat  the sender's, NULL when it is no actor. */
+static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct tsuga_seat *seat,
+                struct tsuga_id to, struct tsuga_letter *letter)
 {
     int error;
 
     letter->from = seat != NULL ? tsuga_actor_id(&seat->actor) : (struct tsuga_id){0};
-    while ((error = tsuga_executor_deliver(shared, to, &letter->head)) == -EAGAIN) {
+    while ((error = tsuga_executor_deliver(shared, here, to, &letter->head)) == -EAGAIN) {
         error = face_full(seat, shared, to, &letter->head);
         if (error != 0)
             break;
     }
     if (error != 0)
-        tsuga_executor_discard(shared, &letter->head);
-    count_outcome(shared, error);
+        tsuga_letters_give(cache_of(here), shared->memory, letter);
+    count_outcome(shared, here, error);
     /* Dropping is what the policy asked for: counted, but no error. */
     return error == -ECHRNG ? 0 : error;
 }
@@ -174,24 +170,25 @@ int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag, const
 
     if (error != 0)
         return error;
-    letter = write_letter(&executor->letters, executor->shared, tag, data, bytes);
+    letter = write_letter(executor->shared, executor, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
-    return post(executor->shared, seat, to, letter);
+    return post(executor->shared, executor, seat, to, letter);
 }
 
 int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
                       const void *data, size_t bytes)
 {
+    struct tsuga_executor *here = executor_at_hand(shared);
     struct tsuga_letter *letter;
     int error = check(data, bytes);
 
     if (error != 0)
         return error;
-    letter = write_letter(cache_at_hand(shared), shared, tag, data, bytes);
+    letter = write_letter(shared, here, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
-    return post(shared, NULL, to, letter);
+    return post(shared, here, NULL, to, letter);
 }
 
 int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsuga_stop_level level)
@@ -205,6 +202,6 @@ int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsug
     if (error == -EALREADY)
         return 0;
     if (error == 0 && tsuga_mailbox_wake(&actor->mailbox))
-        tsuga_executor_schedule(tsuga_seat_of(actor));
+        tsuga_executor_schedule(executor_at_hand(shared), tsuga_seat_of(actor));
     return error;
 }

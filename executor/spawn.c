@@ -107,7 +107,7 @@ int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_opt
     level = atomic_load_explicit(&shared->stop_level, memory_order_seq_cst);
     if (level != TSUGA_STOP_NONE)
         (void)!tsuga_actor_raise_stop(actor, tsuga_actor_generation(actor), level);
-    tsuga_executor_schedule(tsuga_seat_of(actor));
+    tsuga_executor_schedule(here, tsuga_seat_of(actor));
     if (out != NULL)
         *out = id;
     return 0;

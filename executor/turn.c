@@ -28,13 +28,13 @@ void tsuga_turn_wake(struct tsuga_seat *seat)
 }
 
 /* The answer to a sender that waits for room: its own letter, turned round. */
-static void answer_room(struct tsuga_shared *shared, struct tsuga_message *message)
+static void answer_room(struct tsuga_executor *executor, struct tsuga_message *message)
 {
     struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
 
     message->type = TSUGA_TYPE_ROOM;
-    if (tsuga_executor_deliver(shared, letter->from, message) != 0)
-        tsuga_executor_discard(shared, message);
+    if (tsuga_executor_deliver(executor->shared, executor, letter->from, message) != 0)
+        tsuga_executor_discard(executor, message);
 }
 
 static void give_room(struct tsuga_seat *seat)
@@ -46,7 +46,7 @@ static void give_room(struct tsuga_seat *seat)
         struct tsuga_message *message = actor->room_wanted;
 
         actor->room_wanted = message->next;
-        answer_room(executor->shared, message);
+        answer_room(executor, message);
     }
 }
 
@@ -61,7 +61,7 @@ void tsuga_turn_give_back(struct tsuga_seat *seat)
     if (message->type == TSUGA_TYPE_COMPLETION)
         tsuga_record_give(tsuga_record_of(message));
     else if (message->type == TSUGA_TYPE_USER && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
-        tsuga_executor_discard(tsuga_seat_home(seat)->shared, message);
+        tsuga_executor_discard(tsuga_seat_home(seat), message);
 }
 
 /* A message leaves its lane for the user. */
@@ -85,13 +85,13 @@ static void discard_strays(struct tsuga_executor *executor, struct tsuga_message
         struct tsuga_message *next = messages->next;
 
         if (messages->type == TSUGA_TYPE_ROOM_WANTED) {
-            answer_room(executor->shared, messages);
+            answer_room(executor, messages);
         } else if (messages->type != TSUGA_TYPE_STOP) {
             if (messages->type == TSUGA_TYPE_USER)
                 tsuga_count(&executor->counters.dead_letters, 1);
             if (messages->type == TSUGA_TYPE_GIFT)
                 tsuga_descriptors_refuse(executor, messages);
-            tsuga_executor_discard(executor->shared, messages);
+            tsuga_executor_discard(executor, messages);
         }
         messages = next;
     }
@@ -118,7 +118,7 @@ static void handle_system(struct tsuga_seat *seat)
             tsuga_descriptors_accept(seat, message);
         } else {
             seat->has_room = true;
-            tsuga_executor_discard(executor->shared, message);
+            tsuga_executor_discard(executor, message);
         }
     }
     if (actor->room_wanted != NULL && tsuga_mailbox_has_room(&actor->mailbox))
@@ -153,7 +153,7 @@ static void end(struct tsuga_seat *seat, int reason)
         struct tsuga_message *kept = actor->kept;
 
         actor->kept = kept->next;
-        tsuga_executor_discard(shared, kept);
+        tsuga_executor_discard(executor, kept);
     }
     give_room(seat);
     tsuga_actor_vacate(actor, &rest);
@@ -190,7 +190,7 @@ static void abandon(struct tsuga_executor *executor, struct tsuga_seat *seat)
         end_wait(executor, seat);
         tsuga_stack_release(&executor->stacks, stack);
         if (held != NULL)
-            tsuga_executor_discard(executor->shared, held);
+            tsuga_executor_discard(executor, held);
     }
     end(seat, TSUGA_STOPPED);
 }
