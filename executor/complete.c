@@ -110,6 +110,16 @@ static void check_buffer(const struct tsuga_record *record)
         TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(record->buffer.block, 1));
 }
 
+/* What hangs on the record besides the result: checked, counted out, given back. */
+static void detach(struct tsuga_record *record, bool is_wanted)
+{
+    leave_descriptor(record);
+    if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
+        own_descriptor(record, is_wanted);
+    unpin(record);
+    end_user_cancel(record);
+}
+
 /* Whether the operation that a cancel names goes on. */
 static bool has_missed(const struct tsuga_record *canceller)
 {
@@ -148,11 +158,8 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
     record->state = TSUGA_RECORD_DONE;
     executor->ops_inflight--;
     io->inflight--;
-    leave_descriptor(record);
-    if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
-        own_descriptor(record, is_wanted);
-    unpin(record);
-    end_user_cancel(record);
+    if (record->flags != 0) /* a cancel has an extra, so its flags are not 0 */
+        detach(record, is_wanted);
     if (is_wanted) {
         tsuga_mailbox_put(&io->seat->actor.mailbox, &record->message);
         tsuga_turn_wake(io->seat);

@@ -253,7 +253,8 @@ static bool must_look_again(struct tsuga_seat *seat)
 static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     executor->running = seat;
-    executor->slice_start_ns = 0;
+    /* Right after a tick its clock will do. */
+    executor->slice_start_ns = executor->turns_to_tick == TSUGA_TICK_TURNS ? executor->now_ns : 0;
     executor->slice_messages = 0;
     executor->slice_check = SLICE_CHECK_FIRST;
     /* The watchdog reads it from its own thread. */
