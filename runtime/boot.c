@@ -339,6 +339,7 @@ void tsuga_destroy(struct tsuga_runtime *runtime)
     /* While the executors run: they take the last jobs' completions. */
     tsuga_blocking_fini(&runtime->shared.blocking);
     end_executors(runtime);
+    tsuga_watchdog_fini(&runtime->watchdog);
     keeps_reserve = has_leaks(runtime);
     if (keeps_reserve)
         tsuga_log_printf(&runtime->log, TSUGA_LOG_WARN,

@@ -147,21 +147,22 @@ int tsuga_watchdog_start(struct tsuga_watchdog *watchdog, struct tsuga_shared *s
     init_conditions(watchdog);
     if (watchdog->turns_seen != NULL && watchdog->was_reported != NULL)
         error = start_thread(watchdog);
-    watchdog->has_thread = error == 0;
     if (error != 0)
-        tsuga_watchdog_stop(watchdog);
+        tsuga_watchdog_fini(watchdog);
     return error;
 }
 
 void tsuga_watchdog_stop(struct tsuga_watchdog *watchdog)
 {
-    if (watchdog->has_thread) {
-        pthread_mutex_lock(&watchdog->lock);
-        watchdog->is_stopping = true;
-        pthread_cond_broadcast(&watchdog->changed);
-        pthread_mutex_unlock(&watchdog->lock);
-        pthread_join(watchdog->thread, NULL);
-    }
+    pthread_mutex_lock(&watchdog->lock);
+    watchdog->is_stopping = true;
+    pthread_cond_broadcast(&watchdog->changed);
+    pthread_mutex_unlock(&watchdog->lock);
+    pthread_join(watchdog->thread, NULL);
+}
+
+void tsuga_watchdog_fini(struct tsuga_watchdog *watchdog)
+{
     free_tables(watchdog);
     pthread_cond_destroy(&watchdog->changed);
     pthread_mutex_destroy(&watchdog->lock);

@@ -24,13 +24,17 @@ struct tsuga_watchdog {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_stopping;
-    bool has_thread;
 };
 
-/* Starts the thread, unless watchdog_us is zero. Errors: -ENOMEM, those of pthread_create(3). */
+/* Starts the thread. Errors: -ENOMEM, those of pthread_create(3). */
 TSUGA_NODISCARD int tsuga_watchdog_start(struct tsuga_watchdog *watchdog,
                                          struct tsuga_shared *shared, struct tsuga_log *log);
+
+/* Ends the thread, which looks at the executors: before they end. */
 void tsuga_watchdog_stop(struct tsuga_watchdog *watchdog);
+
+/* Frees the rest, which executors may still nudge: after they have ended. */
+void tsuga_watchdog_fini(struct tsuga_watchdog *watchdog);
 
 /* An executor has woken up while the watchdog slept. */
 void tsuga_watchdog_nudge(struct tsuga_watchdog *watchdog);
