@@ -1156,7 +1156,8 @@ struct tsuga_heap_stats {
     uint64_t free_span_max;     /* largest free span; fragmentation is 1 - span / free */
 };
 
-/* Counters since the start. Each is exact; read together, they are not of one instant. */
+/* Counters since the start. Read together, they are not of one instant; ops_inflight, enters,
+ * overflows and stacks are as of each executor's last look at the world outside. */
 struct tsuga_stats {
     uint32_t executor_count;
     uint64_t actors_alive;
