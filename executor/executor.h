@@ -210,9 +210,20 @@ void tsuga_executor_drain(struct tsuga_executor *executor);
  * TSUGA_OP_NOWAIT; -ECANCELED; -ENOBUFS. */
 TSUGA_NODISCARD int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t count, uint32_t options);
 
-/* Push a request that may not wait: a cancel, a close, the watch. Never fails, keeps order. */
-void tsuga_executor_request(struct tsuga_executor *executor,
-                            const struct tsuga_ring_request *request);
+/* Push a request when there is no room, or others wait already. */
+void tsuga_executor_insist(struct tsuga_executor *executor,
+                           const struct tsuga_ring_request *request);
+
+/* Push a request that may not wait: one that was admitted, a cancel, a close, the watch. Never
+ * fails, keeps order. */
+static inline void tsuga_executor_request(struct tsuga_executor *executor,
+                                          const struct tsuga_ring_request *request)
+{
+    if (executor->backlog.count == 0 && executor->ring->room_count > 0)
+        tsuga_ring_push(executor->ring, request);
+    else
+        tsuga_executor_insist(executor, request);
+}
 void tsuga_executor_flush_backlog(struct tsuga_executor *executor);
 
 /* Close a descriptor that nobody owns any more. Counts in the population until it is closed. */

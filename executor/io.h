@@ -160,7 +160,13 @@ void tsuga_record_give(struct tsuga_record *record);
 TSUGA_NODISCARD bool tsuga_record_hold(struct tsuga_record *record);
 void tsuga_record_unhold(struct tsuga_record *record);
 
-struct tsuga_token tsuga_record_token(const struct tsuga_record *record);
+/* A token is generation << 32 | slot; generation 0 carries an error instead. */
+static inline struct tsuga_token tsuga_record_token(const struct tsuga_record *record)
+{
+    uint64_t generation = tsuga_slab_generation(&record->io->slab, record->slot);
+
+    return (struct tsuga_token){generation << 32 | record->slot};
+}
 
 /* A token that carries an error: generation 0 and the errno in place of a slot. */
 static inline struct tsuga_token tsuga_token_error(int error)

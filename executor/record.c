@@ -6,17 +6,6 @@
 #include "executor/io.h"
 #include "runtime/base/assert.h"
 
-/* A token is generation << 32 | slot; generation 0 carries an error instead. */
-static struct tsuga_token token_of(uint32_t slot, uint32_t generation)
-{
-    return (struct tsuga_token){(uint64_t)generation << 32 | slot};
-}
-
-struct tsuga_token tsuga_record_token(const struct tsuga_record *record)
-{
-    return token_of(record->slot, tsuga_slab_generation(&record->io->slab, record->slot));
-}
-
 int tsuga_op_error(struct tsuga_token token)
 {
     return token.value >> 32 == 0 ? -(int)(uint32_t)token.value : 0;

@@ -118,8 +118,8 @@ void tsuga_executor_close(struct tsuga_executor *executor, int fd)
     tsuga_executor_request(executor, &request);
 }
 
-void tsuga_executor_request(struct tsuga_executor *executor,
-                            const struct tsuga_ring_request *request)
+void tsuga_executor_insist(struct tsuga_executor *executor,
+                           const struct tsuga_ring_request *request)
 {
     struct tsuga_backlog *backlog = &executor->backlog;
 

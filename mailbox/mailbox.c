@@ -14,16 +14,6 @@ static struct tsuga_message *closed(void)
     return (struct tsuga_message *)(uintptr_t)&closed_mark;
 }
 
-static void append(struct tsuga_lane_list *lane, struct tsuga_message *message)
-{
-    message->next = NULL;
-    if (lane->first == NULL)
-        lane->first = message;
-    else
-        lane->last->next = message;
-    lane->last = message;
-}
-
 void tsuga_mailbox_init(struct tsuga_mailbox *mailbox)
 {
     for (unsigned lane = 0; lane < TSUGA_LANE_COUNT; lane++)
@@ -92,11 +82,6 @@ enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox, struct tsuga
     return posted;
 }
 
-void tsuga_mailbox_put(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
-{
-    append(&mailbox->lanes[message->lane], message);
-}
-
 bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox)
 {
     struct tsuga_message *expected = asleep();
@@ -154,7 +139,7 @@ void tsuga_mailbox_collect(struct tsuga_mailbox *mailbox, uint32_t generation,
         struct tsuga_message *next = message->next;
 
         if (message->to_generation == generation) {
-            append(&mailbox->lanes[message->lane], message);
+            tsuga_lane_append(&mailbox->lanes[message->lane], message);
         } else {
             tsuga_mailbox_credit(mailbox, message);
             message->next = *strays;

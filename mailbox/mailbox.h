@@ -68,8 +68,21 @@ void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity);
 TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox,
                                                      struct tsuga_message *message);
 
+static inline void tsuga_lane_append(struct tsuga_lane_list *lane, struct tsuga_message *message)
+{
+    message->next = NULL;
+    if (lane->first == NULL)
+        lane->first = message;
+    else
+        lane->last->next = message;
+    lane->last = message;
+}
+
 /* Put a message into its lane without atomics; the caller sees to it that the consumer wakes. */
-void tsuga_mailbox_put(struct tsuga_mailbox *mailbox, struct tsuga_message *message);
+static inline void tsuga_mailbox_put(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
+{
+    tsuga_lane_append(&mailbox->lanes[message->lane], message);
+}
 
 /* True when the consumer was asleep: the caller must schedule it. Thread: any. */
 TSUGA_NODISCARD bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox);
