@@ -32,7 +32,9 @@ static unsigned arena_order(const struct tsuga_reserve *reserve)
 /* A region and its tables are one piece of memory. */
 static size_t region_bytes(const struct tsuga_reserve *reserve)
 {
-    return sizeof(struct tsuga_span_region) + tsuga_span_table_bytes(arena_order(reserve));
+    return tsuga_bits_round_up(sizeof(struct tsuga_span_region) +
+                                   tsuga_span_table_bytes(arena_order(reserve)),
+                               TSUGA_CACHE_LINE_BYTES);
 }
 
 /* The arena's segments are looked up in the range's table, one entry for each smallest segment. */
@@ -198,7 +200,8 @@ static struct tsuga_segment *segment_create(const struct tsuga_memory *memory, u
     uint32_t region_count = 1u << (shift - region_shift);
     size_t struct_bytes =
         sizeof(struct tsuga_segment) + region_count * sizeof(struct tsuga_span_region);
-    size_t table_bytes = struct_bytes + region_count * tsuga_span_table_bytes(order);
+    size_t table_bytes = tsuga_bits_round_up(
+        struct_bytes + region_count * tsuga_span_table_bytes(order), TSUGA_CACHE_LINE_BYTES);
     struct tsuga_segment *segment = tsuga_memory_alloc_zeroed(memory, table_bytes);
     char *tables = (char *)segment + struct_bytes;
 
@@ -214,15 +217,19 @@ static struct tsuga_segment *segment_create(const struct tsuga_memory *memory, u
     return segment;
 }
 
-static void segment_place(struct tsuga_segment *segment, struct tsuga_arena *arena, uint32_t unit,
-                          struct tsuga_ioheap *heap)
+static void segment_place(const struct tsuga_reserve *reserve, struct tsuga_segment *segment,
+                          struct tsuga_arena *arena, uint32_t unit)
 {
+    const struct tsuga_reserve_range *range = tsuga_reserve_range_find(reserve, arena->base);
+
     segment->base = arena->base + ((size_t)unit << arena->segment_shift);
     segment->arena = arena;
-    segment->heap = heap;
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        segment->regions[i].base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
-        segment->regions[i].owner = segment;
+        struct tsuga_span_region *region = &segment->regions[i];
+
+        region->base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
+        region->owner = segment;
+        region->notes = tsuga_notes_of(range->notes, tsuga_reserve_unit_of(range, region->base));
     }
 }
 
@@ -243,8 +250,8 @@ int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsu
         region = tsuga_span_take(&pool->spans, order, &unit);
     if (region == NULL)
         goto free_segment;
-    region->idle_ns = 0;
-    segment_place(segment, region->owner, unit, heap);
+    segment->heap = heap;
+    segment_place(reserve, segment, region->owner, unit);
     if (reserve->guard && guard_protect(reserve, segment, false) != 0)
         goto give_span;
     segment_enter(reserve, segment);

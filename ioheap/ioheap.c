@@ -253,7 +253,7 @@ bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns)
 
 void tsuga_ioheap_fini(struct tsuga_ioheap *heap)
 {
-    TSUGA_VERIFY(heap->live_count == 0); /* else the next owner would share the blocks */
+    TSUGA_VERIFY(heap->live_bytes == 0); /* else the next owner would share the blocks */
     while (heap->segments_first != NULL)
         segment_drop(heap, &heap->segments_first);
     tsuga_span_map_fini(&heap->spans);
@@ -269,7 +269,6 @@ static inline void count_alloc(struct tsuga_ioheap *heap, unsigned order)
     class->live_count++;
     if (class->live_count > class->live_count_max)
         class->live_count_max = class->live_count;
-    heap->live_count++;
     heap->live_bytes += order_bytes(order);
     if (heap->live_bytes > heap->live_bytes_max)
         heap->live_bytes_max = heap->live_bytes;
@@ -277,7 +276,6 @@ static inline void count_alloc(struct tsuga_ioheap *heap, unsigned order)
 
 int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
 {
-    const struct tsuga_reserve_range *range;
     struct tsuga_span_region *region;
     uint32_t unit;
     unsigned order;
@@ -296,10 +294,8 @@ int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
             return error;
         region = tsuga_span_take(&heap->spans, order, &unit);
     }
-    region->idle_ns = 0;
     block = block_at(region, unit);
-    range = tsuga_reserve_range_find(heap->reserve, block);
-    tsuga_notes_add(range->notes, tsuga_reserve_unit_of(range, block), order);
+    tsuga_notes_add(region->notes, unit, order);
     count_alloc(heap, order);
     tsuga_sanitize_unpoison(block, order_bytes(order));
     TSUGA_DEEP(deep_check(heap));
@@ -345,7 +341,6 @@ void tsuga_ioheap_free(struct tsuga_ioheap *heap, void *block)
         tsuga_notes_remove(range->notes, tsuga_reserve_unit_of(range, block));
     tsuga_span_give(&heap->spans, region, unit_at(region, block), order);
     heap->classes[order].live_count--;
-    heap->live_count--;
     heap->live_bytes -= order_bytes(order);
     tsuga_sanitize_poison(block, order_bytes(order));
     TSUGA_DEEP(deep_check(heap));
@@ -380,6 +375,15 @@ uint32_t tsuga_ioheap_drain(struct tsuga_ioheap *heap)
         block = next;
         count++;
     }
+    return count;
+}
+
+uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap)
+{
+    uint32_t count = 0;
+
+    for (unsigned order = 0; order < TSUGA_IOHEAP_CLASS_COUNT; order++)
+        count += heap->classes[order].live_count;
     return count;
 }
 
@@ -498,7 +502,7 @@ void tsuga_ioheap_stats_read(const struct tsuga_ioheap *heap, struct tsuga_iohea
     *out = (struct tsuga_ioheap_stats){
         .live_bytes = heap->live_bytes,
         .live_bytes_max = heap->live_bytes_max,
-        .live_count = heap->live_count,
+        .live_count = tsuga_ioheap_live_count(heap),
         .segment_bytes = heap->segment_bytes,
         .segment_bytes_max = heap->segment_bytes_max,
         .high_water_bytes = high_water(heap),
@@ -545,7 +549,7 @@ void tsuga_ioheap_check(const struct tsuga_ioheap *heap)
     tsuga_span_map_check(&heap->spans);
     tsuga_ioheap_walk(heap, count_stretch, &census);
     TSUGA_VERIFY(census.live_bytes == heap->live_bytes);
-    TSUGA_VERIFY(census.live_count == heap->live_count);
+    TSUGA_VERIFY(census.live_count == tsuga_ioheap_live_count(heap));
     TSUGA_VERIFY(census.live_bytes + census.free_bytes == heap->segment_bytes);
     TSUGA_VERIFY(heap->segment_bytes <= heap->quota_bytes);
 }

@@ -55,8 +55,7 @@ struct tsuga_ioheap {
     uint64_t live_bytes;
     uint64_t live_bytes_max;
     size_t block_bytes_max;
-    uint32_t orders_allowed; /* bit k: blocks of 64 << k bytes */
-    uint32_t live_count;
+    uint32_t orders_allowed;              /* bit k: blocks of 64 << k bytes */
     struct tsuga_segment *segments_first; /* in the order added */
     struct tsuga_segment *segments_last;
     uint64_t quota_bytes;
@@ -134,10 +133,7 @@ static inline bool tsuga_ioheap_has_returns(const struct tsuga_ioheap *heap)
 }
 
 /* Blocks that are not free, the slabs' and the undrained among them. */
-static inline uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap)
-{
-    return heap->live_count;
-}
+uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap);
 
 /* The class size of a live block. */
 size_t tsuga_ioheap_block_bytes(const struct tsuga_ioheap *heap, const void *block);

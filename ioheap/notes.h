@@ -34,6 +34,12 @@ static inline unsigned tsuga_notes_mask(size_t unit)
     return TSUGA_NOTES_MASKS >> 8 * (unit % TSUGA_NOTES_UNITS) & 0xff;
 }
 
+/* The notes from a unit on, a multiple of eight. */
+static inline uint16_t *tsuga_notes_of(uint16_t *notes, size_t unit)
+{
+    return notes + unit / TSUGA_NOTES_UNITS;
+}
+
 /* 1 + order of the block that starts at the unit; 0: none does. */
 static inline unsigned tsuga_notes_get(const uint16_t *notes, size_t unit)
 {
@@ -47,10 +53,14 @@ static inline void tsuga_notes_add(uint16_t *notes, size_t unit, unsigned order)
     notes[unit / TSUGA_NOTES_UNITS] |= (uint16_t)((order + 1) << tsuga_notes_shift(unit));
 }
 
-static inline void tsuga_notes_remove(uint16_t *notes, size_t unit)
+/* Removes the unit's note, and returns it. */
+static inline unsigned tsuga_notes_remove(uint16_t *notes, size_t unit)
 {
-    notes[unit / TSUGA_NOTES_UNITS] &=
-        (uint16_t) ~(tsuga_notes_mask(unit) << tsuga_notes_shift(unit));
+    uint16_t *word = &notes[unit / TSUGA_NOTES_UNITS];
+    unsigned in_place = *word & tsuga_notes_mask(unit) << tsuga_notes_shift(unit);
+
+    *word = (uint16_t)(*word ^ in_place);
+    return in_place >> tsuga_notes_shift(unit);
 }
 
 #endif

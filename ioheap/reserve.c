@@ -126,6 +126,21 @@ void tsuga_reserve_fini(struct tsuga_reserve *reserve)
     pthread_mutex_destroy(&reserve->lock);
 }
 
+const struct tsuga_reserve_range *tsuga_reserve_range_search(const struct tsuga_reserve *reserve,
+                                                             const void *address)
+{
+    /* Pairs with the release store in range_add(). */
+    uint32_t count = atomic_load_explicit(&reserve->range_count, memory_order_acquire);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tsuga_reserve_range *range = &reserve->ranges[i];
+
+        if ((uintptr_t)address - (uintptr_t)range->base < range->bytes)
+            return range;
+    }
+    return NULL;
+}
+
 /* The next arena of a range that was never taken; NULL when the range is used up. */
 static struct tsuga_arena *take_unused(struct tsuga_reserve *reserve,
                                        struct tsuga_reserve_range *range)

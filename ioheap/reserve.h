@@ -48,7 +48,7 @@ struct tsuga_reserve_config {
 struct tsuga_arena {
     /* Segments by the address's distance from base, >> segment_shift. An arena that is one segment
      * has this point at `whole`, and needs no table. */
-    struct tsuga_segment **segments;
+    _Alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_segment **segments;
     struct tsuga_segment *whole;
     char *base;
     struct tsuga_arena_pool *_Atomic pool; /* whose arena it is; NULL: in the reserve */
@@ -103,19 +103,18 @@ TSUGA_NODISCARD int tsuga_reserve_take(struct tsuga_reserve *reserve, struct tsu
 void tsuga_reserve_give(struct tsuga_reserve *reserve, struct tsuga_arena *arena);
 
 /* The range that an address lies in; NULL when in none. */
+const struct tsuga_reserve_range *tsuga_reserve_range_search(const struct tsuga_reserve *reserve,
+                                                             const void *address);
+
+/* The same, quick when it is the first range, which is nearly always the only one. */
 static inline const struct tsuga_reserve_range *
 tsuga_reserve_range_find(const struct tsuga_reserve *reserve, const void *address)
 {
-    /* Pairs with the release store in range_add(). */
-    uint32_t count = atomic_load_explicit(&reserve->range_count, memory_order_acquire);
+    const struct tsuga_reserve_range *first = &reserve->ranges[0];
 
-    for (uint32_t i = 0; i < count; i++) {
-        const struct tsuga_reserve_range *range = &reserve->ranges[i];
-
-        if ((uintptr_t)address - (uintptr_t)range->base < range->bytes)
-            return range;
-    }
-    return NULL;
+    if ((uintptr_t)address - (uintptr_t)first->base < first->bytes)
+        return first;
+    return tsuga_reserve_range_search(reserve, address);
 }
 
 /* The arena that an address of the range lies in. */

@@ -5,32 +5,25 @@
 
 #include "ioheap/rules.h"
 
-#define WORD_SHIFT 6u
-#define WORD_BITS  64u
-
-/* Nodes and rows of one region. */
-
-/* Of a row: the bits of its nodes in their word, which rows 0 ..= 5 share, and how many nodes a bit
- * of its summary stands for: a word of them, in the longest rows several words. */
-struct row {
-    uint64_t mask;
-    unsigned shift;
-};
-
-#define LONG_ROW 13u
-
-static const struct row rows[TSUGA_SPAN_ORDER_COUNT] = {
-    {UINT64_C(0x2), 6},    {UINT64_C(0xc), 6},        {UINT64_C(0xf0), 6},
-    {UINT64_C(0xff00), 6}, {UINT64_C(0xffff0000), 6}, {UINT64_C(0xffffffff00000000), 6},
-    {UINT64_MAX, 6},       {UINT64_MAX, 6},           {UINT64_MAX, 6},
-    {UINT64_MAX, 6},       {UINT64_MAX, 6},           {UINT64_MAX, 6},
-    {UINT64_MAX, 6},       {UINT64_MAX, 7},           {UINT64_MAX, 8},
-    {UINT64_MAX, 9},
-};
+#define WORD_BITS 64u
+/* Rows of up to 2^12 nodes are 64 words, for which a summary has a bit each. */
+#define SHORT_ROW_MAX 12u
 
 static inline uint64_t bit_of(uint32_t number)
 {
     return UINT64_C(1) << (number % WORD_BITS);
+}
+
+static inline uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Nodes and rows of one region. Row d has 2^d nodes. */
+
+static inline unsigned row_of(const struct tsuga_span_region *region, unsigned order)
+{
+    return region->order - order;
 }
 
 static inline uint32_t node_of(const struct tsuga_span_region *region, uint32_t unit,
@@ -44,14 +37,28 @@ static inline uint32_t key_of(const struct tsuga_span_region *region, uint32_t n
     return region->key_base + ((2 * node + 1) << order);
 }
 
-static inline uint64_t *summary_of(const struct tsuga_span_region *region, unsigned row)
+/* A row's bits in its words: rows 0 ..= 5 share the first. */
+static inline uint64_t row_mask(unsigned row)
 {
-    return region->nodes - 1 - row;
+    static const uint64_t masks[TSUGA_SPAN_ORDER_COUNT] = {
+        0x2,        0xc,        0xf0,       0xff00,     0xffff0000, 0xffffffff00000000,
+        UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+        UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
+    return masks[row];
 }
 
-static inline unsigned group_of(uint32_t node, unsigned row)
+/* A bit of the row's summary stands for 2^this words. */
+static inline unsigned group_shift(unsigned row)
 {
-    return (node ^ (1u << row)) >> rows[row].shift;
+    return row > SHORT_ROW_MAX ? row - SHORT_ROW_MAX : 0;
+}
+
+/* The bit of the row's summary that stands for a word. A row has as many words as its first one's
+ * number, so that these numbers, modulo 64, do not repeat. */
+static inline uint64_t group_bit(uint32_t word, unsigned row)
+{
+    return bit_of(word >> group_shift(row));
 }
 
 static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t node)
@@ -59,149 +66,133 @@ static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t 
     return (region->nodes[node / WORD_BITS] & bit_of(node)) != 0;
 }
 
-static inline void node_set(struct tsuga_span_region *region, uint32_t node, unsigned row)
+static inline void node_set(struct tsuga_span_region *region, uint32_t node, unsigned order)
 {
-    region->nodes[node / WORD_BITS] |= bit_of(node);
-    *summary_of(region, row) |= UINT64_C(1) << group_of(node, row);
+    uint32_t word = node / WORD_BITS;
+
+    region->nodes[word] |= bit_of(node);
+    region->summaries[order] |= group_bit(word, row_of(region, order));
 }
 
-/* The first word of a long row's group that is not zero; 0: all are. */
-static uint32_t group_search(const struct tsuga_span_region *region, unsigned row, unsigned group)
+/* The first of the group's words that is not zero; the one behind it, when all are. */
+static uint32_t group_search(const struct tsuga_span_region *region, uint32_t word, unsigned row)
 {
-    uint32_t word = ((1u << row) + (group << rows[row].shift)) / WORD_BITS;
-    uint32_t end = word + (1u << rows[row].shift) / WORD_BITS;
+    uint32_t count = 1u << group_shift(row);
+    uint32_t end = (word & ~(count - 1)) + count;
 
-    while (word < end && region->nodes[word] == 0)
-        word++;
-    return word < end ? word : 0;
-}
-
-/* True when the row has no more set node. */
-static inline bool node_clear(struct tsuga_span_region *region, uint32_t node, unsigned row)
-{
-    uint64_t *word = &region->nodes[node / WORD_BITS];
-    uint64_t *summary = summary_of(region, row);
-
-    *word &= ~bit_of(node);
-    if ((*word & rows[row].mask) != 0)
-        return false;
-    if (row >= LONG_ROW && group_search(region, row, group_of(node, row)) != 0)
-        return false;
-    *summary &= ~(UINT64_C(1) << group_of(node, row));
-    return *summary == 0;
-}
-
-/* The lowest set node of a row that has one. */
-static inline uint32_t row_first(const struct tsuga_span_region *region, unsigned row)
-{
-    unsigned group = tsuga_bits_lowest(*summary_of(region, row));
-    uint32_t word =
-        row >= LONG_ROW ? group_search(region, row, group) : (1u << row) / WORD_BITS + group;
-
-    return word * WORD_BITS + tsuga_bits_lowest(region->nodes[word] & rows[row].mask);
-}
-
-/* Which regions have a free span of an order. */
-
-static inline uint64_t *has_words(const struct tsuga_span_map *map, unsigned order)
-{
-    return map->words + order * (map->region_capacity / WORD_BITS);
-}
-
-static inline void has_set(struct tsuga_span_map *map, unsigned order, uint32_t index)
-{
-    map->has[order] |= UINT64_C(1) << (index >> map->has_shift);
-    if (map->has_shift > 0)
-        has_words(map, order)[index / WORD_BITS] |= UINT64_C(1) << (index % WORD_BITS);
-}
-
-/* The first word of a group that is not zero; `count` when there is none. */
-static uint32_t has_search(const uint64_t *group, uint32_t count)
-{
-    uint32_t word = 0;
-
-    while (word < count && group[word] == 0)
+    for (word = end - count; word < end && region->nodes[word] == 0;)
         word++;
     return word;
 }
 
-static void has_clear(struct tsuga_span_map *map, unsigned order, uint32_t index)
+/* The word became zero: so may the summary's bit. */
+static inline void summary_clear(struct tsuga_span_region *region, uint32_t word, unsigned order)
 {
-    uint32_t group = index >> map->has_shift;
+    unsigned row = row_of(region, order);
 
-    if (map->has_shift > 0) {
-        uint32_t count = 1u << (map->has_shift - WORD_SHIFT);
-        uint64_t *words = has_words(map, order);
-
-        words[index / WORD_BITS] &= ~(UINT64_C(1) << (index % WORD_BITS));
-        if (has_search(words + group * count, count) < count)
-            return;
-    }
-    map->has[order] &= ~(UINT64_C(1) << group);
+    if (row > SHORT_ROW_MAX &&
+        group_search(region, word, row) >> group_shift(row) == word >> group_shift(row))
+        return;
+    region->summaries[order] &= ~group_bit(word, row);
 }
 
-/* The first region that has a free span of the order; one has. */
-static uint32_t has_first(const struct tsuga_span_map *map, unsigned order)
+/* The key of the row's lowest set node, or TSUGA_SPAN_NONE. */
+static inline uint32_t row_search(const struct tsuga_span_region *region, unsigned order)
 {
-    uint32_t group = tsuga_bits_lowest(map->has[order]);
-    uint32_t count;
+    unsigned row = row_of(region, order);
+    uint32_t group;
     uint32_t word;
 
-    if (map->has_shift == 0)
-        return group;
-    count = 1u << (map->has_shift - WORD_SHIFT);
-    word = group * count;
-    word += has_search(has_words(map, order) + word, count);
-    return word * WORD_BITS + tsuga_bits_lowest(has_words(map, order)[word]);
+    if (region->summaries[order] == 0)
+        return TSUGA_SPAN_NONE;
+    group = tsuga_bits_lowest(region->summaries[order]) + (row >= SHORT_ROW_MAX ? WORD_BITS : 0);
+    word = group << group_shift(row);
+    if (row > SHORT_ROW_MAX)
+        word = group_search(region, word, row);
+    return key_of(region, word * WORD_BITS + tsuga_bits_lowest(region->nodes[word] & row_mask(row)),
+                  order);
 }
 
-/* Finds the frontmost free span of the order anew. */
+/* Which regions have a free span of an order. */
+
+static inline void has_set(struct tsuga_span_map *map, const struct tsuga_span_region *region,
+                           unsigned order)
+{
+    region->has[order] |= region->has_bit;
+    map->has[order] |= region->has_group_bit;
+}
+
+/* The number of the first of a group's words that is not zero; the one behind it, when all are. */
+static uint32_t has_search(const struct tsuga_span_map *map, unsigned order, uint32_t group)
+{
+    uint32_t word = group << map->group_shift;
+    uint32_t end = (group + 1) << map->group_shift;
+
+    while (word < end && map->words[word * TSUGA_SPAN_ORDER_COUNT + order] == 0)
+        word++;
+    return word;
+}
+
+static inline void has_clear(struct tsuga_span_map *map, const struct tsuga_span_region *region,
+                             unsigned order)
+{
+    uint32_t group = region->index / WORD_BITS >> map->group_shift;
+
+    region->has[order] &= ~region->has_bit;
+    if (region->has[order] != 0)
+        return;
+    if (map->group_shift == 0 || has_search(map, order, group) >> map->group_shift != group)
+        map->has[order] &= ~region->has_group_bit;
+}
+
+/* Finds the key of the frontmost free span of the order anew. */
 static inline uint32_t low_search(const struct tsuga_span_map *map, unsigned order)
 {
-    if (map->has[order] == 0)
-        return TSUGA_SPAN_NONE;
-    return map->lows[has_first(map, order)].keys[order];
-}
+    uint64_t has = map->has[order];
+    uint32_t word = 0;
 
-static inline uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
+    if (has == 0)
+        return TSUGA_SPAN_NONE;
+    if (map->words != NULL) {
+        word = tsuga_bits_lowest(has);
+        if (map->group_shift > 0)
+            word = has_search(map, order, word);
+        has = map->words[word * TSUGA_SPAN_ORDER_COUNT + order];
+    }
+    return map->lows[word * WORD_BITS + tsuga_bits_lowest(has)].keys[order];
 }
 
 /* Free spans of the map. */
 
-static inline void count_take(struct tsuga_span_region *region, uint32_t end)
-{
-    region->live++;
-    region->unit_high = end > region->unit_high ? end : region->unit_high;
-}
-
 static inline void span_add(struct tsuga_span_map *map, struct tsuga_span_region *region,
-                            uint32_t node, unsigned order)
+                            uint32_t node, unsigned order, uint32_t key)
 {
-    uint32_t *low = &map->lows[region->index].keys[order];
-
-    node_set(region, node, region->order - order);
-    if (*low == TSUGA_SPAN_NONE)
-        has_set(map, order, region->index);
-    *low = least(*low, key_of(region, node, order));
+    node_set(region, node, order);
+    has_set(map, region, order);
+    region->low->keys[order] = least(region->low->keys[order], key);
+    map->low[order] = least(map->low[order], key);
 }
 
 static inline void span_remove(struct tsuga_span_map *map, struct tsuga_span_region *region,
-                               uint32_t node, unsigned order)
+                               uint32_t node, unsigned order, uint32_t key)
 {
-    unsigned row = region->order - order;
-    uint32_t *low = &map->lows[region->index].keys[order];
-    uint32_t key = key_of(region, node, order);
+    uint32_t word = node / WORD_BITS;
+    uint64_t rest = region->nodes[word] & ~bit_of(node);
+    uint32_t next;
 
-    if (node_clear(region, node, row)) {
-        *low = TSUGA_SPAN_NONE;
-        has_clear(map, order, region->index);
-    } else if (*low == key) {
-        *low = key_of(region, row_first(region, row), order);
-    }
+    region->nodes[word] = rest;
+    rest &= row_mask(row_of(region, order));
+    if (rest == 0)
+        summary_clear(region, word, order);
+    if (region->low->keys[order] != key)
+        return;
+    next = rest != 0 ? key_of(region, word * WORD_BITS + tsuga_bits_lowest(rest), order)
+                     : row_search(region, order);
+    region->low->keys[order] = next;
+    if (next == TSUGA_SPAN_NONE)
+        has_clear(map, region, order);
     if (map->low[order] == key)
-        map->low[order] = low_search(map, order);
+        map->low[order] = next != TSUGA_SPAN_NONE ? next : low_search(map, order);
 }
 
 static inline bool keeps(const struct tsuga_span_map *map, enum tsuga_ioheap_rule rule)
@@ -215,6 +206,7 @@ struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned o
     uint32_t key = map->front[order];
     struct tsuga_span_region *region;
     uint32_t node;
+    uint32_t end;
     unsigned taken;
 
     if (key == TSUGA_SPAN_NONE)
@@ -224,19 +216,20 @@ struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned o
     taken = tsuga_bits_lowest(key);
     region = map->regions[key >> TSUGA_SPAN_KEY_SHIFT];
     node = (key - region->key_base) >> taken >> 1;
-    span_remove(map, region, node, taken);
+    span_remove(map, region, node, taken, key);
     map->front[taken] = least(map->low[taken], map->front[taken + 1]);
     while (taken > order) {
         taken--;
         node *= 2;
-        span_add(map, region, node + 1, taken);
-        map->low[taken] = key_of(region, node + 1, taken);
+        span_add(map, region, node + 1, taken, key_of(region, node + 1, taken));
         map->front[taken] = map->low[taken];
     }
     for (; taken > 0 && map->front[taken - 1] == key; taken--)
         map->front[taken - 1] = least(map->low[taken - 1], map->front[taken]);
     *unit = (node << order) - (1u << region->order);
-    count_take(region, *unit + (1u << order));
+    end = *unit + (1u << order);
+    region->unit_high = end > region->unit_high ? end : region->unit_high;
+    region->live++;
     return region;
 }
 
@@ -249,18 +242,18 @@ void tsuga_span_give(struct tsuga_span_map *map, struct tsuga_span_region *regio
 
     /* The root's buddy would be node 0, which is never set. */
     while (node_is_set(region, node ^ 1) && keeps(map, TSUGA_RULE_MERGE)) {
-        span_remove(map, region, node ^ 1, order);
+        span_remove(map, region, node ^ 1, order, key_of(region, node ^ 1, order));
         node /= 2;
         order++;
     }
-    span_add(map, region, node, order);
     key = key_of(region, node, order);
-    map->low[order] = least(map->low[order], key);
+    span_add(map, region, node, order, key);
     /* What lies in front of the span has a smaller key than this, what lay in it has a larger. */
     begin = key - (1u << order);
     for (unsigned i = order + 1; i > 0 && map->front[i - 1] > begin; i--)
         map->front[i - 1] = key;
-    region->live--;
+    if (--region->live == 0)
+        region->idle_ns = 0;
 }
 
 bool tsuga_span_is_free(const struct tsuga_span_region *region, uint32_t unit, unsigned order)
@@ -270,13 +263,14 @@ bool tsuga_span_is_free(const struct tsuga_span_region *region, uint32_t unit, u
 
 uint32_t tsuga_span_free_count(const struct tsuga_span_region *region, unsigned order)
 {
-    unsigned row = region->order - order;
     uint32_t count = 0;
+    unsigned row;
 
     if (order > region->order)
         return 0;
+    row = row_of(region, order);
     for (uint32_t word = (1u << row) / WORD_BITS; word <= ((2u << row) - 1) / WORD_BITS; word++)
-        count += (uint32_t)__builtin_popcountll(region->nodes[word] & rows[row].mask);
+        count += (uint32_t)__builtin_popcountll(region->nodes[word] & row_mask(row));
     return count;
 }
 
@@ -286,6 +280,7 @@ void tsuga_span_region_init(struct tsuga_span_region *region, unsigned order, vo
 {
     TSUGA_ASSERT(order <= TSUGA_SPAN_ORDER_MAX);
     *region = (struct tsuga_span_region){
+        .summaries = tables,
         .nodes = (uint64_t *)tables + order + 1,
         .order = (uint8_t)order,
     };
@@ -300,27 +295,15 @@ void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *
         map->front[order] = TSUGA_SPAN_NONE;
 }
 
-static size_t words_bytes(uint32_t capacity)
+static uint32_t word_count(uint32_t capacity)
 {
-    if (capacity <= WORD_BITS)
-        return 0;
-    return TSUGA_SPAN_ORDER_COUNT * (capacity / WORD_BITS) * sizeof(uint64_t);
+    return capacity <= WORD_BITS ? 0 : capacity / WORD_BITS;
 }
 
 static size_t tables_bytes(uint32_t capacity)
 {
-    return words_bytes(capacity) +
-           capacity * (sizeof(struct tsuga_span_lows) + sizeof(struct tsuga_span_region *));
-}
-
-/* A bit of map->has stands for one region, then for a word of them, then for several words. */
-static uint8_t has_shift_of(uint32_t capacity)
-{
-    unsigned shift = tsuga_bits_log2_floor(capacity) - WORD_SHIFT;
-
-    if (capacity <= WORD_BITS)
-        return 0;
-    return (uint8_t)(shift > WORD_SHIFT ? shift : WORD_SHIFT);
+    return capacity * (sizeof(struct tsuga_span_lows) + sizeof(struct tsuga_span_region *)) +
+           word_count(capacity) * TSUGA_SPAN_ORDER_COUNT * sizeof(uint64_t);
 }
 
 void tsuga_span_map_fini(struct tsuga_span_map *map)
@@ -329,63 +312,66 @@ void tsuga_span_map_fini(struct tsuga_span_map *map)
     tsuga_memory_free(map->memory, map->lows, tables_bytes(map->region_capacity));
 }
 
-/* Brings a region's keys, and what the map knows of it, up to date with its tree. */
-static void region_index(struct tsuga_span_map *map, const struct tsuga_span_region *region)
+/* Gives the region its place in the map's tables. */
+static void region_place(struct tsuga_span_map *map, struct tsuga_span_region *region,
+                         uint32_t index)
 {
-    for (unsigned row = 0; row <= region->order; row++) {
-        unsigned order = region->order - row;
+    uint32_t word = index / WORD_BITS;
 
-        if (*summary_of(region, row) == 0)
-            continue;
-        map->lows[region->index].keys[order] = key_of(region, row_first(region, row), order);
-        has_set(map, order, region->index);
-    }
-}
-
-/* Brings all that the map knows up to date with the regions' trees. */
-static void map_index(struct tsuga_span_map *map)
-{
-    memset(map->has, 0, sizeof(map->has));
-    if (map->words != NULL)
-        memset(map->words, 0, words_bytes(map->region_capacity));
-    for (uint32_t i = 0; i < map->region_capacity; i++) {
-        for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
-            map->lows[i].keys[order] = TSUGA_SPAN_NONE;
-        if (i < map->region_count && map->regions[i] != NULL)
-            region_index(map, map->regions[i]);
-    }
-    for (unsigned order = TSUGA_SPAN_ORDER_COUNT; order > 0; order--) {
-        map->low[order - 1] = low_search(map, order - 1);
-        map->front[order - 1] = least(map->low[order - 1], map->front[order]);
-    }
-}
-
-static void region_number(struct tsuga_span_region *region, uint32_t index)
-{
+    map->regions[index] = region;
     region->index = index;
     region->key_base = (index << TSUGA_SPAN_KEY_SHIFT) - (2u << region->order);
+    region->low = &map->lows[index];
+    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
+        region->low->keys[order] = TSUGA_SPAN_NONE;
+    region->has_bit = bit_of(index);
+    region->has = map->words == NULL ? map->has : &map->words[word * TSUGA_SPAN_ORDER_COUNT];
+    region->has_group_bit = map->words == NULL ? 0 : bit_of(word >> map->group_shift);
 }
 
-/* Moves the regions together where some were removed. */
-static void regions_compact(struct tsuga_span_map *map)
+static void region_index(struct tsuga_span_map *map, struct tsuga_span_region *region)
 {
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < map->region_count; i++) {
-        if (map->regions[i] == NULL)
-            continue;
-        map->regions[count] = map->regions[i];
-        region_number(map->regions[count], count);
-        count++;
+    for (unsigned order = 0; order <= region->order; order++) {
+        region->low->keys[order] = row_search(region, order);
+        if (region->summaries[order] != 0)
+            has_set(map, region, order);
     }
-    map->region_count = count;
+}
+
+/* Sets front[0 ..= order] after low has changed. */
+static void front_update(struct tsuga_span_map *map, unsigned order)
+{
+    for (unsigned i = order + 1; i > 0; i--)
+        map->front[i - 1] = least(map->low[i - 1], map->front[i]);
+}
+
+/* Moves the regions to the map's tables, together where some were removed, and brings all that the
+ * map knows up to date with the regions' trees. */
+static void map_index(struct tsuga_span_map *map, struct tsuga_span_region *const *regions)
+{
+    uint32_t count = map->region_count;
+
+    memset(map->has, 0, sizeof(map->has));
+    if (map->words != NULL)
+        memset(map->words, 0,
+               word_count(map->region_capacity) * TSUGA_SPAN_ORDER_COUNT * sizeof(uint64_t));
+    map->region_count = 0;
     map->removed_count = 0;
-    map_index(map);
+    for (uint32_t i = 0; i < count; i++) {
+        if (regions[i] == NULL)
+            continue;
+        region_place(map, regions[i], map->region_count++);
+        region_index(map, regions[i]);
+    }
+    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
+        map->low[order] = low_search(map, order);
+    front_update(map, TSUGA_SPAN_ORDER_MAX);
 }
 
 static int regions_grow(struct tsuga_span_map *map)
 {
     uint32_t capacity = map->region_capacity == 0 ? 1 : 2 * map->region_capacity;
+    uint32_t words = word_count(capacity);
     struct tsuga_span_map old = *map;
     struct tsuga_span_lows *tables = tsuga_memory_alloc(map->memory, tables_bytes(capacity));
 
@@ -393,40 +379,28 @@ static int regions_grow(struct tsuga_span_map *map)
         return -ENOMEM;
     map->lows = tables;
     map->regions = (void *)(map->lows + capacity);
-    map->words = words_bytes(capacity) == 0 ? NULL : (void *)(map->regions + capacity);
+    map->words = words == 0 ? NULL : (void *)(map->regions + capacity);
+    map->group_shift = words <= WORD_BITS ? 0 : (uint8_t)tsuga_bits_log2_floor(words / WORD_BITS);
     map->region_capacity = capacity;
-    map->has_shift = has_shift_of(capacity);
-    for (uint32_t i = 0; i < map->region_count; i++)
-        map->regions[i] = old.regions[i];
-    map_index(map);
+    map_index(map, old.regions);
     tsuga_memory_free(map->memory, old.lows, tables_bytes(old.region_capacity));
     return 0;
 }
 
-/* Makes room for one more region. Renumbering costs a walk over all regions, so it waits until a
- * quarter of them was removed, or until there are no more numbers. */
+/* Makes room for one more region. Numbering them anew costs a walk over all of them, so it waits
+ * until a quarter was removed, or until there are no more numbers. */
 static int regions_make_room(struct tsuga_span_map *map)
 {
-    uint32_t is_full_at = map->region_capacity <= TSUGA_SPAN_REGION_COUNT_MAX
-                              ? map->region_capacity
-                              : TSUGA_SPAN_REGION_COUNT_MAX;
+    uint32_t count_max = least(map->region_capacity, TSUGA_SPAN_REGION_COUNT_MAX);
+    bool is_last = count_max == TSUGA_SPAN_REGION_COUNT_MAX;
 
-    if (map->region_count < is_full_at)
+    if (map->region_count < count_max)
         return 0;
-    if (map->removed_count > 0 && (map->removed_count >= map->region_count / 4 ||
-                                   is_full_at == TSUGA_SPAN_REGION_COUNT_MAX)) {
-        regions_compact(map);
+    if (map->removed_count > 0 && (is_last || map->removed_count >= map->region_count / 4)) {
+        map_index(map, map->regions);
         return 0;
     }
-    return is_full_at == TSUGA_SPAN_REGION_COUNT_MAX ? -ENOBUFS : regions_grow(map);
-}
-
-/* Sets low[order], and front[0 ..= order] after it. */
-static void low_update(struct tsuga_span_map *map, unsigned order, uint32_t key)
-{
-    map->low[order] = key;
-    for (unsigned i = order + 1; i > 0; i--)
-        map->front[i - 1] = least(map->low[i - 1], map->front[i]);
+    return is_last ? -ENOBUFS : regions_grow(map);
 }
 
 int tsuga_span_map_add(struct tsuga_span_map *map, struct tsuga_span_region *region)
@@ -435,11 +409,9 @@ int tsuga_span_map_add(struct tsuga_span_map *map, struct tsuga_span_region *reg
 
     if (error != 0)
         return error;
-    region_number(region, map->region_count);
-    map->regions[map->region_count++] = region;
-    span_add(map, region, 1, region->order);
-    low_update(map, region->order,
-               least(map->low[region->order], key_of(region, 1, region->order)));
+    region_place(map, region, map->region_count++);
+    span_add(map, region, 1, region->order, key_of(region, 1, region->order));
+    front_update(map, region->order);
     return 0;
 }
 
@@ -447,8 +419,8 @@ void tsuga_span_map_remove(struct tsuga_span_map *map, struct tsuga_span_region 
 {
     TSUGA_VERIFY(map->regions[region->index] == region);
     TSUGA_VERIFY(node_is_set(region, 1)); /* else somebody still uses a part of it */
-    span_remove(map, region, 1, region->order);
-    low_update(map, region->order, map->low[region->order]);
+    span_remove(map, region, 1, region->order, key_of(region, 1, region->order));
+    front_update(map, region->order);
     map->regions[region->index] = NULL;
     map->removed_count++;
     while (map->region_count > 0 && map->regions[map->region_count - 1] == NULL) {
@@ -457,86 +429,70 @@ void tsuga_span_map_remove(struct tsuga_span_map *map, struct tsuga_span_region 
     }
 }
 
+size_t tsuga_span_map_table_bytes(const struct tsuga_span_map *map)
+{
+    return tables_bytes(map->region_capacity);
+}
+
 /* Checks. */
 
-static void row_check(const struct tsuga_span_region *region, unsigned row)
+static void row_check(const struct tsuga_span_region *region, unsigned order)
 {
+    unsigned row = row_of(region, order);
     uint64_t summary = 0;
 
     for (uint32_t node = 1u << row; node < 2u << row; node++) {
         if (!node_is_set(region, node))
             continue;
-        summary |= UINT64_C(1) << group_of(node, row);
+        summary |= group_bit(node / WORD_BITS, row);
         for (uint32_t above = node / 2; above > 0; above /= 2)
             TSUGA_VERIFY(!node_is_set(region, above));
     }
-    TSUGA_VERIFY(summary == *summary_of(region, row));
+    TSUGA_VERIFY(summary == region->summaries[order]);
 }
 
-/* Tells the orders of which the region has free spans. */
-static uint32_t region_check(const struct tsuga_span_map *map,
-                             const struct tsuga_span_region *region)
+static void region_check(const struct tsuga_span_map *map, const struct tsuga_span_region *region)
 {
-    uint32_t orders = 0;
+    for (unsigned order = 0; order <= region->order; order++) {
+        bool is_empty = region->summaries[order] == 0;
 
-    for (unsigned row = 0; row <= region->order; row++) {
-        row_check(region, row);
-        if (*summary_of(region, row) != 0)
-            orders |= 1u << (region->order - row);
+        row_check(region, order);
+        TSUGA_VERIFY(region->low->keys[order] == row_search(region, order));
+        TSUGA_VERIFY(((region->has[order] & region->has_bit) == 0) == is_empty);
     }
     for (uint32_t node = 2; keeps(map, TSUGA_RULE_MERGE) && node < 2u << region->order; node += 2)
         TSUGA_VERIFY(!node_is_set(region, node) || !node_is_set(region, node + 1));
-    return orders;
 }
 
-static uint32_t region_low(const struct tsuga_span_region *region, unsigned order)
+/* Which regions have a free span of the order, by their own account. */
+static void has_check(const struct tsuga_span_map *map, unsigned order)
 {
-    unsigned row;
+    uint64_t has = 0;
 
-    if (region == NULL || order > region->order)
-        return TSUGA_SPAN_NONE;
-    row = region->order - order;
-    if (*summary_of(region, row) == 0)
-        return TSUGA_SPAN_NONE;
-    return key_of(region, row_first(region, row), order);
-}
+    for (uint32_t i = 0; i < map->region_count; i++) {
+        const struct tsuga_span_region *region = map->regions[i];
 
-static bool has_bit(const struct tsuga_span_map *map, unsigned order, uint32_t index)
-{
-    const uint64_t *words = map->has_shift == 0 ? &map->has[order] : has_words(map, order);
-
-    return (words[index / WORD_BITS] >> (index % WORD_BITS) & 1) != 0;
+        if (region != NULL && order <= region->order && region->summaries[order] != 0)
+            has |= map->words == NULL ? region->has_bit : region->has_group_bit;
+    }
+    TSUGA_VERIFY(has == map->has[order]);
 }
 
 void tsuga_span_map_check(const struct tsuga_span_map *map)
 {
-    uint64_t has[TSUGA_SPAN_ORDER_COUNT] = {0};
     uint32_t removed_count = 0;
 
     for (uint32_t i = 0; i < map->region_count; i++) {
-        const struct tsuga_span_region *region = map->regions[i];
-        uint32_t orders = 0;
-
-        if (region != NULL) {
-            TSUGA_VERIFY(region->index == i);
-            orders = region_check(map, region);
-        }
-        removed_count += region == NULL;
-        for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++) {
-            TSUGA_VERIFY(has_bit(map, order, i) == ((orders >> order & 1) != 0));
-            TSUGA_VERIFY(map->lows[i].keys[order] == region_low(region, order));
-            has[order] |= (uint64_t)(orders >> order & 1) << (i >> map->has_shift);
-        }
+        removed_count += map->regions[i] == NULL;
+        if (map->regions[i] == NULL)
+            continue;
+        TSUGA_VERIFY(map->regions[i]->index == i);
+        region_check(map, map->regions[i]);
     }
     TSUGA_VERIFY(removed_count == map->removed_count);
-    TSUGA_VERIFY(memcmp(has, map->has, sizeof(has)) == 0);
     for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++) {
+        has_check(map, order);
         TSUGA_VERIFY(map->low[order] == low_search(map, order));
         TSUGA_VERIFY(map->front[order] == least(map->low[order], map->front[order + 1]));
     }
-}
-
-size_t tsuga_span_map_table_bytes(const struct tsuga_span_map *map)
-{
-    return tables_bytes(map->region_capacity);
 }

@@ -10,9 +10,8 @@
  * The shape. A region's free spans are bits of an implicit binary tree: the root is node 1, the
  * children of node n are 2n and 2n + 1, and the span of 2^k units at unit u is node
  * (2^order + u) >> k. A bit is set when exactly this span is free and no larger one around it, so
- * every free unit is covered by exactly one set bit. The nodes of one size are a row: row d has 2^d
- * nodes, of spans of 2^(order - d) units. Each row has a summary word, whose 64 bits stand for one
- * node each, or, in longer rows, for groups of nodes.
+ * every free unit is covered by exactly one set bit. The nodes of one size are a row. Each row has
+ * a summary, whose 64 bits tell which words of the row are not zero, or which groups of words.
  *
  * The map keeps, for each k, which regions have a free span of 2^k units, and the key of the
  * frontmost one in low[k]. A key is the sum of a span's first unit and of the unit behind its last:
@@ -44,22 +43,30 @@
 /* Behind every key. */
 #define TSUGA_SPAN_NONE ((uint32_t)INT32_MAX)
 
-struct tsuga_span_region {
-    char *base;         /* the first unit; for the owner */
-    void *owner;        /* for the owner */
-    uint64_t *nodes;    /* the tree; the summary of row d is nodes[-1 - d] */
-    uint64_t idle_ns;   /* wholly free since then; 0: not seen so. For the owner */
-    uint32_t index;     /* place in the map */
-    uint32_t key_base;  /* key of a span: key_base + ((2 * node + 1) << order) */
-    uint32_t live;      /* spans taken */
-    uint32_t unit_high; /* one past the furthest unit taken since the region was made */
-    uint8_t order;
-};
-
-/* The keys of the frontmost free spans of one region. They lie apart from the regions, because
- * finding the next frontmost span of a map is a chain of loads that everything waits for. */
+/* The keys of the frontmost free spans of one region, or TSUGA_SPAN_NONE. They lie apart from the
+ * regions, because finding a map's next frontmost span is a chain of loads that all else awaits. */
 struct tsuga_span_lows {
     uint32_t keys[TSUGA_SPAN_ORDER_COUNT];
+};
+
+struct tsuga_span_region {
+    _Alignas(TSUGA_CACHE_LINE_BYTES) uint64_t *nodes; /* the tree */
+    uint64_t *summaries;                              /* of the row of each order */
+    struct tsuga_span_lows *low;                      /* the region's place among the map's lows */
+    uint64_t *has;          /* the region's words among the map's, one for each order */
+    uint64_t has_bit;       /* its bit in them */
+    uint64_t has_group_bit; /* the bit of the words in map->has */
+    uint32_t key_base;      /* of spans: key == key_base + ((2 * node + 1) << order) */
+    uint32_t index;         /* place in the map */
+    uint8_t order;
+
+    uint32_t live;      /* spans taken */
+    uint32_t unit_high; /* one past the furthest unit taken since the region was made */
+    /* For the owner: */
+    char *base;       /* the first unit */
+    void *owner;      /* what the region is a part of */
+    uint16_t *notes;  /* of the first unit */
+    uint64_t idle_ns; /* wholly free since then; set to 0 when it becomes wholly free */
 };
 
 struct tsuga_span_map {
@@ -67,18 +74,18 @@ struct tsuga_span_map {
      * front[k] == min(low[k ..= 15]): of the frontmost free span of at least 2^k units. */
     _Alignas(TSUGA_CACHE_LINE_BYTES) uint32_t low[TSUGA_SPAN_ORDER_COUNT];
     uint32_t front[TSUGA_SPAN_ORDER_COUNT + 1]; /* the last is TSUGA_SPAN_NONE */
-    /* Which regions have a free span of each order: bit i stands for the regions from
-     * i << has_shift on. With more than 64 regions, `words` tells which of those. */
+    uint8_t group_shift;                        /* a bit of `has` stands for 2^group_shift words */
+    uint8_t rules_off;                          /* of enum tsuga_ioheap_rule; a test may set it */
+    /* Which regions have a free span of each order. Of up to 64 regions, `has` are the words;
+     * of more, it tells which words are not zero. */
     uint64_t has[TSUGA_SPAN_ORDER_COUNT];
     struct tsuga_span_lows *lows;       /* of each region; the other two tables lie behind it */
     struct tsuga_span_region **regions; /* NULL where one was removed */
-    uint64_t *words;                    /* region_capacity / 64 for each order */
+    uint64_t *words;                    /* for 64 regions each, one of each order; or NULL */
     const struct tsuga_memory *memory;
     uint32_t region_count; /* with the removed ones, as long as others stand behind them */
     uint32_t removed_count;
     uint32_t region_capacity;
-    uint8_t has_shift;
-    uint8_t rules_off; /* of enum tsuga_ioheap_rule; a test may set it */
 };
 
 /* Bytes of the tables of a region of 2^order units. */

@@ -750,7 +750,7 @@ TEST(ioheap, h11_a_guard_that_cannot_be_made_is_a_refusal)
         fixture.faults.fails_on = true;
         refused_count += tsuga_ioheap_alloc(&fixture.heap, 64, &block) == -ENOBUFS;
         fixture.faults.fail_at = 0;
-        if (fixture.heap.live_count > 0)
+        if (tsuga_ioheap_live_count(&fixture.heap) > 0)
             tsuga_ioheap_free(&fixture.heap, block);
         heap_fixture_close(&fixture);
     }
