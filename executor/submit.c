@@ -86,7 +86,8 @@ static int grow_backlog(struct tsuga_executor *executor)
 
     if (larger == NULL)
         return -ENOMEM;
-    memcpy(larger, backlog->requests + backlog->first, backlog->count * sizeof(*larger));
+    if (backlog->count > 0)
+        memcpy(larger, backlog->requests + backlog->first, backlog->count * sizeof(*larger));
     tsuga_memory_free(executor->shared->memory, backlog->requests,
                       backlog->count_max * sizeof(*larger));
     backlog->requests = larger;
