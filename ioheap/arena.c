@@ -10,6 +10,9 @@
 /* A smaller clearing costs the executor less than handing it to another thread: 256 KiB take
  * about 10 microseconds. */
 #define CLEAR_ELSEWHERE_BYTES (UINT64_C(256) << 10)
+/* Tables of 2^12 units are 1 KiB; smaller ones are many, and their sizes differ. */
+#define COLORED_ORDER_MIN 12u
+#define COLOR_COUNT       24u
 
 void tsuga_arena_pool_init(struct tsuga_arena_pool *pool, struct tsuga_reserve *reserve,
                            const struct tsuga_arena_pool_config *config)
@@ -37,22 +40,23 @@ static size_t region_bytes(const struct tsuga_reserve *reserve)
                                TSUGA_CACHE_LINE_BYTES);
 }
 
-/* The arena's segments are looked up in the range's table, one entry for each smallest segment. */
+/* The arena's regions are looked up in the range's table, one entry for each smallest segment. */
 static void arena_split(const struct tsuga_reserve *reserve, struct tsuga_arena *arena)
 {
     const struct tsuga_reserve_range *range = tsuga_reserve_range_find(reserve, arena->base);
 
     arena->whole = NULL;
-    arena->segments = range->segments + ((arena->base - range->base) >> reserve->segment_shift_min);
-    arena->segment_shift = reserve->segment_shift_min;
+    arena->regions = range->regions + ((arena->base - range->base) >> reserve->segment_shift_min);
+    arena->region_shift = reserve->segment_shift_min;
 }
 
-/* The arena is one segment, and needs no table. */
-static void arena_join(struct tsuga_arena *arena, struct tsuga_segment *segment)
+/* The arena is one region, and needs no table. */
+static void arena_join(const struct tsuga_reserve *reserve, struct tsuga_arena *arena,
+                       struct tsuga_span_region *region)
 {
-    arena->whole = segment;
-    arena->segments = &arena->whole;
-    arena->segment_shift = segment->shift;
+    arena->whole = region;
+    arena->regions = &arena->whole;
+    arena->region_shift = reserve->arena_shift;
 }
 
 /* Makes an arena of the reserve one of the pool's. */
@@ -154,32 +158,49 @@ static unsigned segment_order(const struct tsuga_reserve *reserve, unsigned shif
     return shift - reserve->segment_shift_min + (reserve->guard ? 1u : 0u);
 }
 
-static void segment_fill_table(const struct tsuga_reserve *reserve,
-                               const struct tsuga_segment *segment, struct tsuga_segment *entry)
+/* How many entries of the table one region of the segment has. */
+static size_t entries_per_region(const struct tsuga_reserve *reserve,
+                                 const struct tsuga_segment *segment)
 {
-    struct tsuga_arena *arena = segment->arena;
-    size_t first = (size_t)(segment->base - arena->base) >> reserve->segment_shift_min;
-    size_t count = (size_t)1 << (segment->shift - reserve->segment_shift_min);
+    return ((size_t)1 << (segment->shift - reserve->segment_shift_min)) / segment->region_count;
+}
 
-    for (size_t i = first; i < first + count; i++)
-        arena->segments[i] = entry;
+static bool is_whole_region(const struct tsuga_reserve *reserve,
+                            const struct tsuga_segment *segment)
+{
+    return segment->shift == reserve->arena_shift && segment->region_count == 1;
 }
 
 /* From now on the segment is found by the addresses in it. */
 static void segment_enter(const struct tsuga_reserve *reserve, struct tsuga_segment *segment)
 {
-    if (segment->shift == reserve->arena_shift)
-        arena_join(segment->arena, segment);
-    else
-        segment_fill_table(reserve, segment, segment);
+    size_t count = entries_per_region(reserve, segment);
+    struct tsuga_span_region **entry;
+
+    if (is_whole_region(reserve, segment)) {
+        arena_join(reserve, segment->arena, segment->regions);
+        return;
+    }
+    entry = segment->arena->regions +
+            ((segment->base - segment->arena->base) >> reserve->segment_shift_min);
+    for (uint32_t i = 0; i < segment->region_count; i++) {
+        for (size_t j = 0; j < count; j++)
+            *entry++ = &segment->regions[i];
+    }
 }
 
 static void segment_leave(const struct tsuga_reserve *reserve, const struct tsuga_segment *segment)
 {
-    if (segment->shift == reserve->arena_shift)
+    size_t count = entries_per_region(reserve, segment) * segment->region_count;
+    struct tsuga_span_region **entry;
+
+    if (is_whole_region(reserve, segment)) {
         arena_split(reserve, segment->arena);
-    else
-        segment_fill_table(reserve, segment, NULL);
+        return;
+    }
+    entry = segment->arena->regions +
+            ((segment->base - segment->arena->base) >> reserve->segment_shift_min);
+    memset(entry, 0, count * sizeof(*entry));
 }
 
 static int guard_protect(const struct tsuga_reserve *reserve, const struct tsuga_segment *segment,
@@ -191,45 +212,51 @@ static int guard_protect(const struct tsuga_reserve *reserve, const struct tsuga
     return backing->protect(backing->context, segment->base + bytes, bytes, is_accessible);
 }
 
-/* The struct with room for its regions and their tables; nothing of the arena yet. */
-static struct tsuga_segment *segment_create(const struct tsuga_memory *memory, unsigned shift)
+/* The tables of equally large regions would lie at equal distances, and the lines that every
+ * allocation needs would share a few sets of the cache. So each begins a few lines later than the
+ * one before. */
+static size_t next_color_bytes(struct tsuga_arena_pool *pool, unsigned order)
+{
+    return order < COLORED_ORDER_MIN
+               ? 0
+               : (size_t)(pool->color++ % COLOR_COUNT) * TSUGA_CACHE_LINE_BYTES;
+}
+
+/* The struct with its regions and their tables; nothing of the arena yet. */
+static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsigned shift)
 {
     unsigned region_shift =
         shift > TSUGA_IOHEAP_BLOCK_SHIFT_MAX ? TSUGA_IOHEAP_BLOCK_SHIFT_MAX : shift;
     unsigned order = region_shift - TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
-    uint32_t region_count = 1u << (shift - region_shift);
-    size_t struct_bytes =
-        sizeof(struct tsuga_segment) + region_count * sizeof(struct tsuga_span_region);
-    size_t table_bytes = tsuga_bits_round_up(
-        struct_bytes + region_count * tsuga_span_table_bytes(order), TSUGA_CACHE_LINE_BYTES);
-    struct tsuga_segment *segment = tsuga_memory_alloc_zeroed(memory, table_bytes);
-    char *tables = (char *)segment + struct_bytes;
+    uint32_t count = 1u << (shift - region_shift);
+    size_t regions_at = sizeof(struct tsuga_segment) + next_color_bytes(pool, order);
+    size_t tables_at = regions_at + count * sizeof(struct tsuga_span_region);
+    size_t bytes = tsuga_bits_round_up(tables_at + count * tsuga_span_table_bytes(order),
+                                       TSUGA_CACHE_LINE_BYTES);
+    struct tsuga_segment *segment =
+        tsuga_memory_alloc_zeroed(&pool->reserve->backing->memory, bytes);
+    char *tables = (char *)segment + tables_at;
 
     if (segment == NULL)
         return NULL;
-    segment->table_bytes = table_bytes;
-    segment->region_count = region_count;
+    segment->regions = (void *)((char *)segment + regions_at);
+    segment->table_bytes = bytes;
+    segment->region_count = count;
     segment->shift = (uint8_t)shift;
-    for (uint32_t i = 0; i < region_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         tsuga_span_region_init(&segment->regions[i], order, tables);
         tables += tsuga_span_table_bytes(order);
     }
     return segment;
 }
 
-static void segment_place(const struct tsuga_reserve *reserve, struct tsuga_segment *segment,
-                          struct tsuga_arena *arena, uint32_t unit)
+static void segment_place(struct tsuga_segment *segment, struct tsuga_arena *arena, uint32_t unit)
 {
-    const struct tsuga_reserve_range *range = tsuga_reserve_range_find(reserve, arena->base);
-
-    segment->base = arena->base + ((size_t)unit << arena->segment_shift);
+    segment->base = arena->base + ((size_t)unit << arena->region_shift);
     segment->arena = arena;
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        struct tsuga_span_region *region = &segment->regions[i];
-
-        region->base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
-        region->owner = segment;
-        region->notes = tsuga_notes_of(range->notes, tsuga_reserve_unit_of(range, region->base));
+        segment->regions[i].base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
+        segment->regions[i].owner = segment;
     }
 }
 
@@ -239,7 +266,7 @@ int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsu
     struct tsuga_reserve *reserve = pool->reserve;
     const struct tsuga_memory *memory = &reserve->backing->memory;
     unsigned order = segment_order(reserve, shift);
-    struct tsuga_segment *segment = segment_create(memory, shift);
+    struct tsuga_segment *segment = segment_create(pool, shift);
     struct tsuga_span_region *region;
     uint32_t unit;
 
@@ -251,7 +278,7 @@ int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsu
     if (region == NULL)
         goto free_segment;
     segment->heap = heap;
-    segment_place(reserve, segment, region->owner, unit);
+    segment_place(segment, region->owner, unit);
     if (reserve->guard && guard_protect(reserve, segment, false) != 0)
         goto give_span;
     segment_enter(reserve, segment);
@@ -274,7 +301,7 @@ static void segment_reclaim(struct tsuga_arena_pool *pool, struct tsuga_segment 
     uint32_t unit;
 
     segment_leave(reserve, segment);
-    unit = (uint32_t)((segment->base - arena->base) >> arena->segment_shift);
+    unit = (uint32_t)((segment->base - arena->base) >> arena->region_shift);
     tsuga_span_give(&pool->spans, arena->region, unit, segment_order(reserve, segment->shift));
     tsuga_memory_free(&reserve->backing->memory, segment, segment->table_bytes);
     pool->segment_count--;

@@ -28,6 +28,7 @@
 #include "runtime/base/bits.h"
 
 struct tsuga_ioheap;
+struct tsuga_segment;
 
 /* Work that a pool would rather see done by other threads. NULL: the owner does it. */
 struct tsuga_arena_hooks {
@@ -50,11 +51,11 @@ struct tsuga_segment {
     struct tsuga_arena *arena;
     struct tsuga_ioheap *heap;
     size_t table_bytes; /* of this struct with the regions' tables, which follow them */
+    struct tsuga_span_region *regions;
     uint32_t region_count;
     uint8_t shift; /* 2^shift bytes */
 
     struct tsuga_segment *next; /* the heap's next, in the order added; or the next returned */
-    struct tsuga_span_region regions[];
 };
 
 struct tsuga_arena_pool {
@@ -66,6 +67,7 @@ struct tsuga_arena_pool {
     struct tsuga_span_map spans;
     uint32_t arena_count;
     uint32_t segment_count; /* handed out, and not yet back in the map */
+    uint32_t color;         /* of the next segment's tables */
 
     /* any thread */
     _Alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_segment *_Atomic returned;
@@ -108,12 +110,21 @@ bool tsuga_arena_pool_decay(struct tsuga_arena_pool *pool, uint64_t now_ns);
 /* Faults in an arena, which the pool uses next. Thread: any. Blocks: for the faults. */
 void tsuga_arena_pool_prepare(struct tsuga_arena_pool *pool);
 
-/* The segment that an address of the arena lies in; NULL when in none. The answer stays true while
- * something in the segment is alive. Thread: any. */
+/* The region of a segment that an address of the arena lies in; NULL when in none. The answer stays
+ * true while something in the segment is alive. Thread: any. */
+static inline struct tsuga_span_region *tsuga_arena_region(const struct tsuga_arena *arena,
+                                                           const void *address)
+{
+    return arena->regions[((uintptr_t)address - (uintptr_t)arena->base) >> arena->region_shift];
+}
+
+/* Likewise the segment. */
 static inline struct tsuga_segment *tsuga_arena_segment(const struct tsuga_arena *arena,
                                                         const void *address)
 {
-    return arena->segments[((uintptr_t)address - (uintptr_t)arena->base) >> arena->segment_shift];
+    const struct tsuga_span_region *region = tsuga_arena_region(arena, address);
+
+    return region == NULL ? NULL : region->owner;
 }
 
 #endif

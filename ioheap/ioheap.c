@@ -29,10 +29,11 @@ static inline void *block_at(const struct tsuga_span_region *region, uint32_t un
     return region->base + ((size_t)unit << TSUGA_IOHEAP_BLOCK_SHIFT_MIN);
 }
 
+/* A region is aligned to its size. */
 static inline uint32_t unit_at(const struct tsuga_span_region *region, const void *address)
 {
-    return (uint32_t)((size_t)((const char *)address - region->base) >>
-                      TSUGA_IOHEAP_BLOCK_SHIFT_MIN);
+    return (uint32_t)((uintptr_t)address >> TSUGA_IOHEAP_BLOCK_SHIFT_MIN) &
+           ((1u << region->order) - 1);
 }
 
 #ifdef TSUGA_DEEP_CHECKS
@@ -276,6 +277,7 @@ static inline void count_alloc(struct tsuga_ioheap *heap, unsigned order)
 
 int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
 {
+    const struct tsuga_reserve_range *range;
     struct tsuga_span_region *region;
     uint32_t unit;
     unsigned order;
@@ -295,7 +297,8 @@ int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
         region = tsuga_span_take(&heap->spans, order, &unit);
     }
     block = block_at(region, unit);
-    tsuga_notes_add(region->notes, unit, order);
+    range = tsuga_reserve_range_find(heap->reserve, block);
+    tsuga_notes_add(range->notes, tsuga_reserve_unit_of(range, block), order);
     count_alloc(heap, order);
     tsuga_sanitize_unpoison(block, order_bytes(order));
     TSUGA_DEEP(deep_check(heap));
@@ -309,15 +312,12 @@ static inline struct tsuga_span_region *region_find(const struct tsuga_ioheap *h
                                                     const void *address)
 {
     const struct tsuga_arena *arena = tsuga_reserve_arena_of(heap->reserve, range, address);
-    struct tsuga_segment *segment;
+    struct tsuga_span_region *region;
 
-    if (arena->segments == NULL)
+    if (arena->regions == NULL)
         return NULL;
-    segment = tsuga_arena_segment(arena, address);
-    if (segment == NULL || segment->heap != heap)
-        return NULL;
-    return &segment->regions[(size_t)((const char *)address - segment->base) >>
-                             TSUGA_IOHEAP_BLOCK_SHIFT_MAX];
+    region = tsuga_arena_region(arena, address);
+    return region != NULL && region->map == &heap->spans ? region : NULL;
 }
 
 /* 1 + order of the block that starts at the address; 0: none does. */

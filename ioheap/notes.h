@@ -34,12 +34,6 @@ static inline unsigned tsuga_notes_mask(size_t unit)
     return TSUGA_NOTES_MASKS >> 8 * (unit % TSUGA_NOTES_UNITS) & 0xff;
 }
 
-/* The notes from a unit on, a multiple of eight. */
-static inline uint16_t *tsuga_notes_of(uint16_t *notes, size_t unit)
-{
-    return notes + unit / TSUGA_NOTES_UNITS;
-}
-
 /* 1 + order of the block that starts at the unit; 0: none does. */
 static inline unsigned tsuga_notes_get(const uint16_t *notes, size_t unit)
 {

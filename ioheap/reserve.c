@@ -37,10 +37,11 @@ static int range_map(const struct tsuga_reserve *reserve, uint64_t bytes,
 {
     const struct tsuga_backing *backing = reserve->backing;
     size_t arenas_bytes = (bytes >> reserve->arena_shift) * sizeof(struct tsuga_arena);
-    size_t segments_bytes = (bytes >> reserve->segment_shift_min) * sizeof(struct tsuga_segment *);
+    size_t regions_bytes =
+        (bytes >> reserve->segment_shift_min) * sizeof(struct tsuga_span_region *);
     size_t notes_bytes = bytes / TSUGA_SEGMENT_BYTES_MIN * sizeof(uint16_t);
     size_t table_bytes =
-        tsuga_bits_round_up(arenas_bytes + segments_bytes + notes_bytes, PAGE_BYTES);
+        tsuga_bits_round_up(arenas_bytes + regions_bytes + notes_bytes, PAGE_BYTES);
     size_t alignment =
         reserve->arena_bytes > RANGE_ALIGNMENT ? reserve->arena_bytes : RANGE_ALIGNMENT;
     void *base;
@@ -58,8 +59,8 @@ static int range_map(const struct tsuga_reserve *reserve, uint64_t bytes,
         .base = base,
         .bytes = bytes,
         .arenas = tables,
-        .segments = (void *)((char *)tables + arenas_bytes),
-        .notes = (void *)((char *)tables + arenas_bytes + segments_bytes),
+        .regions = (void *)((char *)tables + arenas_bytes),
+        .notes = (void *)((char *)tables + arenas_bytes + regions_bytes),
         .table_bytes = table_bytes,
     };
     return 0;

@@ -35,7 +35,6 @@
 #define TSUGA_ARENA_SHIFT_MAX         30u
 
 struct tsuga_arena_pool;
-struct tsuga_segment;
 
 struct tsuga_reserve_config {
     uint64_t bytes;             /* of the first range; 0: 64 GiB */
@@ -46,15 +45,15 @@ struct tsuga_reserve_config {
 
 /* One arena. Its entry in the range's table is never unmapped. */
 struct tsuga_arena {
-    /* Segments by the address's distance from base, >> segment_shift. An arena that is one segment
-     * has this point at `whole`, and needs no table. */
-    _Alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_segment **segments;
-    struct tsuga_segment *whole;
+    /* Of the segments, by the address's distance from base >> region_shift. An arena that is one
+     * region has this point at `whole`, and needs no table. */
+    _Alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_span_region **regions;
+    struct tsuga_span_region *whole;
     char *base;
     struct tsuga_arena_pool *_Atomic pool; /* whose arena it is; NULL: in the reserve */
     struct tsuga_arena *next;              /* in the reserve's list, or among the prepared */
-    struct tsuga_span_region *region;      /* in the pool's map */
-    uint8_t segment_shift;
+    struct tsuga_span_region *region;      /* the arena's own, in the pool's map */
+    uint8_t region_shift;
     bool is_registered;       /* with a ring, which forbids purging; for the pool's owner to set */
     uint16_t registered_slot; /* for whoever registers it */
 };
@@ -62,11 +61,11 @@ struct tsuga_arena {
 struct tsuga_reserve_range {
     char *base;
     uint64_t bytes;
-    struct tsuga_arena *arenas;      /* one for each arena_bytes */
-    struct tsuga_segment **segments; /* one for each segment_bytes_min */
-    uint16_t *notes;                 /* two bits for each 64 bytes, see notes.h */
-    size_t table_bytes;              /* of the three tables, which are one mapping */
-    uint64_t arena_count_used;       /* the others were never taken; under the lock */
+    struct tsuga_arena *arenas;         /* one for each arena_bytes */
+    struct tsuga_span_region **regions; /* one for each segment_bytes_min */
+    uint16_t *notes;                    /* two bits for each 64 bytes, see notes.h */
+    size_t table_bytes;                 /* of the three tables, which are one mapping */
+    uint64_t arena_count_used;          /* the others were never taken; under the lock */
 };
 
 struct tsuga_reserve {

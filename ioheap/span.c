@@ -61,6 +61,11 @@ static inline uint64_t group_bit(uint32_t word, unsigned row)
     return bit_of(word >> group_shift(row));
 }
 
+static inline uint64_t *summary_of(const struct tsuga_span_region *region, unsigned row)
+{
+    return region->nodes - 1 - row;
+}
+
 static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t node)
 {
     return (region->nodes[node / WORD_BITS] & bit_of(node)) != 0;
@@ -68,10 +73,11 @@ static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t 
 
 static inline void node_set(struct tsuga_span_region *region, uint32_t node, unsigned order)
 {
+    unsigned row = row_of(region, order);
     uint32_t word = node / WORD_BITS;
 
     region->nodes[word] |= bit_of(node);
-    region->summaries[order] |= group_bit(word, row_of(region, order));
+    *summary_of(region, row) |= group_bit(word, row);
 }
 
 /* The first of the group's words that is not zero; the one behind it, when all are. */
@@ -93,19 +99,20 @@ static inline void summary_clear(struct tsuga_span_region *region, uint32_t word
     if (row > SHORT_ROW_MAX &&
         group_search(region, word, row) >> group_shift(row) == word >> group_shift(row))
         return;
-    region->summaries[order] &= ~group_bit(word, row);
+    *summary_of(region, row) &= ~group_bit(word, row);
 }
 
 /* The key of the row's lowest set node, or TSUGA_SPAN_NONE. */
 static inline uint32_t row_search(const struct tsuga_span_region *region, unsigned order)
 {
     unsigned row = row_of(region, order);
+    uint64_t summary = *summary_of(region, row);
     uint32_t group;
     uint32_t word;
 
-    if (region->summaries[order] == 0)
+    if (summary == 0)
         return TSUGA_SPAN_NONE;
-    group = tsuga_bits_lowest(region->summaries[order]) + (row >= SHORT_ROW_MAX ? WORD_BITS : 0);
+    group = tsuga_bits_lowest(summary) + (row >= SHORT_ROW_MAX ? WORD_BITS : 0);
     word = group << group_shift(row);
     if (row > SHORT_ROW_MAX)
         word = group_search(region, word, row);
@@ -118,8 +125,11 @@ static inline uint32_t row_search(const struct tsuga_span_region *region, unsign
 static inline void has_set(struct tsuga_span_map *map, const struct tsuga_span_region *region,
                            unsigned order)
 {
-    region->has[order] |= region->has_bit;
-    map->has[order] |= region->has_group_bit;
+    uint64_t before = region->has[order];
+
+    region->has[order] = before | region->has_bit;
+    if (before == 0)
+        map->has[order] |= region->has_group_bit;
 }
 
 /* The number of the first of a group's words that is not zero; the one behind it, when all are. */
@@ -133,16 +143,22 @@ static uint32_t has_search(const struct tsuga_span_map *map, unsigned order, uin
     return word;
 }
 
-static inline void has_clear(struct tsuga_span_map *map, const struct tsuga_span_region *region,
-                             unsigned order)
+/* A word became zero: so may the bit that stands for it and for the other words of its group. */
+static void has_group_clear(struct tsuga_span_map *map, const struct tsuga_span_region *region,
+                            unsigned order)
 {
     uint32_t group = region->index / WORD_BITS >> map->group_shift;
 
-    region->has[order] &= ~region->has_bit;
-    if (region->has[order] != 0)
-        return;
     if (map->group_shift == 0 || has_search(map, order, group) >> map->group_shift != group)
         map->has[order] &= ~region->has_group_bit;
+}
+
+static inline void has_clear(struct tsuga_span_map *map, const struct tsuga_span_region *region,
+                             unsigned order)
+{
+    region->has[order] &= ~region->has_bit;
+    if (region->has[order] == 0)
+        has_group_clear(map, region, order);
 }
 
 /* Finds the key of the frontmost free span of the order anew. */
@@ -280,7 +296,6 @@ void tsuga_span_region_init(struct tsuga_span_region *region, unsigned order, vo
 {
     TSUGA_ASSERT(order <= TSUGA_SPAN_ORDER_MAX);
     *region = (struct tsuga_span_region){
-        .summaries = tables,
         .nodes = (uint64_t *)tables + order + 1,
         .order = (uint8_t)order,
     };
@@ -319,6 +334,7 @@ static void region_place(struct tsuga_span_map *map, struct tsuga_span_region *r
     uint32_t word = index / WORD_BITS;
 
     map->regions[index] = region;
+    region->map = map;
     region->index = index;
     region->key_base = (index << TSUGA_SPAN_KEY_SHIFT) - (2u << region->order);
     region->low = &map->lows[index];
@@ -333,7 +349,7 @@ static void region_index(struct tsuga_span_map *map, struct tsuga_span_region *r
 {
     for (unsigned order = 0; order <= region->order; order++) {
         region->low->keys[order] = row_search(region, order);
-        if (region->summaries[order] != 0)
+        if (region->low->keys[order] != TSUGA_SPAN_NONE)
             has_set(map, region, order);
     }
 }
@@ -448,17 +464,17 @@ static void row_check(const struct tsuga_span_region *region, unsigned order)
         for (uint32_t above = node / 2; above > 0; above /= 2)
             TSUGA_VERIFY(!node_is_set(region, above));
     }
-    TSUGA_VERIFY(summary == region->summaries[order]);
+    TSUGA_VERIFY(summary == *summary_of(region, row));
 }
 
 static void region_check(const struct tsuga_span_map *map, const struct tsuga_span_region *region)
 {
     for (unsigned order = 0; order <= region->order; order++) {
-        bool is_empty = region->summaries[order] == 0;
+        uint32_t low = row_search(region, order);
 
         row_check(region, order);
-        TSUGA_VERIFY(region->low->keys[order] == row_search(region, order));
-        TSUGA_VERIFY(((region->has[order] & region->has_bit) == 0) == is_empty);
+        TSUGA_VERIFY(region->low->keys[order] == low);
+        TSUGA_VERIFY(((region->has[order] & region->has_bit) != 0) == (low != TSUGA_SPAN_NONE));
     }
     for (uint32_t node = 2; keeps(map, TSUGA_RULE_MERGE) && node < 2u << region->order; node += 2)
         TSUGA_VERIFY(!node_is_set(region, node) || !node_is_set(region, node + 1));
@@ -472,7 +488,8 @@ static void has_check(const struct tsuga_span_map *map, unsigned order)
     for (uint32_t i = 0; i < map->region_count; i++) {
         const struct tsuga_span_region *region = map->regions[i];
 
-        if (region != NULL && order <= region->order && region->summaries[order] != 0)
+        if (region != NULL && order <= region->order &&
+            row_search(region, order) != TSUGA_SPAN_NONE)
             has |= map->words == NULL ? region->has_bit : region->has_group_bit;
     }
     TSUGA_VERIFY(has == map->has[order]);
@@ -486,6 +503,7 @@ void tsuga_span_map_check(const struct tsuga_span_map *map)
         removed_count += map->regions[i] == NULL;
         if (map->regions[i] == NULL)
             continue;
+        TSUGA_VERIFY(map->regions[i]->map == map);
         TSUGA_VERIFY(map->regions[i]->index == i);
         region_check(map, map->regions[i]);
     }

@@ -26,6 +26,7 @@
 #ifndef TSUGA_IOHEAP_SPAN_H
 #define TSUGA_IOHEAP_SPAN_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,25 +50,29 @@ struct tsuga_span_lows {
     uint32_t keys[TSUGA_SPAN_ORDER_COUNT];
 };
 
-struct tsuga_span_region {
-    _Alignas(TSUGA_CACHE_LINE_BYTES) uint64_t *nodes; /* the tree */
-    uint64_t *summaries;                              /* of the row of each order */
-    struct tsuga_span_lows *low;                      /* the region's place among the map's lows */
-    uint64_t *has;          /* the region's words among the map's, one for each order */
-    uint64_t has_bit;       /* its bit in them */
-    uint64_t has_group_bit; /* the bit of the words in map->has */
-    uint32_t key_base;      /* of spans: key == key_base + ((2 * node + 1) << order) */
-    uint32_t index;         /* place in the map */
-    uint8_t order;
+struct tsuga_span_map;
 
+/* What taking and giving need fills one cache line. */
+struct tsuga_span_region {
+    _Alignas(TSUGA_CACHE_LINE_BYTES) uint64_t *nodes; /* the tree; the summaries lie before it */
+    struct tsuga_span_lows *low;                      /* the region's place among the map's lows */
+    uint64_t *has;    /* the region's words among the map's, one for each order */
+    uint64_t has_bit; /* its bit in them */
+    struct tsuga_span_map *map;
+    char *base;         /* the first unit; for the owner */
+    uint32_t key_base;  /* of spans: key == key_base + ((2 * node + 1) << order) */
     uint32_t live;      /* spans taken */
     uint32_t unit_high; /* one past the furthest unit taken since the region was made */
-    /* For the owner: */
-    char *base;       /* the first unit */
-    void *owner;      /* what the region is a part of */
-    uint16_t *notes;  /* of the first unit */
-    uint64_t idle_ns; /* wholly free since then; set to 0 when it becomes wholly free */
+    uint8_t order;
+
+    uint32_t index;         /* place in the map */
+    uint64_t has_group_bit; /* the bit of the region's words in map->has */
+    uint64_t idle_ns;       /* for the owner: wholly free since then; 0 when it becomes so */
+    void *owner;            /* for the owner: what the region is a part of */
 };
+
+static_assert(offsetof(struct tsuga_span_region, index) <= TSUGA_CACHE_LINE_BYTES,
+              "the first fields are one cache line");
 
 struct tsuga_span_map {
     /* low[k]: the key of the frontmost free span of 2^k units, or TSUGA_SPAN_NONE.
