@@ -229,7 +229,8 @@ static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsig
         shift > TSUGA_IOHEAP_BLOCK_SHIFT_MAX ? TSUGA_IOHEAP_BLOCK_SHIFT_MAX : shift;
     unsigned order = region_shift - TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
     uint32_t count = 1u << (shift - region_shift);
-    size_t regions_at = sizeof(struct tsuga_segment) + next_color_bytes(pool, order);
+    size_t regions_at = tsuga_bits_round_up(sizeof(struct tsuga_segment), TSUGA_CACHE_LINE_BYTES) +
+                        next_color_bytes(pool, order);
     size_t tables_at = regions_at + count * sizeof(struct tsuga_span_region);
     size_t bytes = tsuga_bits_round_up(tables_at + count * tsuga_span_table_bytes(order),
                                        TSUGA_CACHE_LINE_BYTES);

@@ -173,7 +173,8 @@ TEST(span, h07_every_order_of_a_region_splits_and_merges)
 TEST(span, h05_finds_its_way_among_thousands_of_regions)
 {
     enum { COUNT = 9000 };
-    struct region_fixture *regions = calloc(COUNT, sizeof(*regions));
+    struct region_fixture *regions =
+        aligned_alloc(_Alignof(struct region_fixture), COUNT * sizeof(*regions));
     struct map_fixture fixture;
 
     CHECK(regions != NULL);
