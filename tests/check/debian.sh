@@ -15,6 +15,7 @@ fi
 [ $# -gt 0 ] || set -- "make demo" "make test"
 
 root=$(mktemp -d)
+chmod 755 "$root" # the tests inside run as an ordinary user, too
 # Lazily and recursively: /dev brings its own mounts. Never remove a root that is still mounted.
 clean_up() {
     for mount in dev sys proc; do

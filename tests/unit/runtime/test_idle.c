@@ -24,6 +24,7 @@ static const bool has_idle_threads = true;
 #define SETTLE_TRIES  40
 #define WINDOW_NS     (400 * TSUGA_NS_PER_MS)
 #define WINDOW_TRIES  6
+#define LOOK_TRIES    3
 #define TICK_NS       (10 * TSUGA_NS_PER_MS) /* the unit of /proc/stat */
 #define ACTOR_COUNT   100u
 #define OPS_PER_ACTOR 10u
@@ -161,15 +162,33 @@ static bool shows_iowait(uint64_t min_ns, uint64_t max_ns)
     return false;
 }
 
+enum verdict { QUIET, COUNTED, NOISY };
+
+/* The kernel counts for the whole machine: what shows with the runtime and without it alike is the
+ * machine's own. */
+static enum verdict look_at_idle(void)
+{
+    struct tsuga_runtime *runtime = start_idle(TSUGA_DEFAULT);
+    bool is_quiet = shows_iowait(0, TICK_NS);
+
+    tsuga_destroy(runtime);
+    if (is_quiet)
+        return QUIET;
+    return shows_iowait(0, TICK_NS) ? COUNTED : NOISY;
+}
+
 TEST(runtime, idle_is_no_iowait)
 {
     struct tsuga_runtime *runtime = start_idle(TSUGA_OFF);
     bool is_counted = shows_iowait(WINDOW_NS / 2, UINT64_MAX);
+    enum verdict verdict = COUNTED;
 
     tsuga_destroy(runtime);
     if (!is_counted)
         SKIP("this kernel or machine does not count a waiting ring as waiting for I/O");
-    runtime = start_idle(TSUGA_DEFAULT);
-    CHECK(shows_iowait(0, TICK_NS));
-    tsuga_destroy(runtime);
+    for (int i = 0; i < LOOK_TRIES && verdict == COUNTED; i++)
+        verdict = look_at_idle();
+    if (verdict == NOISY)
+        SKIP("others on this machine wait for disks");
+    CHECK_INT(verdict, QUIET);
 }
