@@ -200,7 +200,8 @@ static void segment_leave(const struct tsuga_reserve *reserve, const struct tsug
     }
     entry = segment->arena->regions +
             ((segment->base - segment->arena->base) >> reserve->segment_shift_min);
-    memset(entry, 0, count * sizeof(*entry));
+    for (size_t i = 0; i < count; i++)
+        entry[i] = NULL;
 }
 
 static int guard_protect(const struct tsuga_reserve *reserve, const struct tsuga_segment *segment,
