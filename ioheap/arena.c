@@ -237,10 +237,11 @@ static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsig
                                        TSUGA_CACHE_LINE_BYTES);
     struct tsuga_segment *segment =
         tsuga_memory_alloc_zeroed(&pool->reserve->backing->memory, bytes);
-    char *tables = (char *)segment + tables_at;
+    char *tables;
 
     if (segment == NULL)
         return NULL;
+    tables = (char *)segment + tables_at;
     segment->regions = (void *)((char *)segment + regions_at);
     segment->table_bytes = bytes;
     segment->region_count = count;
