@@ -23,9 +23,10 @@ enum tsuga_ring_kind {
     TSUGA_RING_NOP,
     TSUGA_RING_OPEN,     /* fd directory, address path, address2 struct open_how */
     TSUGA_RING_CLOSE,    /* fd */
-    TSUGA_RING_READ,     /* fd, address, length, offset (UINT64_MAX: the file's position) */
+    TSUGA_RING_READ,     /* fd, address, length, offset (UINT64_MAX: the file's position), flags
+                            RWF_* */
     TSUGA_RING_WRITE,    /* likewise */
-    TSUGA_RING_READV,    /* fd, address iovecs, length count, offset */
+    TSUGA_RING_READV,    /* fd, address iovecs, length count, offset, flags RWF_* */
     TSUGA_RING_WRITEV,   /* likewise */
     TSUGA_RING_FSYNC,    /* fd, flags 1: data only */
     TSUGA_RING_STATX,    /* fd directory, address path, address2 struct statx, flags, length mask */
@@ -41,13 +42,22 @@ enum tsuga_ring_kind {
     TSUGA_RING_WATCH,    /* fd, flags poll events; multishot, until cancelled */
     TSUGA_RING_TIMEOUT,  /* address struct __kernel_timespec, relative */
     TSUGA_RING_CANCEL,   /* offset user_data of the one request to cancel */
+    /* Sends whose buffer is not copied: two results, the second one with NOTIF. */
+    TSUGA_RING_SEND_ZC, /* as SEND */
+    /* Multishot: results with MORE until the last one. Those that receive take their buffers from
+     * `group`. */
+    TSUGA_RING_ACCEPT_MULTI, /* as ACCEPT */
+    TSUGA_RING_RECV_MULTI,   /* fd, flags MSG_* */
+    TSUGA_RING_READ_MULTI,   /* fd */
     TSUGA_RING_KIND_COUNT
 };
 
 /* Bits of tsuga_ring_request.options. */
 enum {
-    TSUGA_RING_ASYNC = 1 << 0, /* start in the worker pool */
-    TSUGA_RING_LINK = 1 << 1,  /* the next request starts when this one has succeeded */
+    TSUGA_RING_ASYNC = 1 << 0,  /* start in the worker pool */
+    TSUGA_RING_LINK = 1 << 1,   /* the next request starts when this one has succeeded */
+    TSUGA_RING_SELECT = 1 << 2, /* the kernel takes a buffer from `group` */
+    TSUGA_RING_HARD = 1 << 3,   /* with LINK: the next one starts however this one ends */
 };
 
 /* One request. Everything it points to must stay in place until its last result. */
@@ -61,12 +71,16 @@ struct tsuga_ring_request {
     int32_t fd;
     uint8_t kind; /* enum tsuga_ring_kind */
     uint8_t options;
+    uint16_t group; /* of buffers, with TSUGA_RING_SELECT */
 };
 
 /* Bits of tsuga_ring_result.flags. */
 enum {
-    TSUGA_RING_MORE = 1 << 0,  /* another result of this request will follow */
-    TSUGA_RING_NOTIF = 1 << 1, /* the zero-copy notification */
+    TSUGA_RING_MORE = 1 << 0,   /* another result of this request will follow */
+    TSUGA_RING_NOTIF = 1 << 1,  /* the zero-copy notification */
+    TSUGA_RING_BUFFER = 1 << 2, /* the kernel took a buffer of the group: tsuga_ring_buffer() */
+    TSUGA_RING_BUFFER_MORE = 1 << 3, /* and goes on filling it (incremental groups) */
+    TSUGA_RING_BUFFER_SHIFT = 16,
 };
 
 /* One result, copied out of the ring. */
@@ -74,6 +88,29 @@ struct tsuga_ring_result {
     uint64_t user_data;
     int32_t result; /* >= 0 or -errno; -512 is mapped to -ECANCELED */
     uint32_t flags;
+};
+
+/* The number of the buffer that the kernel took. */
+static inline uint16_t tsuga_ring_buffer(const struct tsuga_ring_result *result)
+{
+    return (uint16_t)(result->flags >> TSUGA_RING_BUFFER_SHIFT);
+}
+
+/* Zero-copy sends: the notification's result has this bit when the kernel copied after all. */
+#define TSUGA_RING_COPIED INT32_MIN
+
+/*
+ * Buffers that are offered to the kernel, which takes one when data for it is there. The memory
+ * holds the kernel's queue of offers, 16 bytes each.
+ *
+ * Owner: whoever added the group. Thread: the ring's.
+ */
+struct tsuga_ring_group {
+    void *memory;     /* entries * 16 bytes, aligned to a page; stays until the group is removed */
+    uint32_t entries; /* power of two, <= 32768: offers that the kernel can hold */
+    uint16_t id;      /* chosen by whoever adds the group */
+    uint16_t tail;    /* offers made since the group was added, modulo 2^16 */
+    bool is_incremental; /* a buffer is filled by several results; for byte streams only */
 };
 
 struct tsuga_ring;
@@ -92,6 +129,14 @@ struct tsuga_ring_ops {
                      uint32_t count_max);
     /* Whether the kernel has the operation. */
     bool (*supports)(const struct tsuga_ring *ring, enum tsuga_ring_kind kind);
+    /* Tell the kernel of a group that is empty, or to forget it: when no request uses it. Errors:
+     * those of io_uring_register(2), -ENOMEM locked memory is short; -EINVAL the kernel has no
+     * such groups. */
+    int (*add_group)(struct tsuga_ring *ring, struct tsuga_ring_group *group);
+    void (*remove_group)(struct tsuga_ring *ring, struct tsuga_ring_group *group);
+    /* Offer a buffer under a number. At most `entries` are on offer at a time. */
+    void (*offer)(struct tsuga_ring *ring, struct tsuga_ring_group *group, void *buffer,
+                  uint32_t bytes, uint16_t number);
     /* Only when no request is in flight: closing the ring does not stop the kernel from writing
      * into buffers (1249 of 1280 O_DIRECT reads did). */
     void (*destroy)(struct tsuga_ring *ring);

@@ -46,6 +46,7 @@ void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_rang
     case TSUGA_RING_WRITE:
     case TSUGA_RING_RECV:
     case TSUGA_RING_SEND:
+    case TSUGA_RING_SEND_ZC:
     case TSUGA_RING_BIND:
     case TSUGA_RING_CONNECT:
         visit(context, request->address, request->length);
@@ -63,6 +64,9 @@ void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_rang
     case TSUGA_RING_POLL:
     case TSUGA_RING_WATCH:
     case TSUGA_RING_CANCEL:
+    case TSUGA_RING_ACCEPT_MULTI:
+    case TSUGA_RING_RECV_MULTI:
+    case TSUGA_RING_READ_MULTI:
     case TSUGA_RING_KIND_COUNT:
         break;
     }

@@ -3,18 +3,18 @@
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "executor/ring_ranges.h"
+#include "executor/ring_sqe.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/sanitize.h"
 
 /* Newer than the header of liburing 2.3. */
-#define TSUGA_URING_OP_BIND          56u        /* Linux 6.11 */
-#define TSUGA_URING_OP_LISTEN        57u        /* Linux 6.11 */
+#define TSUGA_URING_CQE_BUFFER_MORE  (1u << 4)  /* Linux 6.12 */
+#define TSUGA_URING_PBUF_INCREMENTAL 2u         /* Linux 6.12 */
 #define TSUGA_URING_FEAT_NO_IOWAIT   (1u << 17) /* Linux 6.15 */
 #define TSUGA_URING_ENTER_NO_IOWAIT  (1u << 7)  /* Linux 6.15 */
 #define TSUGA_URING_RESTART_FIRST    512        /* ERESTARTSYS */
@@ -45,42 +45,11 @@ struct uring {
     /* const after create */
     int enter_fd; /* a descriptor, or the index of a registered one */
     uint32_t enter_flags;
-    uint32_t supported_kinds; /* one bit for each kind */
+    uint64_t supported_kinds; /* one bit for each kind */
     const struct tsuga_memory *memory;
     struct io_uring mapping;
 };
 
-struct operation {
-    const char *name;
-    uint8_t opcode;
-};
-
-static const struct operation operations[TSUGA_RING_KIND_COUNT] = {
-    [TSUGA_RING_NOP] = {"nop", IORING_OP_NOP},
-    [TSUGA_RING_OPEN] = {"open", IORING_OP_OPENAT2},
-    [TSUGA_RING_CLOSE] = {"close", IORING_OP_CLOSE},
-    [TSUGA_RING_READ] = {"read", IORING_OP_READ},
-    [TSUGA_RING_WRITE] = {"write", IORING_OP_WRITE},
-    [TSUGA_RING_READV] = {"readv", IORING_OP_READV},
-    [TSUGA_RING_WRITEV] = {"writev", IORING_OP_WRITEV},
-    [TSUGA_RING_FSYNC] = {"fsync", IORING_OP_FSYNC},
-    [TSUGA_RING_STATX] = {"statx", IORING_OP_STATX},
-    [TSUGA_RING_SOCKET] = {"socket", IORING_OP_SOCKET},
-    [TSUGA_RING_BIND] = {"bind", TSUGA_URING_OP_BIND},
-    [TSUGA_RING_LISTEN] = {"listen", TSUGA_URING_OP_LISTEN},
-    [TSUGA_RING_ACCEPT] = {"accept", IORING_OP_ACCEPT},
-    [TSUGA_RING_CONNECT] = {"connect", IORING_OP_CONNECT},
-    [TSUGA_RING_RECV] = {"recv", IORING_OP_RECV},
-    [TSUGA_RING_SEND] = {"send", IORING_OP_SEND},
-    [TSUGA_RING_SHUTDOWN] = {"shutdown", IORING_OP_SHUTDOWN},
-    [TSUGA_RING_POLL] = {"poll", IORING_OP_POLL_ADD},
-    [TSUGA_RING_WATCH] = {"watch", IORING_OP_POLL_ADD},
-    [TSUGA_RING_TIMEOUT] = {"timeout", IORING_OP_TIMEOUT},
-    [TSUGA_RING_CANCEL] = {"cancel", IORING_OP_ASYNC_CANCEL},
-};
-
-static_assert(TSUGA_RING_KIND_COUNT <= 32, "supported_kinds has a bit for each kind");
-static_assert(sizeof(struct io_uring_sqe) == 64, "a submission entry is one cache line");
 static_assert(sizeof(struct io_uring_cqe) == 16, "completions are not of the large kind");
 
 /* The words are shared with the kernel, which uses plain 32-bit words with barriers. */
@@ -100,7 +69,7 @@ static void fail_if_poisoned(void *context, const void *base, size_t bytes)
     if (bytes == 0 || !tsuga_sanitize_is_poisoned(base, bytes))
         return;
     snprintf(text, sizeof(text), "no poison among the %zu bytes at %p of request %s", bytes, base,
-             operations[request->kind].name);
+             tsuga_ring_operations[request->kind].name);
     tsuga_base_fail(text, __FILE__, __LINE__, __func__);
 }
 
@@ -116,52 +85,6 @@ static void check_ranges(const struct tsuga_ring_request *request)
 }
 #endif
 
-/* Most operations take the fields as they are; these want them elsewhere, and unused ones zero. */
-static void rearrange(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
-{
-    switch ((enum tsuga_ring_kind)request->kind) {
-    case TSUGA_RING_OPEN:
-        sqe->addr2 = (uintptr_t)request->address2;
-        sqe->len = sizeof(struct open_how);
-        break;
-    case TSUGA_RING_STATX:
-        sqe->addr2 = (uintptr_t)request->address2;
-        break;
-    case TSUGA_RING_SOCKET:
-        sqe->off = request->length;
-        sqe->len = request->flags;
-        sqe->rw_flags = 0;
-        break;
-    case TSUGA_RING_BIND:
-    case TSUGA_RING_CONNECT:
-        sqe->addr2 = request->length;
-        sqe->len = 0;
-        break;
-    case TSUGA_RING_SHUTDOWN:
-        sqe->len = request->flags;
-        sqe->rw_flags = 0;
-        break;
-    case TSUGA_RING_WATCH:
-        sqe->len = IORING_POLL_ADD_MULTI;
-        break;
-    case TSUGA_RING_TIMEOUT:
-        sqe->len = 1;
-        break;
-    case TSUGA_RING_CANCEL:
-        sqe->addr = request->offset;
-        sqe->off = 0;
-        break;
-    default:
-        break;
-    }
-}
-
-static const uint8_t sqe_flags[] = {
-    [TSUGA_RING_ASYNC] = IOSQE_ASYNC,
-    [TSUGA_RING_LINK] = IOSQE_IO_LINK,
-    [TSUGA_RING_ASYNC | TSUGA_RING_LINK] = IOSQE_ASYNC | IOSQE_IO_LINK,
-};
-
 static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *request)
 {
     struct uring *uring = uring_of(ring);
@@ -169,17 +92,7 @@ static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *reque
 
     TSUGA_ASSERT(request->kind < TSUGA_RING_KIND_COUNT);
     check_ranges(request);
-    *sqe = (struct io_uring_sqe){
-        .opcode = operations[request->kind].opcode,
-        .flags = sqe_flags[request->options],
-        .fd = request->fd,
-        .off = request->offset,
-        .addr = (uintptr_t)request->address,
-        .len = request->length,
-        .msg_flags = request->flags,
-        .user_data = request->user_data,
-    };
-    rearrange(sqe, request);
+    tsuga_ring_sqe_fill(sqe, request);
     uring->sq_tail++;
     ring->room_count--;
     ring->queue_count++;
@@ -256,10 +169,20 @@ static int32_t result_of(const struct io_uring_cqe *cqe)
     return cqe->res;
 }
 
+static uint32_t flag_if(const struct io_uring_cqe *cqe, uint32_t theirs, uint32_t ours)
+{
+    return (cqe->flags & theirs) != 0 ? ours : 0;
+}
+
 static uint32_t flags_of(const struct io_uring_cqe *cqe)
 {
-    return ((cqe->flags & IORING_CQE_F_MORE) != 0 ? (uint32_t)TSUGA_RING_MORE : 0) |
-           ((cqe->flags & IORING_CQE_F_NOTIF) != 0 ? (uint32_t)TSUGA_RING_NOTIF : 0);
+    if (cqe->flags == 0)
+        return 0;
+    return flag_if(cqe, IORING_CQE_F_MORE, TSUGA_RING_MORE) |
+           flag_if(cqe, IORING_CQE_F_NOTIF, TSUGA_RING_NOTIF) |
+           flag_if(cqe, IORING_CQE_F_BUFFER, TSUGA_RING_BUFFER) |
+           flag_if(cqe, TSUGA_URING_CQE_BUFFER_MORE, TSUGA_RING_BUFFER_MORE) |
+           cqe->flags >> IORING_CQE_BUFFER_SHIFT << TSUGA_RING_BUFFER_SHIFT;
 }
 
 static uint32_t reap(struct tsuga_ring *ring, struct tsuga_ring_result *results, uint32_t count_max)
@@ -295,7 +218,50 @@ static void destroy(struct tsuga_ring *ring)
     tsuga_memory_free(uring->memory, uring, sizeof(*uring));
 }
 
-static const struct tsuga_ring_ops ops = {push, enter, reap, supports, destroy};
+static struct io_uring_buf_ring *offers_of(const struct tsuga_ring_group *group)
+{
+    return group->memory;
+}
+
+static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
+{
+    struct io_uring_buf_reg registration = {
+        .ring_addr = (uintptr_t)group->memory,
+        .ring_entries = group->entries,
+        .bgid = group->id,
+        .pad = group->is_incremental ? TSUGA_URING_PBUF_INCREMENTAL : 0,
+    };
+
+    group->tail = 0;
+    offers_of(group)->tail = 0;
+    return io_uring_register_buf_ring(&uring_of(ring)->mapping, &registration, 0);
+}
+
+static void remove_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
+{
+    int error = io_uring_unregister_buf_ring(&uring_of(ring)->mapping, group->id);
+
+    TSUGA_VERIFY(error == 0); /* else the kernel keeps the buffers that are on offer */
+}
+
+static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void *buffer,
+                  uint32_t bytes, uint16_t number)
+{
+    struct io_uring_buf *entry = &offers_of(group)->bufs[group->tail & (group->entries - 1)];
+
+    (void)ring;
+    /* Not the whole struct: the queue's tail lies in the first entry's spare field. */
+    entry->addr = (uintptr_t)buffer;
+    entry->len = bytes;
+    entry->bid = number;
+    group->tail++;
+    /* Release: the kernel's acquire of the tail finds the entry filled. */
+    atomic_store_explicit((_Atomic uint16_t *)&offers_of(group)->tail, group->tail,
+                          memory_order_release);
+}
+
+static const struct tsuga_ring_ops ops = {push,      enter,        reap,  supports,
+                                          add_group, remove_group, offer, destroy};
 
 static bool may_use(const struct tsuga_ring_config *config, enum tsuga_feature feature)
 {
@@ -362,6 +328,11 @@ static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
     return error;
 }
 
+static uint64_t kind_bit(enum tsuga_ring_kind kind)
+{
+    return UINT64_C(1) << kind;
+}
+
 static int probe(struct uring *uring, const struct tsuga_ring_config *config)
 {
     struct io_uring_probe *known = io_uring_get_probe_ring(&uring->mapping);
@@ -369,11 +340,11 @@ static int probe(struct uring *uring, const struct tsuga_ring_config *config)
     if (known == NULL)
         return -ENOMEM;
     for (uint32_t kind = 0; kind < TSUGA_RING_KIND_COUNT; kind++)
-        if (io_uring_opcode_supported(known, operations[kind].opcode))
-            uring->supported_kinds |= 1u << kind;
+        if (io_uring_opcode_supported(known, tsuga_ring_operations[kind].opcode))
+            uring->supported_kinds |= kind_bit((enum tsuga_ring_kind)kind);
     io_uring_free_probe(known);
     if (!may_use(config, TSUGA_FEATURE_BIND_LISTEN))
-        uring->supported_kinds &= ~(1u << TSUGA_RING_BIND | 1u << TSUGA_RING_LISTEN);
+        uring->supported_kinds &= ~(kind_bit(TSUGA_RING_BIND) | kind_bit(TSUGA_RING_LISTEN));
     return 0;
 }
 

@@ -395,6 +395,28 @@ static bool supports(const struct tsuga_ring *ring, enum tsuga_ring_kind kind)
            fault->inner->ops->supports(fault->inner, kind);
 }
 
+static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->add_group(inner, group);
+}
+
+static void remove_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    inner->ops->remove_group(inner, group);
+}
+
+static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void *buffer,
+                  uint32_t bytes, uint16_t number)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    inner->ops->offer(inner, group, buffer, bytes, number);
+}
+
 static void destroy(struct tsuga_ring *ring)
 {
     struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
@@ -409,7 +431,8 @@ static void destroy(struct tsuga_ring *ring)
 int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *config,
                             struct tsuga_ring **out)
 {
-    static const struct tsuga_ring_ops ops = {push, enter, reap, supports, destroy};
+    static const struct tsuga_ring_ops ops = {push,      enter,        reap,  supports,
+                                              add_group, remove_group, offer, destroy};
     struct tsuga_ring_fault_plan *plan = context;
     uint32_t index;
     struct tsuga_ring_fault *fault;

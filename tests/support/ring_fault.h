@@ -51,7 +51,7 @@ struct tsuga_ring_fault_plan {
     uint32_t refuse_per_mille;  /* of enters; never more than three in a row */
     uint32_t partial_per_mille; /* of enters that have something to submit */
     uint32_t hold_per_mille;    /* of results; each for 1 to 4 enters */
-    uint32_t unsupported_kinds; /* one bit for each kind that shall be unknown to the kernel */
+    uint64_t unsupported_kinds; /* one bit for each kind that shall be unknown to the kernel */
     bool is_recording;          /* keep every request, not only their number */
 
     /* Filled by tsuga_ring_fault_create(). */
