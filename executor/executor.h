@@ -34,6 +34,7 @@
 #include "executor/seat.h"
 #include "executor/shared.h"
 #include "executor/stack.h"
+#include "executor/tickets.h"
 #include "executor/timers.h"
 #include "mailbox/letters.h"
 #include "runtime/base/bits.h"
@@ -175,12 +176,15 @@ TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct t
 
 /* From inside: the parts of executor/ call each other through these. */
 
-/* Give a letter back. */
+/* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,
                                           struct tsuga_message *message)
 {
-    tsuga_letters_give(&executor->letters, executor->shared->memory,
-                       TSUGA_CONTAINER_OF(message, struct tsuga_letter, head));
+    struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+
+    if ((message->flags & TSUGA_MESSAGE_ATTACHED) != 0)
+        tsuga_ticket_drop(letter->attachment);
+    tsuga_letters_give(&executor->letters, executor->shared->memory, letter);
 }
 
 /* loop.c */

@@ -86,33 +86,48 @@ static void close_descriptors(struct tsuga_io *io)
 }
 
 /* The kernel has said its last word. */
+static void still(struct tsuga_io *io)
+{
+    struct tsuga_executor *executor = io->executor;
+
+    TSUGA_VERIFY(io->inflight == 0); /* else the kernel writes into the heap's next owner */
+    io->is_still = true;
+    close_descriptors(io);
+    tsuga_slab_fini(&io->slab);
+    tsuga_list_remove(&io->orphan);
+    (void)tsuga_timers_cancel(&executor->timers, &io->again.timer);
+    tsuga_count(io->is_leaked ? &executor->counters.leaked_heaps : &executor->counters.orphans,
+                (uint64_t)-1);
+    /* Given up no longer: whoever has a lease of it is alive, and will give it back. */
+    if (io->is_leaked && !tsuga_list_is_empty(&io->leases)) {
+        io->is_leaked = false;
+        tsuga_shared_enter(executor->shared);
+    }
+}
+
 static void reclaim(struct tsuga_io *io)
 {
     struct tsuga_executor *executor = io->executor;
     struct tsuga_shared *shared = executor->shared;
     bool is_leaked = io->is_leaked;
 
-    TSUGA_VERIFY(io->inflight == 0); /* else the kernel writes into the heap's next owner */
-    TSUGA_ASSERT(tsuga_list_is_empty(&io->leases));
-    close_descriptors(io);
-    tsuga_slab_fini(&io->slab);
     add_stats(executor, &io->heap);
     tsuga_ioheap_fini(&io->heap);
-    tsuga_list_remove(&io->orphan);
-    (void)tsuga_timers_cancel(&executor->timers, &io->again.timer);
     keep_spare(executor, io);
-    if (is_leaked) {
-        tsuga_count(&executor->counters.leaked_heaps, (uint64_t)-1);
-        return;
-    }
-    tsuga_count(&executor->counters.orphans, (uint64_t)-1);
-    tsuga_shared_leave(shared);
+    if (!is_leaked)
+        tsuga_shared_leave(shared);
 }
 
 void tsuga_io_settle(struct tsuga_io *io)
 {
-    if (io->seat == NULL && io->inflight == 0)
+    if (io->seat != NULL || io->inflight > 0)
+        return;
+    if (!io->is_still)
+        still(io);
+    if (tsuga_list_is_empty(&io->leases))
         reclaim(io);
+    else
+        tsuga_ioheap_trim(&io->heap);
 }
 
 static void discard_delivered(struct tsuga_io *io)

@@ -4,7 +4,7 @@
  *
  * It outlives its actor: from the actor's end until the last result of its last operation it is an
  * orphan, owned by the executor, and only then are its descriptors closed and its memory given
- * back.
+ * back. Segments in which other actors have leases stay until those are gone.
  *
  * A record is one cache line in the I/O heap, and its address is the operation's user_data. It
  * carries the message that will bring the completion, so a completion needs no memory and cannot
@@ -41,6 +41,7 @@ struct tsuga_io {
     struct tsuga_seat *seat;            /* NULL: orphan */
     uint32_t inflight;                  /* records that are not DONE */
     bool is_leaked;                     /* given up after death_ms */
+    bool is_still;                      /* nobody but holders of leases has anything of it */
     struct tsuga_descriptor_list owned; /* descriptors */
     struct tsuga_list_node leases;      /* struct tsuga_lease_entry */
     struct tsuga_completion completion; /* of the actor's current message */
@@ -134,7 +135,8 @@ TSUGA_NODISCARD static inline int tsuga_io_open(struct tsuga_seat *seat, struct 
 /* The actor has ended: cancel what is in flight, drop the leases, wait for the kernel. */
 void tsuga_io_orphan(struct tsuga_io *io);
 
-/* Reclaim an orphan whose last result has come; anything else is left alone. */
+/* Close the descriptors of an orphan whose last result has come, and reclaim it once nobody has a
+ * lease of it; anything else is left alone. */
 void tsuga_io_settle(struct tsuga_io *io);
 
 /* Give up on orphans whose time is over, and when the next one's will be (TSUGA_FOREVER: never). */

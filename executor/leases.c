@@ -5,6 +5,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/tickets.h"
 
 #define HANDLE_EXECUTOR_SHIFT 56u
 #define HANDLE_SLOT_SHIFT     32u
@@ -69,28 +70,56 @@ static int grow(struct tsuga_leases *leases)
     return 0;
 }
 
-int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io, size_t bytes,
-                      struct tsuga_lease_entry **out)
+int tsuga_leases_take(struct tsuga_leases *leases, struct tsuga_lease_entry **out)
 {
     struct tsuga_lease_entry *entry;
-    void *block;
-    int error = 0;
+    int error = tsuga_list_is_empty(&leases->free) ? grow(leases) : 0;
 
-    if (tsuga_list_is_empty(&leases->free))
-        error = grow(leases);
-    if (error == 0)
-        error = tsuga_ioheap_alloc(&io->heap, bytes, &block);
     if (error != 0)
         return error;
     entry = TSUGA_CONTAINER_OF(tsuga_list_pop_front(&leases->free), struct tsuga_lease_entry, link);
+    entry->user_count = 0;
+    entry->pin_count = 0;
+    entry->child_count = 0;
+    entry->released = NULL;
+    *out = entry;
+    return 0;
+}
+
+void tsuga_leases_give(struct tsuga_leases *leases, struct tsuga_lease_entry *entry)
+{
+    entry->io = NULL;
+    entry->block = NULL;
+    /* A slot whose generation would wrap is retired: its handles could come to mean another. */
+    if (++entry->generation != UINT32_MAX)
+        tsuga_list_push_front(&leases->free, &entry->link);
+}
+
+/* From now on the entry is one of the actor's. */
+static void belong(struct tsuga_lease_entry *entry, struct tsuga_io *io, void *block, size_t bytes)
+{
     entry->io = io;
     entry->block = block;
     entry->bytes = (uint32_t)bytes;
     entry->capacity_bytes = (uint32_t)bytes;
-    entry->user_count = 0;
-    entry->pin_count = 0;
     tsuga_list_push_back(&io->leases, &entry->link);
-    *out = entry;
+}
+
+int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io, size_t bytes,
+                      struct tsuga_lease_entry **out)
+{
+    void *block;
+    int error = tsuga_ioheap_alloc(&io->heap, bytes, &block);
+
+    if (error != 0)
+        return error;
+    error = tsuga_leases_take(leases, out);
+    if (error != 0) {
+        tsuga_ioheap_free(&io->heap, block);
+        return error;
+    }
+    (*out)->source = TSUGA_LEASE_HEAP;
+    belong(*out, io, block, bytes);
     return 0;
 }
 
@@ -125,17 +154,47 @@ struct tsuga_lease tsuga_leases_handle(const struct tsuga_leases *leases,
                                 (uint64_t)entry->slot << HANDLE_SLOT_SHIFT | entry->generation};
 }
 
+static bool is_unused(const struct tsuga_lease_entry *entry)
+{
+    return entry->user_count == 0 && entry->pin_count == 0 && entry->child_count == 0;
+}
+
+/* Gives back what the entry stands for, and the entry. Returns the entry that it was a part of. */
+static struct tsuga_lease_entry *take_apart(struct tsuga_leases *leases,
+                                            struct tsuga_lease_entry *entry)
+{
+    struct tsuga_lease_entry *whole = NULL;
+    void (*released)(void *context) = entry->released;
+
+    tsuga_list_remove(&entry->link);
+    switch ((enum tsuga_lease_source)entry->source) {
+    case TSUGA_LEASE_HEAP:
+        tsuga_ioheap_free(&entry->io->heap, entry->block);
+        break;
+    case TSUGA_LEASE_LENT:
+        break;
+    case TSUGA_LEASE_SLICE:
+        whole = entry->from.whole;
+        break;
+    case TSUGA_LEASE_HANDED:
+        tsuga_ticket_drop(entry->from.ticket);
+        break;
+    }
+    tsuga_leases_give(leases, entry);
+    if (released != NULL)
+        released(entry->context);
+    return whole;
+}
+
 static void free_if_unused(struct tsuga_leases *leases, struct tsuga_lease_entry *entry)
 {
-    if (entry->user_count > 0 || entry->pin_count > 0)
-        return;
-    tsuga_ioheap_free(&entry->io->heap, entry->block);
-    entry->io = NULL;
-    entry->block = NULL;
-    tsuga_list_remove(&entry->link);
-    /* A slot whose generation would wrap is retired: its handles could come to mean another. */
-    if (++entry->generation != UINT32_MAX)
-        tsuga_list_push_front(&leases->free, &entry->link);
+    while (is_unused(entry)) {
+        entry = take_apart(leases, entry);
+        if (entry == NULL)
+            return;
+        TSUGA_VERIFY(entry->child_count > 0);
+        entry->child_count--;
+    }
 }
 
 void tsuga_leases_unpin(struct tsuga_leases *leases, struct tsuga_lease_entry *entry)
@@ -152,6 +211,17 @@ void tsuga_leases_release(struct tsuga_leases *leases, struct tsuga_lease_entry 
     free_if_unused(leases, entry);
 }
 
+void tsuga_leases_drop_child(struct tsuga_leases *leases, struct tsuga_lease_entry *entry)
+{
+    struct tsuga_io *io = entry->io;
+
+    TSUGA_VERIFY(entry->child_count > 0); /* else the block had an owner too few */
+    entry->child_count--;
+    free_if_unused(leases, entry);
+    tsuga_io_settle(io);
+}
+
+/* What an entry is a part of stands before it in the list, so that the next one always stays. */
 void tsuga_leases_drop_users(struct tsuga_leases *leases, struct tsuga_io *io)
 {
     struct tsuga_list_node *node = io->leases.next;
@@ -165,7 +235,8 @@ void tsuga_leases_drop_users(struct tsuga_leases *leases, struct tsuga_io *io)
     }
 }
 
-static int find(struct tsuga_actor *self, struct tsuga_lease lease, struct tsuga_lease_entry **out)
+int tsuga_lease_find(struct tsuga_actor *self, struct tsuga_lease lease,
+                     struct tsuga_lease_entry **out)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
 
@@ -193,20 +264,20 @@ void *tsuga_lease_data(struct tsuga_actor *self, struct tsuga_lease lease)
 {
     struct tsuga_lease_entry *entry;
 
-    return find(self, lease, &entry) == 0 ? entry->block : NULL;
+    return tsuga_lease_find(self, lease, &entry) == 0 ? entry->block : NULL;
 }
 
 size_t tsuga_lease_bytes(struct tsuga_actor *self, struct tsuga_lease lease)
 {
     struct tsuga_lease_entry *entry;
 
-    return find(self, lease, &entry) == 0 ? entry->bytes : 0;
+    return tsuga_lease_find(self, lease, &entry) == 0 ? entry->bytes : 0;
 }
 
 int tsuga_lease_retain(struct tsuga_actor *self, struct tsuga_lease lease)
 {
     struct tsuga_lease_entry *entry;
-    int error = find(self, lease, &entry);
+    int error = tsuga_lease_find(self, lease, &entry);
 
     if (error == 0)
         entry->user_count++;
@@ -216,9 +287,111 @@ int tsuga_lease_retain(struct tsuga_actor *self, struct tsuga_lease lease)
 int tsuga_lease_release(struct tsuga_actor *self, struct tsuga_lease lease)
 {
     struct tsuga_lease_entry *entry;
-    int error = find(self, lease, &entry);
+    int error = tsuga_lease_find(self, lease, &entry);
 
     if (error == 0)
         tsuga_leases_release(&tsuga_seat_of(self)->io->executor->leases, entry);
     return error;
+}
+
+int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
+                      const struct tsuga_slice *slice, struct tsuga_lease *out)
+{
+    struct tsuga_lease_entry *from;
+    struct tsuga_lease_entry *part;
+    struct tsuga_leases *leases;
+    int error = tsuga_lease_find(self, whole, &from);
+
+    if (error != 0)
+        return error;
+    if (slice->bytes == 0 || slice->offset > from->bytes ||
+        slice->bytes > from->bytes - slice->offset)
+        return -EINVAL;
+    leases = &from->io->executor->leases;
+    error = tsuga_leases_take(leases, &part);
+    if (error != 0)
+        return error;
+    part->source = TSUGA_LEASE_SLICE;
+    part->from.whole = from;
+    part->user_count = 1;
+    part->released = slice->released;
+    part->context = slice->context;
+    from->child_count++;
+    belong(part, from->io, (char *)from->block + slice->offset, slice->bytes);
+    *out = tsuga_leases_handle(leases, part);
+    return 0;
+}
+
+/* Whether one reference is all that there is to the bytes. A slice's bytes are also its whole's. */
+static bool is_private(const struct tsuga_lease_entry *entry)
+{
+    return entry->user_count == 1 && entry->pin_count == 0 && entry->child_count == 0 &&
+           (entry->source == TSUGA_LEASE_HEAP || entry->source == TSUGA_LEASE_LENT);
+}
+
+int tsuga_lease_writable(struct tsuga_actor *self, struct tsuga_lease lease,
+                         struct tsuga_lease *out)
+{
+    struct tsuga_lease_entry *shared;
+    struct tsuga_lease_entry *copy;
+    struct tsuga_leases *leases;
+    int error = tsuga_lease_find(self, lease, &shared);
+
+    if (error != 0)
+        return error;
+    leases = &shared->io->executor->leases;
+    if (is_private(shared)) {
+        *out = lease;
+        return 0;
+    }
+    error = tsuga_leases_make(leases, shared->io, shared->bytes, &copy);
+    if (error != 0)
+        return error;
+    copy->user_count = 1;
+    memcpy(copy->block, shared->block, shared->bytes);
+    tsuga_count(&shared->io->executor->counters.copied_bytes, shared->bytes);
+    *out = tsuga_leases_handle(leases, copy);
+    tsuga_leases_release(leases, shared);
+    return 0;
+}
+
+/* Takes the ticket out of a message: the user's view of it is constant, ours is not. */
+static struct tsuga_letter *find_letter(struct tsuga_actor *self,
+                                        const struct tsuga_message *message)
+{
+    if (message != NULL && message == self->current && message->type == TSUGA_TYPE_USER)
+        return TSUGA_CONTAINER_OF(self->current, struct tsuga_letter, head);
+    for (struct tsuga_message *kept = self->kept; kept != NULL; kept = kept->next) {
+        if (kept == message)
+            return TSUGA_CONTAINER_OF(kept, struct tsuga_letter, head);
+    }
+    return NULL;
+}
+
+int tsuga_message_lease(struct tsuga_actor *self, const struct tsuga_message *message,
+                        struct tsuga_lease *out)
+{
+    struct tsuga_letter *letter = find_letter(self, message);
+    struct tsuga_lease_entry *entry;
+    struct tsuga_ticket *ticket;
+    struct tsuga_io *io;
+    int error;
+
+    if (letter == NULL)
+        return -EINVAL;
+    if ((letter->head.flags & TSUGA_MESSAGE_ATTACHED) == 0)
+        return -ENOENT;
+    error = tsuga_io_open(tsuga_seat_of(self), &io);
+    if (error == 0)
+        error = tsuga_leases_take(&io->executor->leases, &entry);
+    if (error != 0)
+        return error;
+    ticket = letter->attachment;
+    letter->head.flags &= (uint8_t)~TSUGA_MESSAGE_ATTACHED;
+    entry->source = TSUGA_LEASE_HANDED;
+    entry->from.ticket = ticket;
+    entry->user_count = 1;
+    belong(entry, io, ticket->block, ticket->bytes);
+    *out = tsuga_leases_handle(&io->executor->leases, entry);
+    return 0;
 }

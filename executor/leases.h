@@ -1,11 +1,20 @@
 /*
- * Leases: counted references to blocks of I/O heaps. Private to executor/.
+ * Leases: counted references to memory that the kernel may use. Private to executor/.
  *
  * Entries lie out of band in chunks that are never freed while the executor lives, so that any
  * handle is safe to look up. A handle is (executor + 1) << 56 | slot << 32 | generation.
  *
- * Invariant: the block is freed when user_count and pin_count are both zero, and not before: pins
- * are the kernel's, and only an operation's last result ends one.
+ * An entry belongs to one actor. What it stands for is a block of the actor's heap, a buffer that a
+ * group has lent to it, a part of another of its leases, or what another actor has handed over:
+ *
+ *     actor A                                      actor B, on any executor
+ *     entry (HEAP) <── entry (SLICE)
+ *                  <── ticket <─────────────────── entry (HANDED)
+ *
+ * Every arrow is counted in the child_count of what it points to.
+ *
+ * Invariant: what an entry stands for is given back when user_count, pin_count and child_count are
+ * all zero, and not before: pins are the kernel's, and only an operation's last result ends one.
  *
  * Owner: an executor. Thread: that executor's.
  */
@@ -24,18 +33,38 @@
 #define TSUGA_LEASE_CHUNK_SLOTS 256u
 #define TSUGA_LEASE_CHUNKS_MAX  (1u << 16)
 
+struct tsuga_buffers;
+struct tsuga_executor;
 struct tsuga_io;
+struct tsuga_ticket;
+
+enum tsuga_lease_source {
+    TSUGA_LEASE_HEAP,
+    TSUGA_LEASE_LENT,
+    TSUGA_LEASE_SLICE,
+    TSUGA_LEASE_HANDED,
+};
 
 struct tsuga_lease_entry {
     struct tsuga_list_node link; /* among the leases of its io */
-    struct tsuga_io *io;         /* whose heap holds the block; NULL: free */
+    struct tsuga_io *io;         /* whose lease it is; NULL: free */
     void *block;
     uint32_t bytes; /* that mean something */
     uint32_t capacity_bytes;
     uint32_t slot;
-    uint32_t generation; /* of the next use while free */
-    uint32_t user_count; /* references of the actor, its current message included */
-    uint32_t pin_count;  /* operations in flight */
+    uint32_t generation;  /* of the next use while free */
+    uint32_t user_count;  /* references of the actor, its current message included */
+    uint32_t pin_count;   /* operations in flight */
+    uint32_t child_count; /* slices and tickets */
+    uint16_t number;      /* LENT: in its group */
+    uint8_t source;       /* enum tsuga_lease_source */
+    union {
+        struct tsuga_buffers *buffers;   /* LENT */
+        struct tsuga_lease_entry *whole; /* SLICE */
+        struct tsuga_ticket *ticket;     /* HANDED */
+    } from;
+    void (*released)(void *context); /* of the user; or NULL */
+    void *context;
 };
 
 struct tsuga_leases {
@@ -51,6 +80,12 @@ void tsuga_leases_init(struct tsuga_leases *leases, uint32_t executor_index,
                        const struct tsuga_memory *memory);
 void tsuga_leases_fini(struct tsuga_leases *leases);
 
+/* An entry that stands for nothing yet, and belongs to nobody. Errors: -ENOMEM. */
+TSUGA_NODISCARD int tsuga_leases_take(struct tsuga_leases *leases, struct tsuga_lease_entry **out);
+
+/* Give an entry back that belongs to nobody. Handles to it are spent. */
+void tsuga_leases_give(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);
+
 /* A lease over a new block of the heap, without a reference: the caller adds one, or a pin.
  * Errors: -EINVAL, -EMSGSIZE, -ENOBUFS, -ENOMEM. */
 TSUGA_NODISCARD int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io,
@@ -64,10 +99,17 @@ TSUGA_NODISCARD int tsuga_leases_find(struct tsuga_leases *leases, const struct 
 struct tsuga_lease tsuga_leases_handle(const struct tsuga_leases *leases,
                                        const struct tsuga_lease_entry *entry);
 
+/* The same, by the actor. */
+TSUGA_NODISCARD int tsuga_lease_find(struct tsuga_actor *self, struct tsuga_lease lease,
+                                     struct tsuga_lease_entry **out);
+
 void tsuga_leases_unpin(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);
 void tsuga_leases_release(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);
 
-/* The actor has ended: its references go, pins stay. */
+/* A ticket to the entry is gone. */
+void tsuga_leases_drop_child(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);
+
+/* The actor has ended: its references go, pins and children stay. */
 void tsuga_leases_drop_users(struct tsuga_leases *leases, struct tsuga_io *io);
 
 #endif

@@ -146,8 +146,10 @@ static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct
         if (error != 0)
             break;
     }
-    if (error != 0)
-        tsuga_letters_give(cache_of(here), shared->memory, letter);
+    if (error != 0 && here != NULL)
+        tsuga_executor_discard(here, &letter->head);
+    else if (error != 0)
+        tsuga_letters_give(NULL, shared->memory, letter);
     count_outcome(shared, here, error);
     /* Dropping is what the policy asked for: counted, but no error. */
     return error == -ECHRNG ? 0 : error;
@@ -173,6 +175,33 @@ int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag, const
     letter = write_letter(executor->shared, executor, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
+    return post(executor->shared, executor, seat, to, letter);
+}
+
+int tsuga_send_with_lease(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag,
+                          const void *data, size_t bytes, struct tsuga_lease lease)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_lease_entry *entry;
+    struct tsuga_ticket *ticket;
+    struct tsuga_letter *letter;
+    int error = check(data, bytes);
+
+    if (error == 0)
+        error = tsuga_lease_find(self, lease, &entry);
+    if (error != 0)
+        return error;
+    letter = write_letter(executor->shared, executor, tag, data, bytes);
+    if (letter == NULL)
+        return -ENOMEM;
+    error = tsuga_ticket_make(executor, entry, &ticket);
+    if (error != 0) {
+        tsuga_executor_discard(executor, &letter->head);
+        return error;
+    }
+    letter->attachment = ticket;
+    letter->head.flags |= TSUGA_MESSAGE_ATTACHED;
     return post(executor->shared, executor, seat, to, letter);
 }
 

@@ -230,7 +230,8 @@ static void segment_drop(struct tsuga_ioheap *heap, struct tsuga_segment **link)
     tsuga_segment_give(heap->pool, segment);
 }
 
-bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns)
+/* True when free segments remain. */
+static bool drop_segments(struct tsuga_ioheap *heap, bool only_decayed, uint64_t now_ns)
 {
     struct tsuga_segment **link = &heap->segments_first;
     bool has_more = false;
@@ -240,7 +241,7 @@ bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns)
     while (*link != NULL) {
         bool is_free = segment_is_free(*link);
 
-        if (is_free && segment_is_decayed(heap, *link, now_ns)) {
+        if (is_free && (!only_decayed || segment_is_decayed(heap, *link, now_ns))) {
             segment_drop(heap, link);
             continue;
         }
@@ -250,6 +251,16 @@ bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns)
     }
     TSUGA_DEEP(deep_check(heap));
     return has_more;
+}
+
+bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns)
+{
+    return drop_segments(heap, true, now_ns);
+}
+
+void tsuga_ioheap_trim(struct tsuga_ioheap *heap)
+{
+    (void)drop_segments(heap, false, 0);
 }
 
 void tsuga_ioheap_fini(struct tsuga_ioheap *heap)

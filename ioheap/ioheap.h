@@ -146,6 +146,9 @@ void *tsuga_ioheap_block_start(const struct tsuga_ioheap *heap, const void *addr
  * remain that a later call may give back. */
 bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns);
 
+/* Gives all segments back that are wholly free, whatever the decay time. */
+void tsuga_ioheap_trim(struct tsuga_ioheap *heap);
+
 void tsuga_ioheap_stats_read(const struct tsuga_ioheap *heap, struct tsuga_ioheap_stats *out);
 
 /* Calls visit for each block and each free span, front to back; neighbouring free spans of one

@@ -27,8 +27,9 @@ enum tsuga_message_type {
 
 /* Bits of tsuga_message.flags. */
 enum {
-    TSUGA_MESSAGE_KEPT = 1 << 0,    /* by tsuga_message_keep() */
-    TSUGA_MESSAGE_COUNTED = 1 << 1, /* takes room in a mailbox */
+    TSUGA_MESSAGE_KEPT = 1 << 0,     /* by tsuga_message_keep() */
+    TSUGA_MESSAGE_COUNTED = 1 << 1,  /* takes room in a mailbox */
+    TSUGA_MESSAGE_ATTACHED = 1 << 2, /* the letter has an attachment */
 };
 
 struct tsuga_message {
@@ -46,12 +47,13 @@ struct tsuga_letter {
     struct tsuga_message head;
     struct tsuga_id from;
     uint32_t payload_bytes;
-    uint32_t alloc_bytes; /* of the whole allocation, so that it can be given back */
-    uint64_t padding;
+    uint32_t alloc_bytes;    /* of the whole allocation, so that it can be given back */
+    void *attachment;        /* the sender's affair, and whoever's who discards the letter */
     unsigned char payload[]; /* aligned to 16 */
 };
 
 _Static_assert(sizeof(struct tsuga_message) == 24, "operation records count on it");
+_Static_assert(sizeof(void *) == 8, "operation records and letters count on it");
 _Static_assert(offsetof(struct tsuga_letter, payload) == 48, "payload is aligned to 16");
 
 #endif

@@ -1108,6 +1108,75 @@ TSUGA_API TSUGA_NODISCARD int tsuga_lease_retain(struct tsuga_actor *self,
  */
 TSUGA_API int tsuga_lease_release(struct tsuga_actor *self, struct tsuga_lease lease);
 
+/* A part of a lease. */
+struct tsuga_slice {
+    size_t offset; /* with bytes, within tsuga_lease_bytes() of the whole */
+    size_t bytes;  /* at least 1 */
+    /* Called with `context` once, when nothing uses the slice any more: no reference, no slice of
+     * it, no message, no operation. NULL: nobody wants to know. It runs on the actor's executor,
+     * perhaps after the actor's end, and must not call the library. */
+    void (*released)(void *context);
+    void *context;
+};
+
+/**
+ * Make a lease of a part of another one. It keeps the whole alive.
+ *
+ * slice  read before the call returns.
+ *
+ * Owner:  the actor, as with tsuga_lease_make().
+ * Errors: -EINVAL not within `whole`, or `whole` never was; -ENOENT it is gone; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
+                                                const struct tsuga_slice *slice,
+                                                struct tsuga_lease *out);
+
+/**
+ * Get a lease with the same bytes that may be written to: the same one when nothing else uses it,
+ * otherwise a copy in the actor's I/O heap. Operations in flight, other references, slices and
+ * other actors keep the bytes that they had.
+ *
+ * out  receives the lease; the caller's reference to `lease` has become one to it.
+ *
+ * Owner:  the caller's reference.
+ * Errors: -ENOENT the lease is gone; -EINVAL it never was; -EMSGSIZE; -ENOBUFS; -ENOMEM. The
+ *         reference is then unchanged.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the bytes when they are copied.
+ */
+TSUGA_API TSUGA_NODISCARD int
+tsuga_lease_writable(struct tsuga_actor *self, struct tsuga_lease lease, struct tsuga_lease *out);
+
+/**
+ * As tsuga_send(), and a lease goes along, not copied. The message has a reference of its own; the
+ * receiver gets it with tsuga_message_lease(), on whichever executor it lives. Both see the same
+ * bytes: whoever wants to write uses tsuga_lease_writable() first.
+ *
+ * Owner:  the sender keeps its own reference. The bytes stay where they are, even after its end,
+ *         until the last reference is gone.
+ * Errors: as tsuga_send(); -ENOENT the lease is gone; -EINVAL it never was.
+ * Thread: turn.
+ * Blocks: only while the receiver's mailbox is full under policy block.
+ */
+TSUGA_API int tsuga_send_with_lease(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag,
+                                    const void *data, size_t bytes, struct tsuga_lease lease);
+
+/**
+ * Take the lease out of a message that brought one.
+ *
+ * Owner:  the caller's reference; unless it is taken, it goes with the message.
+ * Errors: -ENOENT the message brought none, or it was taken; -EINVAL neither the actor's current
+ *         message nor one that it keeps; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_message_lease(struct tsuga_actor *self,
+                                                  const struct tsuga_message *message,
+                                                  struct tsuga_lease *out);
+
 /* Descriptors. What an actor owns is closed when it ends. */
 
 /**
