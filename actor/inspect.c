@@ -8,7 +8,8 @@ static const struct tsuga_letter *letter_of(const struct tsuga_message *message)
 
 enum tsuga_message_kind tsuga_message_kind(const struct tsuga_message *message)
 {
-    return (enum tsuga_message_kind)message->type;
+    return message->type == TSUGA_TYPE_PIECE ? TSUGA_MESSAGE_COMPLETION
+                                             : (enum tsuga_message_kind)message->type;
 }
 
 uint64_t tsuga_message_tag(const struct tsuga_message *message)

@@ -6,6 +6,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/streams.h"
 #include "executor/turn.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/sanitize.h"
@@ -142,16 +143,13 @@ static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
     return result;
 }
 
-void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more)
+bool tsuga_record_end(struct tsuga_record *record, int32_t result)
 {
     struct tsuga_io *io = record->io;
     struct tsuga_executor *executor = io->executor;
     bool is_wanted = io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
 
-    TSUGA_VERIFY(record->state == TSUGA_RECORD_INFLIGHT); /* exactly one end */
     tsuga_count(&executor->counters.ops_completions, 1);
-    if (has_more)
-        return; /* not the last word: nothing is released */
     check_buffer(record);
     disarm(record);
     record->result = meaning_of(record, result);
@@ -160,7 +158,17 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
     io->inflight--;
     if (record->flags != 0) /* a cancel has an extra, so its flags are not 0 */
         detach(record, is_wanted);
-    if (is_wanted) {
+    return is_wanted;
+}
+
+void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more)
+{
+    struct tsuga_io *io = record->io;
+
+    TSUGA_VERIFY(record->state == TSUGA_RECORD_INFLIGHT); /* exactly one end */
+    if (has_more)
+        return; /* not the last word: nothing is released */
+    if (tsuga_record_end(record, result)) {
         tsuga_mailbox_put(&io->seat->actor.mailbox, &record->message);
         tsuga_turn_wake(io->seat);
         return;
@@ -211,12 +219,14 @@ static void copy_out(struct tsuga_record *record)
     }
 }
 
-void tsuga_record_open(struct tsuga_record *record)
+struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
 {
     struct tsuga_io *io = record->io;
     struct tsuga_extra *extra = tsuga_record_extra(record);
     struct tsuga_completion *completion = &io->completion;
 
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+        return tsuga_stream_open(record);
     TSUGA_ASSERT(record->state == TSUGA_RECORD_DONE);
     record->state = TSUGA_RECORD_TAKEN;
     *completion = (struct tsuga_completion){
@@ -228,13 +238,14 @@ void tsuga_record_open(struct tsuga_record *record)
     };
     copy_out(record);
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
-        return;
+        return &record->message;
     completion->lease = tsuga_leases_handle(&io->executor->leases, record->buffer.lease);
     if ((record->flags & TSUGA_RECORD_READS) == 0 || record->result < 0)
-        return;
+        return &record->message;
     completion->data =
         extra != NULL && extra->into != NULL ? extra->into : record->buffer.lease->block;
     completion->bytes = (size_t)record->result;
+    return &record->message;
 }
 
 void tsuga_record_cancel(struct tsuga_record *record)
@@ -245,9 +256,13 @@ void tsuga_record_cancel(struct tsuga_record *record)
                                              (uint64_t)(uintptr_t)record | TSUGA_RESULT_CANCEL,
                                          .offset = (uint64_t)(uintptr_t)record};
 
-    if (record->state != TSUGA_RECORD_INFLIGHT || !tsuga_record_hold(record))
+    if (record->state != TSUGA_RECORD_INFLIGHT)
         return;
     record->flags |= TSUGA_RECORD_UNWANTED;
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0 && tsuga_stream_end_idle(record))
+        return;
+    if (!tsuga_record_hold(record))
+        return;
     if (record->kind == TSUGA_OP_BLOCKING) {
         (void)tsuga_job_cancel(record);
         tsuga_record_unhold(record);
@@ -265,8 +280,12 @@ static void ring_again(struct tsuga_executor *executor, struct tsuga_alarm *alar
     for (uint32_t slot = 0; slot < io->slab.count; slot++) {
         struct tsuga_record *record = tsuga_record_at(io, slot);
 
-        if (record != NULL && (record->flags & TSUGA_RECORD_UNWANTED) != 0)
+        if (record == NULL)
+            continue;
+        if ((record->flags & TSUGA_RECORD_UNWANTED) != 0)
             tsuga_record_cancel(record);
+        else if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+            tsuga_stream_disarm_again(record);
     }
 }
 
@@ -286,6 +305,8 @@ void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result)
     struct tsuga_io *io = target->io;
     bool has_missed = result < 0 && target->state == TSUGA_RECORD_INFLIGHT;
 
+    if (target->state == TSUGA_RECORD_INFLIGHT && (target->flags & TSUGA_RECORD_MULTI) != 0)
+        has_missed &= tsuga_stream_end_disarm(target);
     io->inflight--;
     tsuga_record_unhold(target);
     if (has_missed)

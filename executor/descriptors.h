@@ -36,6 +36,7 @@ struct tsuga_descriptor {
     uint32_t in_use;
     int32_t next; /* descriptor + 1, 0: none */
     int32_t previous;
+    int32_t waiting; /* the next of those that an accept stream holds for the owner; likewise */
     struct tsuga_record *closer; /* a close that waits until in_use is zero */
 };
 

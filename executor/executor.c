@@ -19,7 +19,7 @@ struct tsuga_executor *tsuga_executor_current(void)
     return current;
 }
 
-static void init_owner_parts(struct tsuga_executor *executor)
+static int init_owner_parts(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
     struct tsuga_arena_pool_config arenas = {.decay_ns =
@@ -36,6 +36,7 @@ static void init_owner_parts(struct tsuga_executor *executor)
     tsuga_list_init(&executor->room_waiters);
     tsuga_list_init(&executor->orphans);
     tsuga_arena_pool_init(&executor->arenas, &shared->reserve, &arenas);
+    return tsuga_receive_init(&executor->receive, executor);
 }
 
 int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *shared,
@@ -62,8 +63,7 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
         return error;
     }
     pthread_mutex_init(&executor->heaps_lock, NULL);
-    init_owner_parts(executor);
-    return 0;
+    return init_owner_parts(executor);
 }
 
 void tsuga_executor_fini(struct tsuga_executor *executor)
@@ -78,8 +78,10 @@ void tsuga_executor_fini(struct tsuga_executor *executor)
     tsuga_memory_free(shared->memory, executor->backlog.requests,
                       executor->backlog.count_max * sizeof(*executor->backlog.requests));
     /* Leaked heaps hold segments that the kernel may still write to: their arenas stay. */
-    if (atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0)
+    if (atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0) {
+        tsuga_receive_fini(&executor->receive);
         tsuga_arena_pool_fini(&executor->arenas);
+    }
     pthread_mutex_destroy(&executor->heaps_lock);
 }
 
@@ -163,6 +165,9 @@ static int open_ring(struct tsuga_executor *executor)
 static void close_ring(struct tsuga_executor *executor)
 {
     tsuga_executor_drain(executor);
+    /* What the kernel still has of leaked heaps may name buffers of the executor's groups. */
+    if (atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0)
+        tsuga_receive_close(executor);
     executor->ring->ops->destroy(executor->ring);
 }
 

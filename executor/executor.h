@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "actor/table.h"
+#include "executor/buffers.h"
 #include "executor/leases.h"
 #include "executor/ring.h"
 #include "executor/runqueue.h"
@@ -117,6 +118,7 @@ struct tsuga_executor {
     struct tsuga_letters letters;
     struct tsuga_actor_cache slots;
     struct tsuga_leases leases;
+    struct tsuga_receive receive;
     struct tsuga_seat *running;
     uint64_t now_ns;         /* as of the last tick */
     uint64_t slice_start_ns; /* 0: the clock was not read in this turn */

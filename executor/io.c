@@ -6,6 +6,7 @@
 
 #include "executor/executor.h"
 #include "executor/heap_stats.h"
+#include "executor/streams.h"
 #include "executor/turn.h"
 #include "runtime/base/assert.h"
 
@@ -57,7 +58,12 @@ int tsuga_io_make(struct tsuga_seat *seat)
     }
     tsuga_slab_init(&io->slab, &io->heap);
     tsuga_list_init(&io->leases);
+    tsuga_list_init(&io->groups);
+    tsuga_list_init(&io->stalled);
     tsuga_list_init(&io->orphan);
+    io->piece.io = io;
+    io->piece.state = TSUGA_RECORD_TAKEN;
+    io->piece.message.type = TSUGA_TYPE_PIECE;
     seat->io = io;
     return 0;
 }
@@ -93,6 +99,7 @@ static void still(struct tsuga_io *io)
     TSUGA_VERIFY(io->inflight == 0); /* else the kernel writes into the heap's next owner */
     io->is_still = true;
     close_descriptors(io);
+    tsuga_io_close_groups(io);
     tsuga_slab_fini(&io->slab);
     tsuga_list_remove(&io->orphan);
     (void)tsuga_timers_cancel(&executor->timers, &io->again.timer);
@@ -138,8 +145,12 @@ static void discard_delivered(struct tsuga_io *io)
     mailbox->lanes[TSUGA_LANE_COMPLETION].first = NULL;
     while (message != NULL) {
         struct tsuga_message *next = message->next;
+        struct tsuga_record *record = tsuga_record_of(message);
 
-        tsuga_record_give(tsuga_record_of(message));
+        if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+            tsuga_stream_drop(record);
+        if (record->state == TSUGA_RECORD_DONE)
+            tsuga_record_give(record);
         message = next;
     }
 }

@@ -32,24 +32,9 @@
 #include "mailbox/message.h"
 #include "runtime/base/list.h"
 
+struct tsuga_buffers;
 struct tsuga_executor;
-
-struct tsuga_io {
-    struct tsuga_ioheap heap;
-    struct tsuga_slab slab; /* records, in blocks of the heap */
-    struct tsuga_executor *executor;
-    struct tsuga_seat *seat;            /* NULL: orphan */
-    uint32_t inflight;                  /* records that are not DONE */
-    bool is_leaked;                     /* given up after death_ms */
-    bool is_still;                      /* nobody but holders of leases has anything of it */
-    struct tsuga_descriptor_list owned; /* descriptors */
-    struct tsuga_list_node leases;      /* struct tsuga_lease_entry */
-    struct tsuga_completion completion; /* of the actor's current message */
-    struct tsuga_list_node orphan;      /* in the executor's list, oldest first */
-    uint64_t give_up_ns;                /* when an orphan no longer counts */
-    struct tsuga_alarm again;           /* for cancels that missed */
-    struct tsuga_io *next_spare;
-};
+struct tsuga_io;
 
 enum tsuga_record_state {
     TSUGA_RECORD_INFLIGHT = 1,
@@ -70,7 +55,9 @@ enum {
     TSUGA_RECORD_COUNTED = 1 << 6,   /* counted as a user of its descriptor */
     TSUGA_RECORD_VECTORS = 1 << 7,   /* the block holds vectors, which hold blocks */
     TSUGA_RECORD_READS = 1 << 8,     /* the result counts bytes in the buffer */
-    TSUGA_RECORD_UNWANTED = 1 << 9,  /* the executor has asked for its end */
+    TSUGA_RECORD_UNWANTED = 1 << 9,  /* somebody has asked for its end */
+    TSUGA_RECORD_MULTI = 1 << 10,    /* a stream: `into` of the extra leads to it */
+    TSUGA_RECORD_QUEUED = 1 << 11,   /* the stream's message is in the mailbox */
 };
 
 struct tsuga_record {
@@ -102,7 +89,8 @@ struct tsuga_extra {
         struct open_how how;
         struct __kernel_timespec time;
         void *job;
-        uint64_t target; /* user_data to cancel */
+        uint64_t target;     /* user_data to cancel */
+        uint32_t sizer_slot; /* + 1 of a stream's own sizer; 0: none */
     } argument;
     uint32_t slot;
     uint32_t deadline_slot; /* + 1 of a third record; 0: none */
@@ -117,6 +105,35 @@ struct tsuga_deadline {
 _Static_assert(sizeof(struct tsuga_record) <= 64, "a record is one cache line");
 _Static_assert(sizeof(struct tsuga_extra) <= 64, "an extra is one record");
 _Static_assert(sizeof(struct tsuga_deadline) <= 64, "a deadline is one record");
+
+struct tsuga_io {
+    struct tsuga_ioheap heap;
+    struct tsuga_slab slab; /* records, in blocks of the heap */
+    struct tsuga_executor *executor;
+    struct tsuga_seat *seat;            /* NULL: orphan */
+    uint32_t inflight;                  /* records that are not DONE */
+    bool is_leaked;                     /* given up after death_ms */
+    bool is_still;                      /* nobody but holders of leases has anything of it */
+    struct tsuga_descriptor_list owned; /* descriptors */
+    struct tsuga_list_node leases;      /* struct tsuga_lease_entry */
+    struct tsuga_list_node groups;      /* struct tsuga_buffers, the actor's own */
+    struct tsuga_list_node stalled;     /* streams that wait until the actor gives something back */
+    struct tsuga_completion completion; /* of the actor's current message */
+    struct tsuga_list_node orphan;      /* in the executor's list, oldest first */
+    uint64_t give_up_ns;                /* when an orphan no longer counts */
+    struct tsuga_alarm again;           /* for cancels that missed */
+    struct tsuga_io *next_spare;
+    struct tsuga_record piece; /* the current message while that is one of a stream's */
+};
+
+/* groups.c */
+
+/* The group that a user's handle names. Errors: -EINVAL. */
+TSUGA_NODISCARD int tsuga_io_find_group(struct tsuga_io *io, struct tsuga_group group,
+                                        struct tsuga_buffers **out);
+
+/* The actor's streams have ended: its groups go, as far as nobody has a buffer of them. */
+void tsuga_io_close_groups(struct tsuga_io *io);
 
 /* io.c */
 
@@ -222,8 +239,13 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
 /* A cancel of the executor's own that named this record has ended. */
 void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result);
 
-/* The actor takes the completion: fill in io->completion and copy to the user's memory. */
-void tsuga_record_open(struct tsuga_record *record);
+/* The operation is over: its record is done, and what it claimed besides memory is not claimed any
+ * more. True when somebody will take the completion. */
+TSUGA_NODISCARD bool tsuga_record_end(struct tsuga_record *record, int32_t result);
+
+/* The actor takes the completion: fill in io->completion and copy to the user's memory. Returns
+ * what is the actor's current message. */
+struct tsuga_message *tsuga_record_open(struct tsuga_record *record);
 
 /* Undo what preparing has claimed beside memory: the time limit, the count on the descriptor, the
  * hold on a cancel's target. Each is undone once. */

@@ -5,6 +5,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/streams.h"
 #include "executor/tickets.h"
 
 #define HANDLE_EXECUTOR_SHIFT 56u
@@ -123,6 +124,23 @@ int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io, size_t b
     return 0;
 }
 
+void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes)
+{
+    entry->io = io;
+    entry->bytes = (uint32_t)bytes;
+    entry->user_count = 1;
+    tsuga_list_push_back(&io->leases, &entry->link);
+    if (entry->from.buffers->owner == NULL)
+        io->heap.lent_bytes += entry->capacity_bytes;
+}
+
+static void give_back(struct tsuga_lease_entry *entry)
+{
+    if (entry->from.buffers->owner == NULL)
+        entry->io->heap.lent_bytes -= entry->capacity_bytes;
+    tsuga_buffers_return(entry);
+}
+
 int tsuga_leases_find(struct tsuga_leases *leases, const struct tsuga_io *io,
                       struct tsuga_lease lease, struct tsuga_lease_entry **out)
 {
@@ -163,15 +181,18 @@ static bool is_unused(const struct tsuga_lease_entry *entry)
 static struct tsuga_lease_entry *take_apart(struct tsuga_leases *leases,
                                             struct tsuga_lease_entry *entry)
 {
+    struct tsuga_io *io = entry->io;
     struct tsuga_lease_entry *whole = NULL;
     void (*released)(void *context) = entry->released;
+    void *context = entry->context;
 
     tsuga_list_remove(&entry->link);
     switch ((enum tsuga_lease_source)entry->source) {
     case TSUGA_LEASE_HEAP:
-        tsuga_ioheap_free(&entry->io->heap, entry->block);
+        tsuga_ioheap_free(&io->heap, entry->block);
         break;
     case TSUGA_LEASE_LENT:
+        give_back(entry);
         break;
     case TSUGA_LEASE_SLICE:
         whole = entry->from.whole;
@@ -180,9 +201,12 @@ static struct tsuga_lease_entry *take_apart(struct tsuga_leases *leases,
         tsuga_ticket_drop(entry->from.ticket);
         break;
     }
-    tsuga_leases_give(leases, entry);
+    if (entry->source != TSUGA_LEASE_LENT)
+        tsuga_leases_give(leases, entry);
     if (released != NULL)
-        released(entry->context);
+        released(context);
+    if (!tsuga_list_is_empty(&io->stalled))
+        tsuga_streams_relieve(io);
     return whole;
 }
 

@@ -56,6 +56,7 @@ struct tsuga_lease_entry {
     uint32_t user_count;  /* references of the actor, its current message included */
     uint32_t pin_count;   /* operations in flight */
     uint32_t child_count; /* slices and tickets */
+    uint32_t followers;   /* LENT, waiting in a stream: empty datagrams behind it */
     uint16_t number;      /* LENT: in its group */
     uint8_t source;       /* enum tsuga_lease_source */
     union {
@@ -63,6 +64,7 @@ struct tsuga_lease_entry {
         struct tsuga_lease_entry *whole; /* SLICE */
         struct tsuga_ticket *ticket;     /* HANDED */
     } from;
+    struct tsuga_lease_entry *next;  /* that waits in the same stream, see streams.h */
     void (*released)(void *context); /* of the user; or NULL */
     void *context;
 };
@@ -90,6 +92,9 @@ void tsuga_leases_give(struct tsuga_leases *leases, struct tsuga_lease_entry *en
  * Errors: -EINVAL, -EMSGSIZE, -ENOBUFS, -ENOMEM. */
 TSUGA_NODISCARD int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io,
                                       size_t bytes, struct tsuga_lease_entry **out);
+
+/* A buffer of a group becomes the actor's, with one reference. */
+void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes);
 
 /* The entry that a handle of an actor names.
  * Errors: -ENOENT it is gone; -EINVAL it never was, or belongs to another actor. */

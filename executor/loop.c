@@ -6,6 +6,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/streams.h"
 #include "executor/turn.h"
 #include "runtime/base/sanitize.h"
 
@@ -189,7 +190,9 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
     uint64_t mark = result->user_data & (TSUGA_CACHE_LINE_BYTES - 1);
     struct tsuga_record *record = (void *)(uintptr_t)(result->user_data - mark);
 
-    if (mark == 0)
+    if (mark == 0 && (record->flags & TSUGA_RECORD_MULTI) != 0)
+        tsuga_stream_complete(record, result);
+    else if (mark == 0)
         tsuga_record_complete(record, result->result, has_more);
     else if (mark == TSUGA_RESULT_CANCEL)
         tsuga_record_end_cancel(record, result->result);
@@ -260,6 +263,7 @@ static void trim(struct tsuga_executor *executor)
 {
     executor->trimmed_ns = executor->now_ns;
     (void)tsuga_stack_trim(&executor->stacks, TRIM_STACKS);
+    tsuga_receive_trim(executor);
     (void)tsuga_arena_pool_decay(&executor->arenas, executor->now_ns);
 }
 
@@ -269,6 +273,8 @@ static void tick(struct tsuga_executor *executor)
     executor->now_ns = tsuga_clock_now_ns(&executor->shared->clock);
     (void)run_inbox(executor);
     tsuga_executor_flush_backlog(executor);
+    if (tsuga_receive_is_hungry(&executor->receive))
+        tsuga_receive_feed(&executor->receive);
     if (executor->ring->queue_count > 0 || tsuga_ring_wants_enter(executor->ring))
         enter_once(executor);
     reap(executor);
@@ -338,7 +344,7 @@ static bool is_held_up(const struct tsuga_executor *executor)
 {
     const struct tsuga_wait *first;
 
-    if (executor->backlog.count > 0)
+    if (executor->backlog.count > 0 || tsuga_receive_is_hungry(&executor->receive))
         return true;
     if (tsuga_list_is_empty(&executor->room_waiters))
         return false;

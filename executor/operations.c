@@ -204,3 +204,35 @@ struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run)(void *ar
     return tsuga_submit(
         self, &(struct tsuga_op){.kind = TSUGA_OP_BLOCKING, .run = run, .argument = argument});
 }
+
+struct tsuga_token tsuga_recv_stream(struct tsuga_actor *self, int fd)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){.kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI, .fd = fd});
+}
+
+struct tsuga_token tsuga_read_stream(struct tsuga_actor *self, int fd)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){.kind = TSUGA_OP_READ, .options = TSUGA_OP_MULTI, .fd = fd});
+}
+
+struct tsuga_token tsuga_accept_stream(struct tsuga_actor *self, int fd)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){.kind = TSUGA_OP_ACCEPT, .options = TSUGA_OP_MULTI, .fd = fd});
+}
+
+struct tsuga_token tsuga_poll_stream(struct tsuga_actor *self, int fd, uint32_t events)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){
+                  .kind = TSUGA_OP_POLL, .options = TSUGA_OP_MULTI, .fd = fd, .flags = events});
+}
+
+struct tsuga_token tsuga_timeout_stream(struct tsuga_actor *self, uint64_t period_ns)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_TIMEOUT,
+                                                 .options = TSUGA_OP_MULTI,
+                                                 .timeout_ns = period_ns});
+}

@@ -10,6 +10,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/streams.h"
 
 #define VECTORS_MAX 1024u
 #define ADDRESS_MAX sizeof(struct sockaddr_storage)
@@ -369,6 +370,7 @@ static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op
         return -ENOENT;
     if (!tsuga_record_hold(target))
         return -EALREADY;
+    target->flags |= target->flags & TSUGA_RECORD_MULTI ? TSUGA_RECORD_UNWANTED : 0;
     extra->argument.target = (uint64_t)(uintptr_t)target;
     request->offset = extra->argument.target;
     return 0;
@@ -446,7 +448,8 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
         .kind = kind->ring_kind,
         .options = (op->options & TSUGA_OP_ASYNC) != 0 ? TSUGA_RING_ASYNC : 0,
     };
-    error = kind->prepare(record, op, request);
+    error = (op->options & TSUGA_OP_MULTI) == 0 ? kind->prepare(record, op, request)
+                                                : tsuga_stream_prepare(record, op);
     if (error == 0 && kind->uses_fd)
         error = use_descriptor(record, op->fd);
     return error;

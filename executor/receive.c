@@ -121,6 +121,7 @@ static int wait_for(struct tsuga_seat *seat, struct tsuga_wait *wait, uint64_t t
         return error;
     tsuga_turn_give_back(seat);
     tsuga_turn_take(seat, *out);
+    *out = seat->actor.current;
     return 0;
 }
 
@@ -195,7 +196,7 @@ struct tsuga_completion tsuga_await(struct tsuga_actor *self, struct tsuga_token
 
 const struct tsuga_completion *tsuga_message_completion(const struct tsuga_message *message)
 {
-    if (message->type != TSUGA_TYPE_COMPLETION)
+    if (message->type != TSUGA_TYPE_COMPLETION && message->type != TSUGA_TYPE_PIECE)
         return NULL;
     return &tsuga_record_of(message)->io->completion;
 }

@@ -4,6 +4,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/streams.h"
 #include "runtime/base/assert.h"
 
 int tsuga_op_error(struct tsuga_token token)
@@ -151,6 +152,8 @@ void tsuga_record_give(struct tsuga_record *record)
     struct tsuga_extra *extra = tsuga_record_extra(record);
 
     free_buffer(record);
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+        tsuga_stream_free(record);
     if (extra != NULL)
         free_extra(io, extra);
     record->flags = 0;

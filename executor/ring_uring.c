@@ -343,6 +343,14 @@ static int probe(struct uring *uring, const struct tsuga_ring_config *config)
         if (io_uring_opcode_supported(known, tsuga_ring_operations[kind].opcode))
             uring->supported_kinds |= kind_bit((enum tsuga_ring_kind)kind);
     io_uring_free_probe(known);
+    if (!may_use(config, TSUGA_FEATURE_MULTISHOT))
+        uring->supported_kinds &=
+            ~(kind_bit(TSUGA_RING_ACCEPT_MULTI) | kind_bit(TSUGA_RING_RECV_MULTI) |
+              kind_bit(TSUGA_RING_READ_MULTI));
+    if (!may_use(config, TSUGA_FEATURE_READ_MULTISHOT))
+        uring->supported_kinds &= ~kind_bit(TSUGA_RING_READ_MULTI);
+    if (!may_use(config, TSUGA_FEATURE_SEND_ZERO_COPY))
+        uring->supported_kinds &= ~kind_bit(TSUGA_RING_SEND_ZC);
     if (!may_use(config, TSUGA_FEATURE_BIND_LISTEN))
         uring->supported_kinds &= ~(kind_bit(TSUGA_RING_BIND) | kind_bit(TSUGA_RING_LISTEN));
     return 0;

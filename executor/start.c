@@ -4,6 +4,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/streams.h"
 #include "runtime/base/assert.h"
 
 /* From now on the operation counts, until tsuga_record_complete(). */
@@ -81,6 +82,17 @@ static int cancel_job(const struct tsuga_record *canceller)
         (struct tsuga_record *)(uintptr_t)tsuga_record_extra(canceller)->argument.target);
 }
 
+/* A stream of which the kernel has nothing just ends. */
+static bool is_idle_cancel(const struct tsuga_record *record)
+{
+    struct tsuga_record *target;
+
+    if (record->kind != TSUGA_OP_CANCEL)
+        return false;
+    target = (void *)(uintptr_t)tsuga_record_extra(record)->argument.target;
+    return (target->flags & TSUGA_RECORD_MULTI) != 0 && tsuga_stream_end_idle(target);
+}
+
 static bool is_job_cancel(const struct tsuga_record *record)
 {
     const struct tsuga_record *target;
@@ -106,10 +118,14 @@ static int launch(struct tsuga_record *record, const struct tsuga_op *op,
         return 0;
     }
     count_in(record);
-    if (is_plain_call(executor, request))
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+        tsuga_stream_begin(record);
+    else if (is_plain_call(executor, request))
         tsuga_record_complete(record, call_plainly(record, op), false);
     else if (is_job_cancel(record))
         tsuga_record_complete(record, cancel_job(record), false);
+    else if (is_idle_cancel(record))
+        tsuga_record_complete(record, 0, false);
     else
         tsuga_executor_request(executor, request);
     return 0;
@@ -180,7 +196,7 @@ static int check_chain(const struct tsuga_executor *executor, const struct tsuga
     if (count > executor->ring->entries || count > executor->ops_max)
         return -E2BIG;
     for (size_t i = 0; i < count; i++) {
-        if (!is_chainable(executor, ops[i].kind))
+        if (!is_chainable(executor, ops[i].kind) || (ops[i].options & TSUGA_OP_MULTI) != 0)
             return -EINVAL;
     }
     return 0;
@@ -332,6 +348,18 @@ static void close_unwanted(const struct tsuga_record *record)
     tsuga_executor_close(executor, record->result);
 }
 
+static void forget_stream(struct tsuga_actor *self, struct tsuga_record *record)
+{
+    record->flags |= TSUGA_RECORD_SILENT;
+    if ((record->flags & TSUGA_RECORD_QUEUED) != 0)
+        tsuga_mailbox_remove(&self->mailbox, &record->message);
+    tsuga_stream_drop(record);
+    if (record->state == TSUGA_RECORD_DONE)
+        tsuga_record_give(record);
+    else
+        tsuga_record_cancel(record);
+}
+
 int tsuga_forget(struct tsuga_actor *self, struct tsuga_token op)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
@@ -340,7 +368,9 @@ int tsuga_forget(struct tsuga_actor *self, struct tsuga_token op)
 
     if (error != 0)
         return error;
-    if (record->state == TSUGA_RECORD_DONE) {
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0) {
+        forget_stream(self, record);
+    } else if (record->state == TSUGA_RECORD_DONE) {
         tsuga_mailbox_remove(&self->mailbox, &record->message);
         close_unwanted(record);
         tsuga_record_give(record);

@@ -5,6 +5,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/streams.h"
 #include "runtime/base/assert.h"
 
 /* The clock is first read after this many messages of a turn, and then ever more seldom. */
@@ -60,6 +61,8 @@ void tsuga_turn_give_back(struct tsuga_seat *seat)
     actor->current = NULL;
     if (message->type == TSUGA_TYPE_COMPLETION)
         tsuga_record_give(tsuga_record_of(message));
+    else if (message->type == TSUGA_TYPE_PIECE)
+        tsuga_stream_give_piece(tsuga_record_of(message));
     else if (message->type == TSUGA_TYPE_USER && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
         tsuga_executor_discard(tsuga_seat_home(seat), message);
 }
@@ -71,7 +74,7 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
 
     actor->current = message;
     if (message->type == TSUGA_TYPE_COMPLETION) {
-        tsuga_record_open(tsuga_record_of(message));
+        actor->current = tsuga_record_open(tsuga_record_of(message));
     } else if (message->type == TSUGA_TYPE_USER) {
         tsuga_mailbox_credit(&actor->mailbox, message);
         if (actor->room_wanted != NULL)
@@ -334,7 +337,7 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
         } else {
             executor->slice_messages++;
             tsuga_turn_take(seat, message);
-            actor->behaviour(actor, message);
+            actor->behaviour(actor, actor->current);
             tsuga_turn_give_back(seat);
         }
         if (must_pause(executor, actor))

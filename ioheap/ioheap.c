@@ -24,6 +24,11 @@ static inline unsigned order_for(const struct tsuga_ioheap *heap, size_t bytes)
     return tsuga_bits_lowest(heap->orders_allowed & (UINT32_MAX << fitting));
 }
 
+size_t tsuga_ioheap_class_bytes(const struct tsuga_ioheap *heap, size_t bytes)
+{
+    return order_bytes(order_for(heap, bytes));
+}
+
 static inline void *block_at(const struct tsuga_span_region *region, uint32_t unit)
 {
     return region->base + ((size_t)unit << TSUGA_IOHEAP_BLOCK_SHIFT_MIN);
@@ -138,7 +143,7 @@ static int segment_take_and_add(struct tsuga_ioheap *heap, unsigned shift)
     struct tsuga_segment *segment;
     int error;
 
-    if (heap->segment_bytes + (UINT64_C(1) << shift) > heap->quota_bytes)
+    if (heap->segment_bytes + heap->lent_bytes + (UINT64_C(1) << shift) > heap->quota_bytes)
         return -ENOBUFS;
     error = tsuga_segment_take(heap->pool, shift, heap, &segment);
     if (error != 0)

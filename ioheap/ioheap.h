@@ -9,7 +9,7 @@
  * to its own size, and lies exactly at the frontmost free position that fits. All bookkeeping is
  * out of band. A free block and a free record are poisoned in AddressSanitizer builds.
  *
- *     segment_bytes == sum of the segments' sizes <= quota_bytes
+ *     segment_bytes == sum of the segments' sizes; with lent_bytes <= quota_bytes when one is added
  *     live_bytes    == sum of the live blocks' class sizes
  *
  * Owner: an actor, and after its end the executor that waits for the kernel. Thread: the owner's,
@@ -59,6 +59,7 @@ struct tsuga_ioheap {
     struct tsuga_segment *segments_first; /* in the order added */
     struct tsuga_segment *segments_last;
     uint64_t quota_bytes;
+    uint64_t lent_bytes; /* of memory elsewhere that counts against the quota; set by the owner */
     uint64_t segment_bytes;
     uint64_t segment_bytes_max;
     uint64_t high_water_bytes_max; /* before segments were given back */
@@ -134,6 +135,9 @@ static inline bool tsuga_ioheap_has_returns(const struct tsuga_ioheap *heap)
 
 /* Blocks that are not free, the slabs' and the undrained among them. */
 uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap);
+
+/* The class that holds `bytes`, 1 ..= block_bytes_max. */
+size_t tsuga_ioheap_class_bytes(const struct tsuga_ioheap *heap, size_t bytes);
 
 /* The class size of a live block. */
 size_t tsuga_ioheap_block_bytes(const struct tsuga_ioheap *heap, const void *block);

@@ -20,6 +20,7 @@ enum tsuga_message_type {
     TSUGA_TYPE_USER = TSUGA_MESSAGE_USER,
     TSUGA_TYPE_COMPLETION = TSUGA_MESSAGE_COMPLETION,
     TSUGA_TYPE_STOP = TSUGA_MESSAGE_STOP,
+    TSUGA_TYPE_PIECE,       /* a completion of a stream: only ever an actor's current message */
     TSUGA_TYPE_ROOM_WANTED, /* a sender waits for room in the receiver's mailbox */
     TSUGA_TYPE_ROOM,        /* the answer: try again */
     TSUGA_TYPE_GIFT,        /* a descriptor for its new owner */

@@ -33,10 +33,8 @@ struct order {
 };
 
 static const struct order orders[] = {
-    {"arena_size", "reserve"},
-    {"segment_min", "quota"},
-    {"ring_entries", "cq_entries"},
-    {"ops_max", "cq_entries"},
+    {"arena_size", "reserve"}, {"segment_min", "quota"},   {"ring_entries", "cq_entries"},
+    {"ops_max", "cq_entries"}, {"sizer_min", "sizer_max"},
 };
 
 static const struct tsuga_config_key *find(const char *section, const char *name)
@@ -350,6 +348,10 @@ static int check_arena(struct resolver *resolver)
 
     if (error == 0)
         error = check_fits(resolver, "segment_min", resolver->config.ioheap.segment_min);
+    if (error == 0)
+        error =
+            check_fits(resolver, "group_sizes",
+                       UINT64_C(1) << tsuga_bits_log2_floor(resolver->config.receive.group_sizes));
     return error != 0 ? error : check_segment_min(resolver);
 }
 

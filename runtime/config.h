@@ -30,6 +30,7 @@ enum tsuga_config_type {
     TSUGA_CONFIG_TOGGLE,
     TSUGA_CONFIG_FEATURE, /* a toggle whose text is auto or off */
     TSUGA_CONFIG_FULL,    /* enum tsuga_full */
+    TSUGA_CONFIG_SIZING,  /* enum tsuga_sizing */
     TSUGA_CONFIG_LEVEL,   /* enum tsuga_log_level */
 };
 
@@ -53,7 +54,7 @@ struct tsuga_config_key {
     uint64_t fallback; /* the default; 0: derived from other keys, or unlimited */
 };
 
-#define TSUGA_CONFIG_KEY_COUNT 33u
+#define TSUGA_CONFIG_KEY_COUNT 45u
 
 extern const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT];
 

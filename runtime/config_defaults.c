@@ -11,6 +11,7 @@
 #define CQ_ENTRIES_MIN  4096u
 #define CQ_ENTRIES_MAX  65536u
 #define SEGMENT_MIN     UINT64_C(1024)
+#define GROUP_SIZES     (4u << 10 | 64u << 10)
 #define CLASSES_ALL     (((UINT64_C(1) << TSUGA_CLASS_COUNT) - 1) << TSUGA_CLASS_MIN)
 
 /* One executor per processor that this process may use. */
@@ -79,6 +80,8 @@ static void fill_derived(struct tsuga_config *config)
         config->ioheap.segment_min = segment_min_for(config);
     if (config->ioheap.size_classes == 0)
         config->ioheap.size_classes = size_classes_for(config);
+    if (config->receive.group_sizes == 0)
+        config->receive.group_sizes = GROUP_SIZES & size_classes_for(config);
     if (config->signals == TSUGA_DEFAULT)
         config->signals = TSUGA_OFF;
 }

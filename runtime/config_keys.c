@@ -34,6 +34,11 @@
     }
 #define TOGGLE(section_, name_, fallback_)                                                         \
     WORD(section_, name_, TSUGA_CONFIG_TOGGLE, TSUGA_ON, fallback_)
+#define CLASSES(section_, name_)                                                                   \
+    {                                                                                              \
+        .section = #section_, .name = #name_, .type = TSUGA_CONFIG_CLASSES, AT(section_.name_),    \
+        .min = UINT64_C(1) << TSUGA_CLASS_MIN, .max = CLASSES_ALL                                  \
+    }
 #define FEATURE(name_, index_)                                                                     \
     {                                                                                              \
         .section = "features", .name = #name_, .type = TSUGA_CONFIG_FEATURE, AT(features[index_]), \
@@ -63,16 +68,18 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     SIZE(ioheap, arena_size, TSUGA_CONFIG_POWER_OF_TWO, 64 * KIB, GIB, 2 * MIB),
     SIZE(ioheap, segment_min, TSUGA_CONFIG_POWER_OF_TWO, 512, GIB, 0),
     SIZE(ioheap, quota, TSUGA_CONFIG_ANY, 0, 64 * TIB, 0),
-    {.section = "ioheap",
-     .name = "size_classes",
-     .type = TSUGA_CONFIG_CLASSES,
-     AT(ioheap.size_classes),
-     .min = UINT64_C(1) << TSUGA_CLASS_MIN,
-     .max = CLASSES_ALL},
+    CLASSES(ioheap, size_classes),
     NUMBER(ioheap, decay_ms, 1, DAY, 1000),
     TOGGLE(ioheap, guard, TSUGA_OFF),
     NUMBER(mailbox, capacity, 0, 1u << 31, 0),
     WORD(mailbox, full, TSUGA_CONFIG_FULL, TSUGA_FULL_DROP, TSUGA_FULL_FAIL),
+    CLASSES(receive, group_sizes),
+    POWER(receive, group_buffers, 1, 32768, 64),
+    SIZE(receive, lent_max, TSUGA_CONFIG_ANY, 64, 64 * TIB, 16 * MIB),
+    WORD(receive, sizer, TSUGA_CONFIG_SIZING, TSUGA_SIZING_FIXED, TSUGA_SIZING_ADAPTIVE),
+    SIZE(receive, sizer_min, TSUGA_CONFIG_ANY, 1, 2 * MIB, 4 * KIB),
+    SIZE(receive, sizer_max, TSUGA_CONFIG_ANY, 1, 2 * MIB, 64 * KIB),
+    SIZE(send, zero_copy_min, TSUGA_CONFIG_ANY, 0, GIB, 0),
     SIZE(stack, size, TSUGA_CONFIG_WHOLE_PAGES, 16 * KIB, 64 * MIB, 64 * KIB),
     NUMBER(stack, pool, 1, 1u << 20, 64),
     NUMBER(stack, count_max, 1, 1u << 20, 16384),
@@ -81,5 +88,10 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     FEATURE(no_iowait, TSUGA_FEATURE_NO_IOWAIT),
     FEATURE(bind_listen, TSUGA_FEATURE_BIND_LISTEN),
     FEATURE(guard_install, TSUGA_FEATURE_GUARD_INSTALL),
+    FEATURE(buffer_ring, TSUGA_FEATURE_BUFFER_RING),
+    FEATURE(buffer_ring_incremental, TSUGA_FEATURE_BUFFER_RING_INCREMENTAL),
+    FEATURE(multishot, TSUGA_FEATURE_MULTISHOT),
+    FEATURE(read_multishot, TSUGA_FEATURE_READ_MULTISHOT),
+    FEATURE(send_zero_copy, TSUGA_FEATURE_SEND_ZERO_COPY),
     WORD(log, level, TSUGA_CONFIG_LEVEL, TSUGA_LOG_DEBUG, TSUGA_LOG_WARN),
 };

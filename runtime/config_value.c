@@ -22,12 +22,20 @@ struct word {
 };
 
 static const struct word words[] = {
-    {TSUGA_CONFIG_TOGGLE, "on", TSUGA_ON},          {TSUGA_CONFIG_TOGGLE, "off", TSUGA_OFF},
-    {TSUGA_CONFIG_TOGGLE, "auto", TSUGA_DEFAULT},   {TSUGA_CONFIG_FEATURE, "auto", TSUGA_DEFAULT},
-    {TSUGA_CONFIG_FEATURE, "off", TSUGA_OFF},       {TSUGA_CONFIG_FULL, "fail", TSUGA_FULL_FAIL},
-    {TSUGA_CONFIG_FULL, "block", TSUGA_FULL_BLOCK}, {TSUGA_CONFIG_FULL, "drop", TSUGA_FULL_DROP},
-    {TSUGA_CONFIG_LEVEL, "off", TSUGA_LOG_OFF},     {TSUGA_CONFIG_LEVEL, "error", TSUGA_LOG_ERROR},
-    {TSUGA_CONFIG_LEVEL, "warn", TSUGA_LOG_WARN},   {TSUGA_CONFIG_LEVEL, "info", TSUGA_LOG_INFO},
+    {TSUGA_CONFIG_TOGGLE, "on", TSUGA_ON},
+    {TSUGA_CONFIG_TOGGLE, "off", TSUGA_OFF},
+    {TSUGA_CONFIG_TOGGLE, "auto", TSUGA_DEFAULT},
+    {TSUGA_CONFIG_FEATURE, "auto", TSUGA_DEFAULT},
+    {TSUGA_CONFIG_FEATURE, "off", TSUGA_OFF},
+    {TSUGA_CONFIG_FULL, "fail", TSUGA_FULL_FAIL},
+    {TSUGA_CONFIG_FULL, "block", TSUGA_FULL_BLOCK},
+    {TSUGA_CONFIG_FULL, "drop", TSUGA_FULL_DROP},
+    {TSUGA_CONFIG_SIZING, "adaptive", TSUGA_SIZING_ADAPTIVE},
+    {TSUGA_CONFIG_SIZING, "fixed", TSUGA_SIZING_FIXED},
+    {TSUGA_CONFIG_LEVEL, "off", TSUGA_LOG_OFF},
+    {TSUGA_CONFIG_LEVEL, "error", TSUGA_LOG_ERROR},
+    {TSUGA_CONFIG_LEVEL, "warn", TSUGA_LOG_WARN},
+    {TSUGA_CONFIG_LEVEL, "info", TSUGA_LOG_INFO},
     {TSUGA_CONFIG_LEVEL, "debug", TSUGA_LOG_DEBUG},
 };
 
@@ -113,6 +121,9 @@ static void describe(const struct tsuga_config_key *key, struct tsuga_config_rea
         break;
     case TSUGA_CONFIG_FULL:
         tsuga_config_reason_set(reason, "fail, block or drop");
+        break;
+    case TSUGA_CONFIG_SIZING:
+        tsuga_config_reason_set(reason, "adaptive or fixed");
         break;
     case TSUGA_CONFIG_LEVEL:
         tsuga_config_reason_set(reason, "off, error, warn, info or debug");

@@ -47,6 +47,8 @@ extern "C" {
 struct tsuga_runtime;
 struct tsuga_actor;
 struct tsuga_message;
+struct tsuga_sizer;
+struct tsuga_pool;
 struct statx;
 
 /* An actor's name. Safe to keep after the actor's death: it never comes to mean another one.
@@ -66,6 +68,11 @@ struct tsuga_lease {
     uint64_t value;
 };
 
+/* Buffers of one size that receives of an actor take from. The zero value means the executor's. */
+struct tsuga_group {
+    uint64_t value;
+};
+
 static inline bool tsuga_id_equal(struct tsuga_id a, struct tsuga_id b)
 {
     return a.value == b.value;
@@ -79,6 +86,9 @@ static inline bool tsuga_token_equal(struct tsuga_token a, struct tsuga_token b)
 /* Configuration. */
 
 enum tsuga_toggle { TSUGA_DEFAULT = 0, TSUGA_OFF, TSUGA_ON };
+
+/* How receives choose their sizes: see struct tsuga_sizer. */
+enum tsuga_sizing { TSUGA_SIZING_DEFAULT = 0, TSUGA_SIZING_ADAPTIVE, TSUGA_SIZING_FIXED };
 
 /* What a full mailbox does to a sender. */
 enum tsuga_full { TSUGA_FULL_DEFAULT = 0, TSUGA_FULL_FAIL, TSUGA_FULL_BLOCK, TSUGA_FULL_DROP };
@@ -107,6 +117,11 @@ enum tsuga_feature {
     TSUGA_FEATURE_NO_IOWAIT,
     TSUGA_FEATURE_BIND_LISTEN,
     TSUGA_FEATURE_GUARD_INSTALL,
+    TSUGA_FEATURE_BUFFER_RING,
+    TSUGA_FEATURE_BUFFER_RING_INCREMENTAL,
+    TSUGA_FEATURE_MULTISHOT,
+    TSUGA_FEATURE_READ_MULTISHOT,
+    TSUGA_FEATURE_SEND_ZERO_COPY,
     TSUGA_FEATURE_COUNT
 };
 
@@ -154,6 +169,22 @@ struct tsuga_config {
         uint32_t capacity;    /* user messages of one mailbox; default unlimited */
         enum tsuga_full full; /* default fail */
     } mailbox;
+
+    struct {
+        uint32_t group_sizes;   /* bit k: buffers of 2^k bytes are lent; default 4 KiB and 64 KiB */
+        uint32_t group_buffers; /* of each size at first, power of two; grows to 16 times as many
+                                   while streams wait for buffers; default 64 */
+        uint64_t lent_max;      /* most bytes lent to one actor; default 16 MiB */
+        enum tsuga_sizing
+            sizer;          /* of receives that name neither bytes nor sizer; default adaptive */
+        uint64_t sizer_min; /* least bytes that it asks for; default 4 KiB */
+        uint64_t sizer_max; /* most; default 64 KiB */
+    } receive;
+
+    struct {
+        uint64_t zero_copy_min; /* sends of at least so many bytes are not copied; default 0: only
+                                   those with TSUGA_OP_ZERO_COPY */
+    } send;
 
     struct {
         uint64_t size;      /* usable bytes of one stack, multiple of 4096; default 64 KiB */
@@ -415,6 +446,8 @@ struct tsuga_completion {
     int32_t result;           /* >= 0, or -errno */
     bool more;                /* the operation will bring another completion */
     bool last;                /* it will not; the token is spent */
+    bool zero_copy;           /* a send whose buffer the kernel read itself */
+    bool copied;              /* it did, and copied the bytes all the same (loopback always does) */
     void *data;               /* the bytes that were read, or NULL */
     size_t bytes;             /* how many are at `data` */
     struct tsuga_lease lease; /* the buffer at `data`; for a write or send of a lease, that lease */
@@ -606,11 +639,18 @@ enum tsuga_op_kind {
 
 /* Bits of struct tsuga_op.options. */
 enum tsuga_op_option {
-    TSUGA_OP_AT = 1 << 0,     /* use `offset`; without it the file's own position */
-    TSUGA_OP_NOWAIT = 1 << 1, /* answer -EAGAIN instead of waiting for room to submit */
-    TSUGA_OP_SOME = 1 << 2,   /* send: a short count is a result; without it all bytes are sent */
-    TSUGA_OP_ASYNC = 1 << 3,  /* let a kernel worker run it from the start */
-    TSUGA_OP_SILENT = 1 << 4, /* no completion message: as tsuga_forget() */
+    TSUGA_OP_AT = 1 << 0,       /* use `offset`; without it the file's own position */
+    TSUGA_OP_NOWAIT = 1 << 1,   /* answer -EAGAIN instead of waiting for room to submit */
+    TSUGA_OP_SOME = 1 << 2,     /* send: a short count is a result; without it all bytes are sent */
+    TSUGA_OP_ASYNC = 1 << 3,    /* let a kernel worker run it from the start */
+    TSUGA_OP_SILENT = 1 << 4,   /* no completion message: as tsuga_forget() */
+    TSUGA_OP_MULTI = 1 << 5,    /* a stream: many completions, see tsuga_recv_stream() */
+    TSUGA_OP_SHOW_END = 1 << 6, /* a stream ends whenever the kernel ends it, and says why */
+    TSUGA_OP_ZERO_COPY = 1 << 7, /* SEND: the kernel reads the buffer itself; the completion comes
+                                    when it no longer needs it */
+    TSUGA_OP_COPY = 1 << 8,      /* SEND: never zero copy, whatever send.zero_copy_min says */
+    TSUGA_OP_EARLY = 1 << 9,     /* SEND, zero copy: two completions: one with `more` when the bytes
+                                    are on their way, the last one when the buffer is free */
 };
 
 /*
@@ -643,6 +683,11 @@ struct tsuga_op {
     void *argument;              /* BLOCKING: for run; stays the caller's */
     uint64_t tag;                /* comes back in the completion */
     void *context;               /* comes back in the completion */
+    struct tsuga_group group;    /* MULTI of RECV and READ: a group of the actor's own */
+    struct tsuga_sizer *sizer;   /* RECV, READ with bytes 0: answers how many; must outlive the
+                                    operation */
+    struct tsuga_pool *pool;     /* READ, RECV: makes the buffer in place of the runtime; must
+                                    outlive the operation */
 };
 
 /**
@@ -1046,6 +1091,194 @@ TSUGA_API struct tsuga_token tsuga_cancel(struct tsuga_actor *self, struct tsuga
  */
 TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run)(void *argument),
                                             void *argument);
+
+/*
+ * Streams: operations that go on after their first completion. Each completion but the last one has
+ * `more`; the last one has `last`, and brings nothing but how the stream ended: 0 at the end of
+ * what it reads, -ECANCELED, or another error. Completions of one stream keep their order, and wait
+ * in the stream however many there are: nothing is allocated when they arrive, nothing is lost.
+ *
+ * Receiving streams take their buffers from groups, rings of buffers that the kernel takes from
+ * when data is there: by default from the executor's, which all of its actors share, so that idle
+ * connections hold no buffer. What a completion brings is lent: it goes back with the message, or
+ * with the last reference to its lease. While a group is empty its streams wait, and their data
+ * stays in the socket. An actor that holds more than receive.lent_max bytes, or its quota, has its
+ * own streams wait, nobody else's.
+ *
+ * The kernel ends multishot operations for many reasons. The runtime starts them anew when the
+ * cause has gone; with TSUGA_OP_SHOW_END it ends the stream instead.
+ *
+ * tsuga_forget() cancels a stream.
+ */
+
+/**
+ * Receive what comes from a socket, as a stream of lent buffers. On a datagram socket each
+ * completion is a datagram, cut to the buffer's size, and an empty one is a completion of 0 bytes
+ * with `more`.
+ *
+ * Owner:  each buffer belongs to its completion message; tsuga_lease_retain() keeps it.
+ * Shape:  `result` bytes at `data`; buffers of the sizer's choice, see receive.sizer.
+ * Errors: those of recv(2), as the last completion.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_recv_stream(struct tsuga_actor *self, int fd);
+
+/**
+ * Read what comes from a pipe, a terminal, or another file that is read in order, as a stream of
+ * lent buffers.
+ *
+ * Owner:  as tsuga_recv_stream().
+ * Errors: those of read(2), as the last completion.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_read_stream(struct tsuga_actor *self, int fd);
+
+/**
+ * Take connections as they come. SOCK_CLOEXEC is added. Each result is a descriptor.
+ *
+ * Out of descriptors (-EMFILE, -ENFILE) the stream tries again until there are some.
+ *
+ * Owner:  the actor owns each descriptor, as with tsuga_open(), from its completion's arrival on.
+ * Errors: those of accept4(2), as the last completion.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_accept_stream(struct tsuga_actor *self, int fd);
+
+/**
+ * Learn of poll(2) events on a descriptor whenever they come. What comes before the actor takes the
+ * completion is merged into it.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of poll(2), as the last completion. POLLERR, POLLHUP and POLLNVAL end the stream,
+ *         and are its last result.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_poll_stream(struct tsuga_actor *self, int fd, uint32_t events);
+
+/**
+ * Complete again and again. Each result is how many periods have passed since the one before it;
+ * none is forgotten, and the nth comes n periods after the start, however late the actor is.
+ *
+ * period_ns  at least 1.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -EINVAL; -ECANCELED as the last completion.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_timeout_stream(struct tsuga_actor *self, uint64_t period_ns);
+
+/**
+ * Let a stream rest: what has arrived is still delivered, and what the kernel had taken up already;
+ * everything else stays where it is. No system call of its own.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ENOENT the token is spent; -EINVAL never issued, or no stream.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_stream_pause(struct tsuga_actor *self, struct tsuga_token stream);
+
+/**
+ * Let a stream that rests go on.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: as tsuga_stream_pause().
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_stream_resume(struct tsuga_actor *self, struct tsuga_token stream);
+
+/* A group of the actor's own, for streams that shall not compete with others for buffers. */
+struct tsuga_group_options {
+    size_t buffer_bytes;   /* rounded up to a size class */
+    uint32_t buffer_count; /* power of two, 1 ..= 32768 */
+    bool is_incremental;   /* a buffer is filled by several receives, so that small ones do not take
+                              a large buffer each: for one stream at a time, of bytes, not of
+                              datagrams, which would be cut without a word. Without the kernel's
+                              help (before Linux 6.12) as if it were not set. */
+};
+
+/**
+ * Make a group of buffers in the actor's I/O heap.
+ *
+ * Owner:  the actor; it goes with tsuga_group_release(), or with the actor.
+ * Errors: -EINVAL; -EMSGSIZE; -ENOBUFS the heap is at its quota; -ENOMEM; -ENOSPC the executor has
+ *         1,024 groups.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_group_make(struct tsuga_actor *self,
+                                               const struct tsuga_group_options *options,
+                                               struct tsuga_group *out);
+
+/**
+ * Give a group back. Buffers that are still lent follow when they come back.
+ *
+ * Owner:  the group is gone.
+ * Errors: -EBUSY a stream uses it; -EINVAL not a group of this actor.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_group_release(struct tsuga_actor *self,
+                                                  struct tsuga_group group);
+
+/*
+ * A receive sizer answers how many bytes the next receive shall ask for, and hears what the last
+ * one brought. It only returns a number: the memory stays the runtime's, which may round up to a
+ * size class. One sizer serves one connection; it lives in the user's memory, and is called in the
+ * actor's turns.
+ */
+struct tsuga_sizer {
+    size_t (*next)(struct tsuga_sizer *sizer);
+    void (*heard)(struct tsuga_sizer *sizer, size_t asked, size_t got); /* may be NULL */
+    size_t bytes_wanted; /* least that the next receive shall ask for; set it when you know more */
+    size_t bytes;        /* of the built-in ones: what they ask for now */
+    size_t bytes_min;
+    size_t bytes_max;
+    uint32_t small_count; /* receives in a row that half of it would have held */
+    void *context;        /* the user's */
+};
+
+/**
+ * A sizer that always asks for the same.
+ *
+ * bytes  1 ..= the largest size class.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_sizer tsuga_sizer_fixed(size_t bytes);
+
+/**
+ * A sizer that doubles after a receive that filled its buffer, and halves after several in a row
+ * that half of it would have held. It starts with bytes_min.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_sizer tsuga_sizer_adaptive(size_t bytes_min, size_t bytes_max);
+
+/*
+ * A user's allocator over leases. Reads and receives that name a pool get their buffer from it: a
+ * lease, as a rule a slice of a larger one, to which the read gives back its own reference when the
+ * completion's message goes. See examples/pools.c for two of them.
+ */
+struct tsuga_pool {
+    /* A lease of at least `bytes` bytes with a reference for the caller. 0 or -errno, which the
+     * operation's token then carries. */
+    int (*take)(struct tsuga_pool *pool, struct tsuga_actor *self, size_t bytes,
+                struct tsuga_lease *out);
+    void *context; /* the user's */
+};
 
 /* Leases. */
 

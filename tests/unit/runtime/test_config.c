@@ -119,6 +119,13 @@ static const struct sample samples[] = {
     {"ioheap", "guard", "on", TSUGA_ON},
     {"mailbox", "capacity", "2147483648", UINT64_C(1) << 31},
     {"mailbox", "full", "block", TSUGA_FULL_BLOCK},
+    {"receive", "group_sizes", "1K, 2M", 1024 | 2 << 20},
+    {"receive", "group_buffers", "128", 128},
+    {"receive", "lent_max", "64K", 64 << 10},
+    {"receive", "sizer", "fixed", TSUGA_SIZING_FIXED},
+    {"receive", "sizer_min", "100", 100},
+    {"receive", "sizer_max", "2M", 2 << 20},
+    {"send", "zero_copy_min", "32K", 32 << 10},
     {"stack", "size", "20480", 20480},
     {"stack", "pool", "1", 1},
     {"stack", "count_max", "100", 100},
@@ -127,6 +134,11 @@ static const struct sample samples[] = {
     {"features", "no_iowait", "off", TSUGA_OFF},
     {"features", "bind_listen", "off", TSUGA_OFF},
     {"features", "guard_install", "off", TSUGA_OFF},
+    {"features", "buffer_ring", "off", TSUGA_OFF},
+    {"features", "buffer_ring_incremental", "off", TSUGA_OFF},
+    {"features", "multishot", "off", TSUGA_OFF},
+    {"features", "read_multishot", "off", TSUGA_OFF},
+    {"features", "send_zero_copy", "off", TSUGA_OFF},
     {"log", "level", "debug", TSUGA_LOG_DEBUG},
 };
 
@@ -188,7 +200,8 @@ TEST(config, defaults_leave_no_field_open)
     CHECK_UINT(said.count, 0);
     for (size_t i = 0; i < TSUGA_CONFIG_KEY_COUNT; i++) {
         const struct tsuga_config_key *key = &tsuga_config_keys[i];
-        bool may_be_zero = strcmp(key->name, "quota") == 0 || strcmp(key->name, "capacity") == 0;
+        bool may_be_zero = strcmp(key->name, "quota") == 0 || strcmp(key->name, "capacity") == 0 ||
+                           strcmp(key->name, "zero_copy_min") == 0;
 
         CHECK(may_be_zero || get(&out, key) != 0);
         CHECK(key->fallback == 0 || get(&out, key) == key->fallback);
@@ -434,7 +447,7 @@ TEST(config, refuses_unknown_keys_and_sections)
     check_refused("[actor]\nstop = 1",
                   ":2: [actor] stop = 1: no such key; [actor] has stop_ms death_ms shutdown_ms");
     check_refused("[actors]\nstop_ms = 1", ":1: [actors]: no such section; there are executor "
-                                           "actor ioheap mailbox stack features log");
+                                           "actor ioheap mailbox receive send stack features log");
     check_refused("\n\n[empty]\n", ":3: [empty]: no such section");
     check_refused("threads = 1", ":1: [] threads = 1: no such section");
     check_refused("[log]\nthreads = 1", "[log] threads = 1: no such key; [log] has level");

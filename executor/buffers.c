@@ -1,0 +1,390 @@
+#include "executor/buffers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+#include "executor/streams.h"
+
+#define OFFER_BYTES     16u
+#define QUEUE_BYTES_MIN 4096u /* the kernel wants whole pages */
+#define GROW_FACTOR     16u   /* of a group that began with receive.group_buffers */
+#define ENTRIES_MAX     32768u
+
+/* Numbers of groups. */
+
+static int take_id(struct tsuga_receive *receive, uint16_t *out)
+{
+    for (uint32_t word = 0; word < TSUGA_GROUPS_MAX / 64; word++) {
+        unsigned bit;
+
+        if (receive->ids[word] == UINT64_MAX)
+            continue;
+        bit = tsuga_bits_lowest(~receive->ids[word]);
+        receive->ids[word] |= UINT64_C(1) << bit;
+        *out = (uint16_t)(word * 64 + bit);
+        return 0;
+    }
+    return -ENOSPC;
+}
+
+static void give_id(struct tsuga_receive *receive, uint16_t id)
+{
+    receive->ids[id / 64] &= ~(UINT64_C(1) << id % 64);
+}
+
+/* Single buffers. */
+
+static void offer(struct tsuga_buffers *buffers, struct tsuga_lease_entry *entry)
+{
+    struct tsuga_ring *ring = buffers->executor->ring;
+
+    entry->io = NULL;
+    ring->ops->offer(ring, &buffers->ring, entry->block, buffers->buffer_bytes, entry->number);
+    buffers->offered_count++;
+}
+
+/* Errors: -ENOBUFS, -ENOMEM. */
+static int add_buffer(struct tsuga_buffers *buffers, uint16_t number)
+{
+    struct tsuga_leases *leases = &buffers->executor->leases;
+    struct tsuga_lease_entry *entry;
+    void *block;
+    int error = tsuga_ioheap_alloc(buffers->heap, buffers->buffer_bytes, &block);
+
+    if (error != 0)
+        return error;
+    error = tsuga_leases_take(leases, &entry);
+    if (error != 0) {
+        tsuga_ioheap_free(buffers->heap, block);
+        return error;
+    }
+    entry->source = TSUGA_LEASE_LENT;
+    entry->from.buffers = buffers;
+    entry->number = number;
+    entry->block = block;
+    entry->capacity_bytes = buffers->buffer_bytes;
+    buffers->entries[number] = entry;
+    buffers->count++;
+    offer(buffers, entry);
+    return 0;
+}
+
+static void drop_buffer(struct tsuga_buffers *buffers, struct tsuga_lease_entry *entry)
+{
+    tsuga_ioheap_free(buffers->heap, entry->block);
+    buffers->entries[entry->number] = NULL;
+    buffers->count--;
+    tsuga_leases_give(&buffers->executor->leases, entry);
+}
+
+/* As many as there is memory for, up to `count` in all. */
+static int fill(struct tsuga_buffers *buffers, uint32_t count)
+{
+    for (uint32_t number = 0; number < buffers->ring.entries && buffers->count < count; number++) {
+        int error = buffers->entries[number] == NULL ? add_buffer(buffers, (uint16_t)number) : 0;
+
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Groups. */
+
+static size_t queue_bytes(uint32_t entries)
+{
+    size_t bytes = (size_t)entries * OFFER_BYTES;
+
+    return bytes < QUEUE_BYTES_MIN ? QUEUE_BYTES_MIN : bytes;
+}
+
+static size_t table_bytes(uint32_t entries)
+{
+    return entries * sizeof(struct tsuga_lease_entry *);
+}
+
+/* The memory that the kernel and we need to know of the buffers. */
+static int make_tables(struct tsuga_buffers *buffers)
+{
+    const struct tsuga_memory *memory = buffers->executor->shared->memory;
+    uint32_t entries = buffers->ring.entries;
+    int error = tsuga_ioheap_alloc(buffers->heap, queue_bytes(entries), &buffers->ring.memory);
+
+    if (error != 0)
+        return error;
+    memset(buffers->ring.memory, 0, queue_bytes(entries));
+    buffers->entries = tsuga_memory_alloc_zeroed(memory, table_bytes(entries));
+    if (buffers->entries == NULL) {
+        tsuga_ioheap_free(buffers->heap, buffers->ring.memory);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static void free_tables(struct tsuga_buffers *buffers)
+{
+    tsuga_memory_free(buffers->executor->shared->memory, buffers->entries,
+                      table_bytes(buffers->ring.entries));
+    tsuga_ioheap_free(buffers->heap, buffers->ring.memory);
+}
+
+static int enter_ring(struct tsuga_buffers *buffers)
+{
+    struct tsuga_executor *executor = buffers->executor;
+    int error = take_id(&executor->receive, &buffers->ring.id);
+
+    if (error != 0)
+        return error;
+    error = executor->ring->ops->add_group(executor->ring, &buffers->ring);
+    if (error != 0)
+        give_id(&executor->receive, buffers->ring.id);
+    return error;
+}
+
+static void leave_ring(struct tsuga_buffers *buffers)
+{
+    struct tsuga_executor *executor = buffers->executor;
+
+    executor->ring->ops->remove_group(executor->ring, &buffers->ring);
+    give_id(&executor->receive, buffers->ring.id);
+}
+
+static void free_group(struct tsuga_buffers *buffers)
+{
+    TSUGA_ASSERT(buffers->count == 0);
+    free_tables(buffers);
+    tsuga_list_remove(&buffers->link);
+    tsuga_memory_free(buffers->executor->shared->memory, buffers, sizeof(*buffers));
+}
+
+static int set_up(struct tsuga_buffers *buffers, uint32_t count)
+{
+    int error = make_tables(buffers);
+
+    if (error != 0)
+        return error;
+    error = enter_ring(buffers);
+    if (error != 0)
+        goto free_tables;
+    error = fill(buffers, count);
+    /* The executor's own may begin with fewer. */
+    if (buffers->count < (buffers->owner != NULL ? count : 1))
+        goto leave_ring;
+    buffers->offered_min = buffers->count;
+    return 0;
+
+leave_ring:
+    leave_ring(buffers);
+    for (uint32_t number = 0; number < buffers->ring.entries; number++) {
+        if (buffers->entries[number] != NULL)
+            drop_buffer(buffers, buffers->entries[number]);
+    }
+free_tables:
+    free_tables(buffers);
+    return error;
+}
+
+int tsuga_buffers_open(struct tsuga_executor *executor, const struct tsuga_buffers_config *config,
+                       struct tsuga_buffers **out)
+{
+    const struct tsuga_memory *memory = executor->shared->memory;
+    struct tsuga_buffers *buffers = tsuga_memory_alloc(memory, sizeof(*buffers));
+    int error;
+
+    if (buffers == NULL)
+        return -ENOMEM;
+    *buffers = (struct tsuga_buffers){
+        .ring = {.entries = config->count_max, .is_incremental = config->is_incremental},
+        .executor = executor,
+        .heap = config->heap,
+        .owner = config->owner,
+        .handle = ++executor->receive.handle_last,
+        .buffer_bytes = config->buffer_bytes,
+    };
+    tsuga_list_init(&buffers->link);
+    tsuga_list_init(&buffers->starved);
+    tsuga_list_init(&buffers->hungry);
+    error = set_up(buffers, config->count);
+    if (error != 0) {
+        tsuga_memory_free(memory, buffers, sizeof(*buffers));
+        return error;
+    }
+    *out = buffers;
+    return 0;
+}
+
+void tsuga_buffers_close(struct tsuga_buffers *buffers)
+{
+    TSUGA_VERIFY(buffers->user_count == 0); /* else the kernel fills buffers that are freed here */
+    leave_ring(buffers);
+    buffers->is_closed = true;
+    for (uint32_t number = 0; number < buffers->ring.entries; number++) {
+        struct tsuga_lease_entry *entry = buffers->entries[number];
+
+        if (entry != NULL && entry->io == NULL)
+            drop_buffer(buffers, entry);
+    }
+    buffers->offered_count = 0;
+    if (buffers->count == 0)
+        free_group(buffers);
+}
+
+struct tsuga_lease_entry *tsuga_buffers_take(struct tsuga_buffers *buffers,
+                                             const struct tsuga_ring_result *result)
+{
+    uint16_t number = tsuga_ring_buffer(result);
+    struct tsuga_lease_entry *entry;
+
+    TSUGA_VERIFY(number < buffers->ring.entries);
+    entry = buffers->entries[number];
+    TSUGA_VERIFY(entry != NULL);
+    TSUGA_VERIFY(entry->io == NULL); /* else the kernel wrote into a buffer that is lent */
+    buffers->offered_count--;
+    if (buffers->offered_count < buffers->offered_min)
+        buffers->offered_min = buffers->offered_count;
+    return entry;
+}
+
+void tsuga_buffers_return(struct tsuga_lease_entry *entry)
+{
+    struct tsuga_buffers *buffers = entry->from.buffers;
+
+    /* A handle that would wrap could come to mean another lease. */
+    if (buffers->is_closed || buffers->surplus_count > 0 || ++entry->generation == UINT32_MAX) {
+        if (buffers->surplus_count > 0)
+            buffers->surplus_count--;
+        drop_buffer(buffers, entry);
+        if (buffers->is_closed && buffers->count == 0)
+            free_group(buffers);
+        return;
+    }
+    offer(buffers, entry);
+    tsuga_streams_feed(buffers, 1);
+}
+
+/* The executor's own. */
+
+int tsuga_receive_init(struct tsuga_receive *receive, struct tsuga_executor *executor)
+{
+    tsuga_list_init(&receive->hungry);
+    tsuga_list_init(&receive->stuck);
+    return tsuga_ioheap_init(&receive->heap, &executor->arenas, NULL);
+}
+
+void tsuga_receive_close(struct tsuga_executor *executor)
+{
+    for (unsigned i = 0; i < TSUGA_IOHEAP_CLASS_COUNT; i++) {
+        if (executor->receive.shared[i] != NULL)
+            tsuga_buffers_close(executor->receive.shared[i]);
+    }
+}
+
+void tsuga_receive_fini(struct tsuga_receive *receive)
+{
+    tsuga_ioheap_fini(&receive->heap);
+}
+
+/* One line, however often it happens. */
+static void refuse(struct tsuga_executor *executor)
+{
+    struct tsuga_shared *shared = executor->shared;
+    struct tsuga_receive *receive = &executor->receive;
+
+    receive->is_refused = true;
+    if (receive->was_refused)
+        return;
+    receive->was_refused = true;
+    if (executor->index == 0)
+        shared->report(shared->report_context, TSUGA_LOG_WARN,
+                       "locked memory is short: receive streams go without groups of buffers; "
+                       "raise RLIMIT_MEMLOCK (ulimit -l)");
+}
+
+static struct tsuga_buffers *open_shared(struct tsuga_executor *executor, unsigned class)
+{
+    const struct tsuga_config *config = &executor->shared->config;
+    uint32_t count = config->receive.group_buffers;
+    uint32_t count_max = count * GROW_FACTOR > ENTRIES_MAX ? ENTRIES_MAX : count * GROW_FACTOR;
+    struct tsuga_buffers_config buffers = {
+        .heap = &executor->receive.heap,
+        .buffer_bytes = 1u << class,
+        .count = count,
+        .count_max = count_max,
+    };
+    struct tsuga_buffers **place = &executor->receive.shared[class - TSUGA_IOHEAP_BLOCK_SHIFT_MIN];
+
+    if (config->features[TSUGA_FEATURE_BUFFER_RING] == TSUGA_OFF || executor->receive.is_refused)
+        return NULL;
+    if (tsuga_buffers_open(executor, &buffers, place) != 0)
+        refuse(executor);
+    return *place;
+}
+
+struct tsuga_buffers *tsuga_receive_group(struct tsuga_executor *executor, size_t bytes)
+{
+    uint32_t sizes = executor->shared->config.receive.group_sizes;
+    unsigned least = bytes <= 1 ? 0 : tsuga_bits_log2_ceil(bytes);
+    uint32_t fitting = least < 32 ? sizes & UINT32_MAX << least : 0;
+    unsigned class = fitting != 0 ? tsuga_bits_lowest(fitting) : tsuga_bits_log2_floor(sizes);
+    struct tsuga_buffers *buffers = executor->receive.shared[class - TSUGA_IOHEAP_BLOCK_SHIFT_MIN];
+
+    return buffers != NULL ? buffers : open_shared(executor, class);
+}
+
+/* Twice as many, when streams wait and none is on offer. */
+static void grow(struct tsuga_buffers *buffers)
+{
+    uint32_t count = 2 * buffers->count + 1;
+
+    if (buffers->owner != NULL || buffers->offered_count > 0)
+        return;
+    buffers->surplus_count = 0;
+    /* What can not be had now is asked for again in a later tick. */
+    (void)fill(buffers, count > buffers->ring.entries ? buffers->ring.entries : count);
+}
+
+void tsuga_receive_feed(struct tsuga_receive *receive)
+{
+    struct tsuga_list_node *node = receive->hungry.next;
+
+    while (node != &receive->hungry) {
+        struct tsuga_buffers *buffers = TSUGA_CONTAINER_OF(node, struct tsuga_buffers, hungry);
+
+        node = node->next;
+        grow(buffers);
+        tsuga_streams_feed(buffers, buffers->offered_count);
+        if (tsuga_list_is_empty(&buffers->starved))
+            tsuga_list_remove(&buffers->hungry);
+    }
+}
+
+/* Half of what nobody needed in all this time; all, when nobody uses the group. */
+static void shrink(struct tsuga_buffers **place, uint32_t least)
+{
+    struct tsuga_buffers *buffers = *place;
+    uint32_t spare = buffers->count > least ? buffers->count - least : 0;
+
+    if (spare > 0 && buffers->user_count == 0) {
+        *place = NULL;
+        tsuga_buffers_close(buffers);
+        return;
+    }
+    buffers->surplus_count = buffers->offered_min > least ? (buffers->offered_min + 1) / 2 : 0;
+    if (buffers->surplus_count > spare)
+        buffers->surplus_count = spare;
+    buffers->offered_min = buffers->offered_count;
+}
+
+void tsuga_receive_trim(struct tsuga_executor *executor)
+{
+    struct tsuga_receive *receive = &executor->receive;
+
+    receive->is_refused = false;
+    for (unsigned i = 0; i < TSUGA_IOHEAP_CLASS_COUNT; i++) {
+        if (receive->shared[i] != NULL)
+            shrink(&receive->shared[i], executor->shared->config.receive.group_buffers);
+    }
+    (void)tsuga_ioheap_decay(&receive->heap, executor->now_ns);
+}
