@@ -235,6 +235,8 @@ struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
         .last = true,
         .tag = record->message.tag,
         .context = extra != NULL ? extra->context : record->more.context,
+        .zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0,
+        .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
     };
     copy_out(record);
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
@@ -259,6 +261,8 @@ void tsuga_record_cancel(struct tsuga_record *record)
     if (record->state != TSUGA_RECORD_INFLIGHT)
         return;
     record->flags |= TSUGA_RECORD_UNWANTED;
+    if ((record->flags & TSUGA_RECORD_SENT) != 0)
+        return;
     if ((record->flags & TSUGA_RECORD_MULTI) != 0 && tsuga_stream_end_idle(record))
         return;
     if (!tsuga_record_hold(record))
@@ -309,7 +313,7 @@ void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result)
         has_missed &= tsuga_stream_end_disarm(target);
     io->inflight--;
     tsuga_record_unhold(target);
-    if (has_missed)
+    if (has_missed && (target->flags & TSUGA_RECORD_SENT) == 0)
         cancel_again(io);
     tsuga_io_settle(io);
 }

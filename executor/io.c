@@ -8,6 +8,7 @@
 #include "executor/heap_stats.h"
 #include "executor/streams.h"
 #include "executor/turn.h"
+#include "executor/zero_copy.h"
 #include "runtime/base/assert.h"
 
 #define SPARE_COUNT_MAX 256u
@@ -218,6 +219,7 @@ void tsuga_io_expire_orphans(struct tsuga_executor *executor)
 
         tsuga_list_remove(&io->orphan);
         io->is_leaked = true;
+        tsuga_zero_copy_cut_short(io);
         snprintf(
             line, sizeof(line),
             "an I/O heap waits for %u operations %u ms after its actor's end; it is kept until "

@@ -46,18 +46,21 @@ enum tsuga_record_state {
 
 /* Bits of tsuga_record.flags. */
 enum {
-    TSUGA_RECORD_SILENT = 1 << 0,    /* nobody takes its completion */
-    TSUGA_RECORD_LEASE = 1 << 1,     /* `buffer` is a lease, otherwise a block or NULL */
-    TSUGA_RECORD_BRINGS = 1 << 2,    /* the lease's length becomes the result */
-    TSUGA_RECORD_BRINGS_FD = 1 << 3, /* the result is a new descriptor */
-    TSUGA_RECORD_EXTRA = 1 << 4,     /* `more` is the extra, which has the context */
-    TSUGA_RECORD_EXPIRED = 1 << 5,   /* its deadline has passed */
-    TSUGA_RECORD_COUNTED = 1 << 6,   /* counted as a user of its descriptor */
-    TSUGA_RECORD_VECTORS = 1 << 7,   /* the block holds vectors, which hold blocks */
-    TSUGA_RECORD_READS = 1 << 8,     /* the result counts bytes in the buffer */
-    TSUGA_RECORD_UNWANTED = 1 << 9,  /* somebody has asked for its end */
-    TSUGA_RECORD_MULTI = 1 << 10,    /* a stream: `into` of the extra leads to it */
-    TSUGA_RECORD_QUEUED = 1 << 11,   /* the stream's message is in the mailbox */
+    TSUGA_RECORD_SILENT = 1 << 0,     /* nobody takes its completion */
+    TSUGA_RECORD_LEASE = 1 << 1,      /* `buffer` is a lease, otherwise a block or NULL */
+    TSUGA_RECORD_BRINGS = 1 << 2,     /* the lease's length becomes the result */
+    TSUGA_RECORD_BRINGS_FD = 1 << 3,  /* the result is a new descriptor */
+    TSUGA_RECORD_EXTRA = 1 << 4,      /* `more` is the extra, which has the context */
+    TSUGA_RECORD_EXPIRED = 1 << 5,    /* its deadline has passed */
+    TSUGA_RECORD_COUNTED = 1 << 6,    /* counted as a user of its descriptor */
+    TSUGA_RECORD_VECTORS = 1 << 7,    /* the block holds vectors, which hold blocks */
+    TSUGA_RECORD_READS = 1 << 8,      /* the result counts bytes in the buffer */
+    TSUGA_RECORD_UNWANTED = 1 << 9,   /* somebody has asked for its end */
+    TSUGA_RECORD_MULTI = 1 << 10,     /* a stream: `into` of the extra leads to it */
+    TSUGA_RECORD_QUEUED = 1 << 11,    /* the stream's message is in the mailbox */
+    TSUGA_RECORD_ZERO_COPY = 1 << 12, /* a send whose buffer the kernel reads */
+    TSUGA_RECORD_COPIED = 1 << 13,    /* it copied the bytes all the same */
+    TSUGA_RECORD_SENT = 1 << 14,      /* they are on their way: no cancel ends it any more */
 };
 
 struct tsuga_record {
@@ -87,6 +90,11 @@ struct tsuga_extra {
     size_t into_bytes; /* or the number of iovecs */
     union {
         struct open_how how;
+        struct {
+            void *address;
+            uint32_t length;
+            uint32_t flags;
+        } send; /* zero copy: for a plain send in its place */
         struct __kernel_timespec time;
         void *job;
         uint64_t target;     /* user_data to cancel */

@@ -8,6 +8,7 @@
 #include "executor/io.h"
 #include "executor/streams.h"
 #include "executor/turn.h"
+#include "executor/zero_copy.h"
 #include "runtime/base/sanitize.h"
 
 /* How often the stacks give pages back. */
@@ -184,14 +185,23 @@ static void end_close(struct tsuga_executor *executor)
     tsuga_shared_leave(executor->shared);
 }
 
+/* Operations with more than one result. */
+static void route_many(struct tsuga_record *record, const struct tsuga_ring_result *result)
+{
+    if (record->kind == TSUGA_OP_SEND)
+        tsuga_zero_copy_complete(record, result);
+    else
+        tsuga_stream_complete(record, result);
+}
+
 static void route(struct tsuga_executor *executor, const struct tsuga_ring_result *result)
 {
     bool has_more = (result->flags & TSUGA_RING_MORE) != 0;
     uint64_t mark = result->user_data & (TSUGA_CACHE_LINE_BYTES - 1);
     struct tsuga_record *record = (void *)(uintptr_t)(result->user_data - mark);
 
-    if (mark == 0 && (record->flags & TSUGA_RECORD_MULTI) != 0)
-        tsuga_stream_complete(record, result);
+    if (mark == 0 && (record->flags & (TSUGA_RECORD_MULTI | TSUGA_RECORD_ZERO_COPY)) != 0)
+        route_many(record, result);
     else if (mark == 0)
         tsuga_record_complete(record, result->result, has_more);
     else if (mark == TSUGA_RESULT_CANCEL)

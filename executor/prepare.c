@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/streams.h"
+#include "executor/zero_copy.h"
 
 #define VECTORS_MAX 1024u
 #define ADDRESS_MAX sizeof(struct sockaddr_storage)
@@ -194,10 +195,15 @@ static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
 static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
+    int error;
+
     request->flags = op->flags | MSG_NOSIGNAL;
     if ((op->options & TSUGA_OP_SOME) == 0)
         request->flags |= MSG_WAITALL;
-    return prepare_output(record, op, request);
+    error = prepare_output(record, op, request);
+    if (error == 0 && tsuga_zero_copy_is_wanted(record->io, op))
+        error = tsuga_zero_copy_prepare(record, op, request);
+    return error;
 }
 
 /* One block for both arrays: ours for the kernel, and behind it the user's. */

@@ -118,7 +118,7 @@ static int launch(struct tsuga_record *record, const struct tsuga_op *op,
         return 0;
     }
     count_in(record);
-    if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0 && record->kind != TSUGA_OP_SEND)
         tsuga_stream_begin(record);
     else if (is_plain_call(executor, request))
         tsuga_record_complete(record, call_plainly(record, op), false);

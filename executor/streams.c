@@ -689,7 +689,7 @@ static int prepare_kind(struct tsuga_stream *stream, const struct tsuga_op *op)
     }
 }
 
-int tsuga_stream_prepare(struct tsuga_record *record, const struct tsuga_op *op)
+int tsuga_stream_attach(struct tsuga_record *record)
 {
     struct tsuga_stream *stream;
     struct tsuga_extra *extra;
@@ -701,13 +701,38 @@ int tsuga_stream_prepare(struct tsuga_record *record, const struct tsuga_op *op)
     stream = tsuga_slab_take(&record->io->slab, &slot);
     if (stream == NULL)
         return -ENOBUFS;
-    *stream = (struct tsuga_stream){.record = record, .state = TSUGA_STREAM_RESTING};
+    *stream = (struct tsuga_stream){.record = record, .state = TSUGA_STREAM_ARMED};
     tsuga_list_init(&stream->link);
-    stream->shows_end = (op->options & TSUGA_OP_SHOW_END) != 0;
     extra->into = stream;
     extra->into_bytes = slot;
     record->flags |= TSUGA_RECORD_MULTI;
+    return 0;
+}
+
+int tsuga_stream_prepare(struct tsuga_record *record, const struct tsuga_op *op)
+{
+    struct tsuga_stream *stream;
+    int error = (op->options & TSUGA_OP_SILENT) != 0 ? -EINVAL : tsuga_stream_attach(record);
+
+    if (error != 0)
+        return error;
+    stream = tsuga_stream_of(record);
+    stream->state = TSUGA_STREAM_RESTING;
+    stream->shows_end = (op->options & TSUGA_OP_SHOW_END) != 0;
     return prepare_kind(stream, op);
+}
+
+void tsuga_stream_tell(struct tsuga_record *record)
+{
+    if (!is_wanted(record))
+        return;
+    tsuga_stream_of(record)->number = 1;
+    announce(tsuga_stream_of(record));
+}
+
+void tsuga_stream_finish(struct tsuga_record *record, int32_t result)
+{
+    end(tsuga_stream_of(record), result);
 }
 
 void tsuga_stream_begin(struct tsuga_record *record)
@@ -809,6 +834,10 @@ static void take_one(struct tsuga_stream *stream, struct tsuga_completion *compl
     case TSUGA_OP_POLL:
         completion->result = take_events(stream);
         return;
+    case TSUGA_OP_SEND:
+        completion->result = stream->record->result;
+        stream->number = 0;
+        return;
     case TSUGA_OP_TIMEOUT:
         completion->result =
             stream->waiting.count > INT32_MAX ? INT32_MAX : (int32_t)stream->waiting.count;
@@ -831,12 +860,16 @@ struct tsuga_message *tsuga_stream_open(struct tsuga_record *record)
         .op = tsuga_record_token(record),
         .tag = record->message.tag,
         .context = tsuga_record_extra(record)->context,
+        .zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0,
+        .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
     };
     if (!has_waiting(stream)) {
         TSUGA_ASSERT(record->state == TSUGA_RECORD_DONE);
         record->state = TSUGA_RECORD_TAKEN;
         completion->result = record->result;
         completion->last = true;
+        if ((record->flags & TSUGA_RECORD_LEASE) != 0)
+            completion->lease = tsuga_leases_handle(&io->executor->leases, record->buffer.lease);
         return &record->message;
     }
     completion->more = true;

@@ -79,6 +79,15 @@ static inline struct tsuga_stream *tsuga_stream_of(const struct tsuga_record *re
     return tsuga_record_extra(record)->into;
 }
 
+/* Give a record a stream that is armed. Errors: -ENOBUFS. */
+TSUGA_NODISCARD int tsuga_stream_attach(struct tsuga_record *record);
+
+/* Bring the record's result as a completion before the last one. */
+void tsuga_stream_tell(struct tsuga_record *record);
+
+/* The last result has come. */
+void tsuga_stream_finish(struct tsuga_record *record, int32_t result);
+
 /* Fill in a record for a stream, but no request. Errors: those that a token may carry. */
 TSUGA_NODISCARD int tsuga_stream_prepare(struct tsuga_record *record, const struct tsuga_op *op);
 

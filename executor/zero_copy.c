@@ -1,0 +1,106 @@
+/* Zero-copy sends: the buffer is the kernel's until the notification, which may wait for the peer.
+ */
+#include "executor/zero_copy.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "executor/executor.h"
+#include "executor/streams.h"
+
+bool tsuga_zero_copy_is_wanted(const struct tsuga_io *io, const struct tsuga_op *op)
+{
+    const struct tsuga_executor *executor = io->executor;
+    uint64_t least = executor->shared->config.send.zero_copy_min;
+
+    if ((op->options & TSUGA_OP_COPY) != 0 || op->bytes == 0)
+        return false;
+    if ((op->options & TSUGA_OP_ZERO_COPY) == 0 && (least == 0 || op->bytes < least))
+        return false;
+    return executor->ring->ops->supports(executor->ring, TSUGA_RING_SEND_ZC);
+}
+
+int tsuga_zero_copy_prepare(struct tsuga_record *record, const struct tsuga_op *op,
+                            struct tsuga_ring_request *request)
+{
+    struct tsuga_extra *extra;
+    int error = (op->options & TSUGA_OP_EARLY) != 0 ? tsuga_stream_attach(record)
+                                                    : tsuga_record_extend(record, &extra);
+
+    if (error != 0)
+        return error;
+    extra = tsuga_record_extra(record);
+    extra->argument.send.address = request->address;
+    extra->argument.send.length = request->length;
+    extra->argument.send.flags = request->flags;
+    record->flags |= TSUGA_RECORD_ZERO_COPY;
+    request->kind = TSUGA_RING_SEND_ZC;
+    return 0;
+}
+
+/* Unix sockets have no zero copy, and kernels before 6.2 do not tell whether they copied. */
+static bool is_unsupported(const struct tsuga_record *record, int32_t result)
+{
+    return (record->flags & TSUGA_RECORD_ZERO_COPY) != 0 &&
+           (record->flags & TSUGA_RECORD_UNWANTED) == 0 &&
+           (result == -EOPNOTSUPP || result == -EINVAL);
+}
+
+static void send_plainly(struct tsuga_record *record)
+{
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
+    struct tsuga_ring_request request = {
+        .kind = TSUGA_RING_SEND,
+        .user_data = (uint64_t)(uintptr_t)record,
+        .fd = record->fd,
+        .address = extra->argument.send.address,
+        .length = extra->argument.send.length,
+        .flags = extra->argument.send.flags,
+    };
+
+    record->flags &= (uint16_t) ~(TSUGA_RECORD_ZERO_COPY | TSUGA_RECORD_COPIED | TSUGA_RECORD_SENT);
+    tsuga_executor_request(record->io->executor, &request);
+}
+
+static void finish(struct tsuga_record *record, int32_t result)
+{
+    if (is_unsupported(record, result))
+        send_plainly(record);
+    else if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+        tsuga_stream_finish(record, result);
+    else
+        tsuga_record_complete(record, result, false);
+}
+
+/* MORE alone tells whether the buffer is still the kernel's: failed sends may notify, too. */
+void tsuga_zero_copy_complete(struct tsuga_record *record, const struct tsuga_ring_result *result)
+{
+    TSUGA_VERIFY(record->state == TSUGA_RECORD_INFLIGHT); /* exactly one end */
+    if ((result->flags & TSUGA_RING_NOTIF) == 0)
+        record->result = result->result;
+    else if ((result->result & TSUGA_RING_COPIED) != 0)
+        record->flags |= TSUGA_RECORD_COPIED;
+    if ((result->flags & TSUGA_RING_MORE) == 0) {
+        finish(record, record->result);
+        return;
+    }
+    record->flags |= TSUGA_RECORD_SENT;
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0 && !is_unsupported(record, record->result))
+        tsuga_stream_tell(record);
+}
+
+/* A notification that waits for a peer comes when the connection is reset, and not before: not even
+ * when the descriptor is closed. */
+void tsuga_zero_copy_cut_short(struct tsuga_io *io)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+    for (uint32_t slot = 0; slot < io->slab.count; slot++) {
+        const struct tsuga_record *record = tsuga_record_at(io, slot);
+
+        if (record != NULL && record->state == TSUGA_RECORD_INFLIGHT &&
+            (record->flags & TSUGA_RECORD_ZERO_COPY) != 0 &&
+            (record->flags & TSUGA_RECORD_COUNTED) != 0)
+            (void)connect(record->fd, &nowhere, sizeof(nowhere));
+    }
+}
