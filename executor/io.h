@@ -70,6 +70,10 @@ enum {
     TSUGA_RECORD_VECTORS = 1 << 7,   /* the block holds vectors, which hold blocks */
     TSUGA_RECORD_READS = 1 << 8,     /* the result counts bytes in the buffer */
     TSUGA_RECORD_UNWANTED = 1 << 9,  /* the executor has asked for its end */
+    TSUGA_RECORD_JOB = 1 << 10,      /* a thread of the pool carries it out */
+    TSUGA_RECORD_BLOCK3 = 1 << 11,   /* `argument.block` of the extra is a third block */
+    TSUGA_RECORD_FD2 = 1 << 12,      /* `argument.fd2` of the extra is a second descriptor */
+    TSUGA_RECORD_COUNTED2 = 1 << 13, /* counted as a user of that */
 };
 
 struct tsuga_record {
@@ -99,9 +103,13 @@ struct tsuga_extra {
     size_t into_bytes; /* or the number of iovecs */
     union {
         struct open_how how;
-        struct __kernel_timespec time;
+        struct {
+            struct __kernel_timespec time;
+            uint64_t target; /* user_data to cancel, or of the timeout to update */
+        };
         void *job;
-        uint64_t target; /* user_data to cancel */
+        void *block; /* a third one */
+        int32_t fd2;
     } argument;
     uint32_t slot;
     uint32_t deadline_slot; /* + 1 of a third record; 0: none */
@@ -230,11 +238,41 @@ void tsuga_record_disclaim(struct tsuga_record *record);
 /* Ask the kernel to cancel the operation, until it ends. Its own completion tells how it did. */
 void tsuga_record_cancel(struct tsuga_record *record);
 
+/* Whether the operation uses a descriptor; whether it counts as a user of one that is owned. */
+static inline bool tsuga_record_uses(const struct tsuga_record *record, int fd)
+{
+    return record->fd == fd || ((record->flags & TSUGA_RECORD_FD2) != 0 &&
+                                tsuga_record_extra(record)->argument.fd2 == fd);
+}
+
+static inline bool tsuga_record_counts(const struct tsuga_record *record, int fd)
+{
+    return ((record->flags & TSUGA_RECORD_COUNTED) != 0 && record->fd == fd) ||
+           ((record->flags & TSUGA_RECORD_COUNTED2) != 0 &&
+            tsuga_record_extra(record)->argument.fd2 == fd);
+}
+
 /* job.c: operations that the pool of blocking threads runs */
 
-/* Errors: -ENOMEM, -EAGAIN no thread. */
-TSUGA_NODISCARD int tsuga_job_start(struct tsuga_record *record, void (*run)(void *argument),
-                                    void *argument);
+/* What a thread of the pool does for an operation. */
+struct tsuga_work {
+    /* Its result is the operation's. NULL: run(argument) is called, and the result is 0. */
+    int32_t (*call)(const struct tsuga_work *work);
+    void (*run)(void *argument); /* of the user */
+    void *argument;              /* for run, or the buffer */
+    uint64_t number;             /* a length */
+    int fd;
+};
+
+/* Whether an operation is for the pool because the ring cannot carry it out. */
+bool tsuga_job_is_needed(const struct tsuga_ring *ring, enum tsuga_op_kind kind);
+
+/* What such an operation asks of a thread. */
+struct tsuga_work tsuga_job_work(const struct tsuga_op *op,
+                                 const struct tsuga_ring_request *request);
+
+/* Errors: -ENOMEM, -ENOBUFS, -EAGAIN no thread. */
+TSUGA_NODISCARD int tsuga_job_start(struct tsuga_record *record, const struct tsuga_work *work);
 
 /* 0: it will never run and its completion says -ECANCELED; -EALREADY: it runs. */
 int tsuga_job_cancel(struct tsuga_record *record);

@@ -14,7 +14,6 @@
 
 #define VECTORS_MAX 1024u
 #define ADDRESS_MAX sizeof(struct sockaddr_storage)
-#define POSITION    UINT64_MAX /* "the file's own" to the ring */
 
 int tsuga_prepare_copy(struct tsuga_record *record, const void *data, size_t bytes, void **out)
 {
@@ -163,13 +162,14 @@ int tsuga_prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
 
 static uint64_t offset_of(const struct tsuga_op *op)
 {
-    return (op->options & TSUGA_OP_AT) != 0 ? op->offset : POSITION;
+    return (op->options & TSUGA_OP_AT) != 0 ? op->offset : TSUGA_PREPARE_POSITION;
 }
 
 static int prepare_read(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     request->offset = offset_of(op);
+    request->flags = op->flags;
     return tsuga_prepare_input(record, op, request);
 }
 
@@ -177,6 +177,7 @@ static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
     request->offset = offset_of(op);
+    request->flags = op->flags;
     return tsuga_prepare_output(record, op, request);
 }
 
@@ -253,6 +254,7 @@ static int prepare_vectors(struct tsuga_record *record, const struct tsuga_op *o
     request->address = ours;
     request->length = (uint32_t)op->bytes;
     request->offset = offset_of(op);
+    request->flags = op->flags;
     return 0;
 }
 
@@ -280,6 +282,7 @@ static int prepare_statx(struct tsuga_record *record, const struct tsuga_op *op,
     if (error != 0)
         return error;
     extra->into = op->into;
+    extra->into_bytes = sizeof(struct statx);
     request->address = record->buffer.block;
     request->address2 = extra->block;
     request->flags = op->flags;
@@ -336,21 +339,6 @@ static int prepare_flags(struct tsuga_record *record, const struct tsuga_op *op,
     return 0;
 }
 
-static int prepare_timeout(struct tsuga_record *record, const struct tsuga_op *op,
-                           struct tsuga_ring_request *request)
-{
-    struct tsuga_extra *extra;
-    int error = tsuga_record_extend(record, &extra);
-
-    if (error != 0)
-        return error;
-    extra->argument.time =
-        (struct __kernel_timespec){.tv_sec = (long long)(op->timeout_ns / TSUGA_NS_PER_S),
-                                   .tv_nsec = (long long)(op->timeout_ns % TSUGA_NS_PER_S)};
-    request->address = &extra->argument.time;
-    return 0;
-}
-
 static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op,
                           struct tsuga_ring_request *request)
 {
@@ -374,12 +362,9 @@ static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op
 static int prepare_blocking(struct tsuga_record *record, const struct tsuga_op *op,
                             struct tsuga_ring_request *request)
 {
-    struct tsuga_extra *extra;
-
+    (void)record;
     (void)request;
-    if (op->run == NULL)
-        return -EINVAL;
-    return tsuga_record_extend(record, &extra);
+    return op->run == NULL ? -EINVAL : 0;
 }
 
 static const struct kind {
@@ -405,24 +390,61 @@ static const struct kind {
     [TSUGA_OP_SEND] = {prepare_send, TSUGA_RING_SEND, true},
     [TSUGA_OP_SHUTDOWN] = {prepare_flags, TSUGA_RING_SHUTDOWN, true},
     [TSUGA_OP_POLL] = {prepare_flags, TSUGA_RING_POLL, true},
-    [TSUGA_OP_TIMEOUT] = {prepare_timeout, TSUGA_RING_TIMEOUT, false},
+    [TSUGA_OP_TIMEOUT] = {tsuga_prepare_timeout, TSUGA_RING_TIMEOUT, false},
     [TSUGA_OP_CANCEL] = {prepare_cancel, TSUGA_RING_CANCEL, false},
     [TSUGA_OP_BLOCKING] = {prepare_blocking, TSUGA_RING_NOP, false},
+    [TSUGA_OP_SYNC_RANGE] = {tsuga_prepare_range, TSUGA_RING_SYNC_RANGE, true},
+    [TSUGA_OP_ALLOCATE] = {tsuga_prepare_allocate, TSUGA_RING_ALLOCATE, true},
+    [TSUGA_OP_TRUNCATE] = {tsuga_prepare_truncate, TSUGA_RING_TRUNCATE, true},
+    [TSUGA_OP_ADVISE] = {tsuga_prepare_range, TSUGA_RING_ADVISE, true},
+    [TSUGA_OP_SPLICE] = {tsuga_prepare_splice, TSUGA_RING_SPLICE, false},
+    [TSUGA_OP_TEE] = {tsuga_prepare_tee, TSUGA_RING_TEE, false},
+    [TSUGA_OP_RENAME] = {tsuga_prepare_two_paths, TSUGA_RING_RENAME, true},
+    [TSUGA_OP_LINK] = {tsuga_prepare_two_paths, TSUGA_RING_LINK_PATH, true},
+    [TSUGA_OP_UNLINK] = {tsuga_prepare_one_path, TSUGA_RING_UNLINK, true},
+    [TSUGA_OP_MKDIR] = {tsuga_prepare_one_path, TSUGA_RING_MKDIR, true},
+    [TSUGA_OP_SYMLINK] = {tsuga_prepare_symlink, TSUGA_RING_SYMLINK, false},
+    [TSUGA_OP_GET_XATTR] = {tsuga_prepare_get_xattr, TSUGA_RING_GET_XATTR, false},
+    [TSUGA_OP_SET_XATTR] = {tsuga_prepare_set_xattr, TSUGA_RING_SET_XATTR, false},
+    [TSUGA_OP_LIST] = {tsuga_prepare_input, TSUGA_RING_NOP, true},
+    [TSUGA_OP_UPDATE] = {tsuga_prepare_update, TSUGA_RING_UPDATE, false},
+    [TSUGA_OP_RAW] = {tsuga_prepare_raw, TSUGA_RING_RAW, false},
+    [TSUGA_OP_FUTEX_WAIT] = {tsuga_prepare_futex, TSUGA_RING_FUTEX_WAIT, false},
+    [TSUGA_OP_FUTEX_WAKE] = {tsuga_prepare_futex, TSUGA_RING_FUTEX_WAKE, false},
+    [TSUGA_OP_WAITID] = {tsuga_prepare_waitid, TSUGA_RING_WAITID, false},
 };
 
-int tsuga_prepare_descriptor(struct tsuga_record *record, int fd)
+/* Counts the operation as a user of a descriptor, when the actor owns that; `flag` says so. */
+static int use_descriptor(struct tsuga_record *record, int fd, uint16_t flag)
 {
     struct tsuga_descriptor *entry =
         tsuga_descriptors_owned(&record->io->executor->shared->descriptors, record->io, fd);
 
-    record->fd = fd;
     if (entry == NULL)
         return 0;
     if (entry->closer != NULL)
         return -EBADF; /* its close waits for the operations before this one */
     entry->in_use++;
-    record->flags |= TSUGA_RECORD_COUNTED;
+    record->flags |= flag;
     return 0;
+}
+
+int tsuga_prepare_descriptor(struct tsuga_record *record, int fd)
+{
+    record->fd = fd;
+    return use_descriptor(record, fd, TSUGA_RECORD_COUNTED);
+}
+
+int tsuga_prepare_descriptor2(struct tsuga_record *record, int fd2)
+{
+    struct tsuga_extra *extra;
+    int error = tsuga_record_extend(record, &extra);
+
+    if (error != 0)
+        return error;
+    extra->argument.fd2 = fd2;
+    record->flags |= TSUGA_RECORD_FD2;
+    return use_descriptor(record, fd2, TSUGA_RECORD_COUNTED2);
 }
 
 int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,

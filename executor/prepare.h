@@ -9,6 +9,9 @@
 
 #include "executor/io.h"
 
+/* "The file's own position" to the ring. */
+#define TSUGA_PREPARE_POSITION UINT64_MAX
+
 /* Errors: those that a token may carry. */
 typedef int tsuga_prepare_fn(struct tsuga_record *record, const struct tsuga_op *op,
                              struct tsuga_ring_request *request);
@@ -32,5 +35,31 @@ TSUGA_NODISCARD int tsuga_prepare_output(struct tsuga_record *record, const stru
 /* Counts the operation as a user of its descriptor, when the actor owns that. Errors: -EBADF it is
  * being closed. */
 TSUGA_NODISCARD int tsuga_prepare_descriptor(struct tsuga_record *record, int fd);
+
+/* The same for a second one. Makes the record's extra. */
+TSUGA_NODISCARD int tsuga_prepare_descriptor2(struct tsuga_record *record, int fd2);
+
+/* prepare_files.c: what is done to an open file */
+tsuga_prepare_fn tsuga_prepare_range;
+tsuga_prepare_fn tsuga_prepare_allocate;
+tsuga_prepare_fn tsuga_prepare_truncate;
+tsuga_prepare_fn tsuga_prepare_splice;
+tsuga_prepare_fn tsuga_prepare_tee;
+
+/* prepare_paths.c: what is done to names */
+tsuga_prepare_fn tsuga_prepare_two_paths;
+tsuga_prepare_fn tsuga_prepare_symlink;
+tsuga_prepare_fn tsuga_prepare_one_path;
+tsuga_prepare_fn tsuga_prepare_get_xattr;
+tsuga_prepare_fn tsuga_prepare_set_xattr;
+
+/* prepare_waits.c: timeouts, futexes, children */
+tsuga_prepare_fn tsuga_prepare_timeout;
+tsuga_prepare_fn tsuga_prepare_update;
+tsuga_prepare_fn tsuga_prepare_futex;
+tsuga_prepare_fn tsuga_prepare_waitid;
+
+/* prepare_raw.c */
+tsuga_prepare_fn tsuga_prepare_raw;
 
 #endif

@@ -333,6 +333,20 @@ static uint64_t kind_bit(enum tsuga_ring_kind kind)
     return UINT64_C(1) << kind;
 }
 
+/* Forgets what the configuration forbids, so that its fallback is used. */
+static void forbid(struct uring *uring, const struct tsuga_ring_config *config)
+{
+    if (!may_use(config, TSUGA_FEATURE_BIND_LISTEN))
+        uring->supported_kinds &= ~(kind_bit(TSUGA_RING_BIND) | kind_bit(TSUGA_RING_LISTEN));
+    if (!may_use(config, TSUGA_FEATURE_FTRUNCATE))
+        uring->supported_kinds &= ~kind_bit(TSUGA_RING_TRUNCATE);
+    if (!may_use(config, TSUGA_FEATURE_FUTEX))
+        uring->supported_kinds &=
+            ~(kind_bit(TSUGA_RING_FUTEX_WAIT) | kind_bit(TSUGA_RING_FUTEX_WAKE));
+    if (!may_use(config, TSUGA_FEATURE_WAITID))
+        uring->supported_kinds &= ~kind_bit(TSUGA_RING_WAITID);
+}
+
 static int probe(struct uring *uring, const struct tsuga_ring_config *config)
 {
     struct io_uring_probe *known = io_uring_get_probe_ring(&uring->mapping);
@@ -343,8 +357,7 @@ static int probe(struct uring *uring, const struct tsuga_ring_config *config)
         if (io_uring_opcode_supported(known, tsuga_ring_operations[kind].opcode))
             uring->supported_kinds |= kind_bit((enum tsuga_ring_kind)kind);
     io_uring_free_probe(known);
-    if (!may_use(config, TSUGA_FEATURE_BIND_LISTEN))
-        uring->supported_kinds &= ~(kind_bit(TSUGA_RING_BIND) | kind_bit(TSUGA_RING_LISTEN));
+    forbid(uring, config);
     return 0;
 }
 

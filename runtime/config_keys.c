@@ -80,6 +80,9 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     FEATURE(registered_ring, TSUGA_FEATURE_REGISTERED_RING),
     FEATURE(no_iowait, TSUGA_FEATURE_NO_IOWAIT),
     FEATURE(bind_listen, TSUGA_FEATURE_BIND_LISTEN),
+    FEATURE(ftruncate, TSUGA_FEATURE_FTRUNCATE),
+    FEATURE(futex, TSUGA_FEATURE_FUTEX),
+    FEATURE(waitid, TSUGA_FEATURE_WAITID),
     FEATURE(guard_install, TSUGA_FEATURE_GUARD_INSTALL),
     WORD(log, level, TSUGA_CONFIG_LEVEL, TSUGA_LOG_DEBUG, TSUGA_LOG_WARN),
 };
