@@ -1367,8 +1367,8 @@ TSUGA_API struct tsuga_token tsuga_timeout_at(struct tsuga_actor *self, uint64_t
  * timeout then completes once, at its new time. To remove a timeout, cancel it.
  *
  * Owner:  nothing changes hands.
- * Errors: -EALREADY its time is over, and its completion is on its way; -ENOENT it has completed;
- *         -EINVAL never issued, or no timeout.
+ * Errors: -EALREADY too late: its time is over, or it was cancelled, and its completion is on its
+ *         way; -ENOENT it has completed; -EINVAL never issued, or no timeout.
  * Thread: turn.
  * Blocks: only while there is no room to submit.
  */
