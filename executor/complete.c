@@ -153,6 +153,9 @@ static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
      * is over; it has not ended. */
     if (has_target(record) && result == -ENOENT && has_missed(record))
         return -EALREADY;
+    /* Of futexes and children the kernel tells how many were cancelled (6.18: 1), of others 0. */
+    if (record->kind == TSUGA_OP_CANCEL && result > 0)
+        return 0;
     return result;
 }
 
