@@ -88,15 +88,15 @@ static void open_raw(struct tsuga_actor *self, void *argument)
 
     (void)argument;
     memcpy(data, &how, sizeof(how));
-    strcpy(data + 100, "/dev/zero");
+    memcpy(data + 100, "/dev/zero", sizeof("/dev/zero"));
     fd = tsuga_await(self, tsuga_raw(self, &raw, lease, sizeof(how))).result;
     CHECK(fd >= 0);
     CHECK_INT(tsuga_await(self, tsuga_read(self, fd, 10)).result, 10);
     CHECK_INT(tsuga_await(self, tsuga_close(self, fd)).result, 0);
-    strcpy(data + 100, "/dev/null/no");
+    memcpy(data + 100, "/dev/null/no", sizeof("/dev/null/no"));
     CHECK_INT(tsuga_await(self, tsuga_raw(self, &raw, lease, sizeof(how))).result, -ENOTDIR);
     /* One that comes when nobody is there to take it is closed: the world counts descriptors. */
-    strcpy(data + 100, "/dev/zero");
+    memcpy(data + 100, "/dev/zero", sizeof("/dev/zero"));
     CHECK_INT(tsuga_op_error(tsuga_raw(self, &raw, lease, sizeof(how))), 0);
 }
 
