@@ -159,6 +159,14 @@ static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
     return result;
 }
 
+/* Nobody is told of a raw entry's earlier results; a descriptor among them would stay open. */
+static void close_unheard(const struct tsuga_record *record, int32_t result)
+{
+    if (record->kind == TSUGA_OP_RAW && (record->flags & TSUGA_RECORD_BRINGS_FD) != 0 &&
+        result >= 0)
+        tsuga_executor_close(record->io->executor, result);
+}
+
 void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more)
 {
     struct tsuga_io *io = record->io;
@@ -167,8 +175,10 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
 
     TSUGA_VERIFY(record->state == TSUGA_RECORD_INFLIGHT); /* exactly one end */
     tsuga_count(&executor->counters.ops_completions, 1);
-    if (has_more)
+    if (has_more) {
+        close_unheard(record, result);
         return; /* not the last word: nothing is released */
+    }
     check_buffer(record);
     disarm(record);
     record->result = meaning_of(record, result);

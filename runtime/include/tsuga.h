@@ -650,8 +650,9 @@ enum tsuga_raw_use {
 /*
  * A submission entry of io_uring for an operation that Tsuga has no kind for; the fields have the
  * kernel's names and meanings. Memory lies in the lease of the struct tsuga_op, and is named by
- * offsets: a field that holds an address of anything else breaks the promise of the I/O heap, and
- * nothing can check that. The entry's flags and user_data are the runtime's.
+ * offsets; what it leads to in turn (a vector, a message header) lies in that lease as well. An
+ * address of anything else breaks the promise of the I/O heap, and nothing can check that. The
+ * entry's flags and user_data are the runtime's.
  */
 struct tsuga_raw {
     uint8_t opcode; /* IORING_OP_* */
@@ -1428,7 +1429,8 @@ TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run
 /**
  * Submit an entry that Tsuga has no kind of operation for. It is tracked, cancelled and awaited
  * like any other, and the lease is pinned until its last completion, which is the one that is
- * delivered: earlier ones (those with IORING_CQE_F_MORE) are counted in ops_completions only.
+ * delivered: earlier ones (those with IORING_CQE_F_MORE) are counted in ops_completions only, and
+ * with TSUGA_RAW_NEW_FD their descriptors are closed.
  *
  * raw           copied.
  * lease         what the addresses of `raw` refer to; the zero lease when it has none.

@@ -276,3 +276,39 @@ TEST(raw, a33_the_last_completion_is_the_one_that_is_delivered)
     CHECK(stats.ops_completions > stats.ops_submitted);
     CHECK_UINT(stats.heaps.live_bytes, 0);
 }
+
+/* Connections that nobody hears of are closed: their callers see the end of the stream. */
+static void accept_often(struct tsuga_actor *self, void *argument)
+{
+    struct sockaddr_in address;
+    struct tsuga_raw raw = {.opcode = IORING_OP_ACCEPT,
+                            .uses = TSUGA_RAW_FD | TSUGA_RAW_NEW_FD,
+                            .ioprio = IORING_ACCEPT_MULTISHOT};
+    struct tsuga_token op;
+    int caller;
+
+    (void)argument;
+    raw.fd = tsuga_fixture_listener(&address);
+    CHECK_INT(tsuga_fd_adopt(self, raw.fd), 0);
+    op = tsuga_raw(self, &raw, NONE, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        caller = tsuga_await(self, tsuga_socket(self, AF_INET, SOCK_STREAM, 0)).result;
+        CHECK_INT(tsuga_await(self, tsuga_connect(self, caller, (struct sockaddr *)&address,
+                                                  sizeof(address)))
+                      .result,
+                  0);
+        CHECK_INT(tsuga_await(self, tsuga_recv(self, caller, 1)).result, 0);
+    }
+    CHECK_INT(tsuga_cancel_fd(self, raw.fd), 1);
+    CHECK_INT(tsuga_await(self, op).result, -ECANCELED);
+}
+
+TEST(raw, a33_descriptors_that_nobody_hears_of_are_closed)
+{
+    const struct tsuga_setup setup = {.is_unbalanced = true};
+    size_t before = tsuga_world_descriptors();
+    struct tsuga_stats stats = tsuga_world_run(&setup, accept_often, NULL);
+
+    CHECK_UINT(stats.descriptors, 0);
+    CHECK_UINT(tsuga_world_descriptors(), before);
+}
