@@ -693,9 +693,9 @@ struct tsuga_op {
     uint32_t mode;    /* OPEN, MKDIR: permissions; STATX: mask; SOCKET: domain; WAITID: P_*;
                          FUTEX_*: mask of FUTEX_WAIT_BITSET, 0 for all bits */
     uint32_t resolve; /* OPEN: RESOLVE_* of openat2(2); SOCKET: protocol */
-    uint64_t offset;  /* with TSUGA_OP_AT; always: SYNC_RANGE, ALLOCATE, ADVISE: where the range
-                         begins; TRUNCATE: the new length; FUTEX_WAIT: the expected value;
-                         FUTEX_WAKE: how many to wake */
+    uint64_t offset;  /* with TSUGA_OP_AT; without an option, SYNC_RANGE, ALLOCATE, ADVISE: where
+                         the range begins; TRUNCATE: the new length; FUTEX_WAIT: the expected
+                         value; FUTEX_WAKE: how many to wake */
     uint64_t offset2; /* SPLICE: where to write, with TSUGA_OP_AT2 */
     const void *data; /* bytes, path, sockaddr, or array of struct iovec (READV, WRITEV); RENAME,
                          LINK: the old path; SYMLINK: what the link says */
@@ -738,8 +738,7 @@ TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct
  * are submitted, in one piece, or none.
  *
  * ops    any kinds but CLOSE, CANCEL, BLOCKING and LIST, and those for which the kernel has no
- *        operation.
- *        The options of the first say whether to wait for room.
+ *        operation. The options of the first say whether to wait for room.
  * count  1 ..= the ring's entries.
  * out    receives `count` tokens; each member has a completion of its own.
  *
