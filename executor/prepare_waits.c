@@ -1,5 +1,6 @@
 /* From waiting for a time, a word or a child to a request. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 

@@ -24,7 +24,6 @@
 #ifndef TSUGA_H
 #define TSUGA_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -1014,7 +1013,8 @@ TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory
 
 /*
  * Files and directories. Except for tsuga_list() and tsuga_pipe() these are the system calls of the
- * same names, carried out by a worker thread of the kernel. Paths are copied.
+ * same names, carried out by a worker thread of the kernel. Paths are copied. fallocate(2) has no
+ * short call: TSUGA_OP_ALLOCATE.
  */
 
 /**
@@ -1027,19 +1027,6 @@ TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory
  * Blocks: only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_ftruncate(struct tsuga_actor *self, int fd, uint64_t length);
-
-/**
- * Allocate, punch or zero a range of a file, as fallocate(2).
- *
- * mode  FALLOC_FL_*, or 0.
- *
- * Owner:  nothing changes hands.
- * Errors: those of fallocate(2).
- * Thread: turn.
- * Blocks: only while there is no room to submit.
- */
-TSUGA_API struct tsuga_token tsuga_fallocate(struct tsuga_actor *self, int fd, int mode,
-                                             uint64_t offset, uint64_t bytes);
 
 /**
  * Write a range of a file's data to its device, as sync_file_range(2): no promise for metadata.
@@ -1478,7 +1465,7 @@ TSUGA_API struct tsuga_token tsuga_futex_wake(struct tsuga_actor *self, struct t
  * Wait for a child process, as waitid(2).
  *
  * idtype   P_PID, P_PIDFD, P_PGID or P_ALL.
- * out      written when the completion is taken; may be NULL.
+ * out      a siginfo_t, written when the completion is taken, or NULL.
  * options  WEXITED, WSTOPPED, WNOHANG, ….
  *
  * Owner:  `out` stays the caller's and must outlive the operation.
@@ -1487,8 +1474,8 @@ TSUGA_API struct tsuga_token tsuga_futex_wake(struct tsuga_actor *self, struct t
  * Thread: turn.
  * Blocks: only while there is no room to submit.
  */
-TSUGA_API struct tsuga_token tsuga_waitid(struct tsuga_actor *self, int idtype, int id,
-                                          siginfo_t *out, int options);
+TSUGA_API struct tsuga_token tsuga_waitid(struct tsuga_actor *self, int idtype, int id, void *out,
+                                          int options);
 
 /* Leases. */
 

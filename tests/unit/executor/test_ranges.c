@@ -31,6 +31,18 @@ static void check_byte(int fd, off_t offset, unsigned char expected)
     CHECK_UINT(byte, expected);
 }
 
+static int fallocate_by_ring(struct tsuga_actor *self, int fd, int mode, uint64_t offset,
+                             uint64_t bytes)
+{
+    struct tsuga_op op = {.kind = TSUGA_OP_ALLOCATE,
+                          .fd = fd,
+                          .flags = (uint32_t)mode,
+                          .offset = offset,
+                          .bytes = bytes};
+
+    return tsuga_await(self, tsuga_submit(self, &op)).result;
+}
+
 static void allocate(struct tsuga_actor *self, void *argument)
 {
     int fd = tsuga_fixture_memory_file(BYTES, SEED);
@@ -38,23 +50,21 @@ static void allocate(struct tsuga_actor *self, void *argument)
     int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
     (void)argument;
-    CHECK_INT(tsuga_await(self, tsuga_fallocate(self, fd, 0, BYTES, 1000)).result, 0);
+    CHECK_INT(fallocate_by_ring(self, fd, 0, BYTES, 1000), 0);
     CHECK_INT(size_of(fd), BYTES + 1000);
-    CHECK_INT(tsuga_await(self, tsuga_fallocate(self, fd, FALLOC_FL_KEEP_SIZE, 20000, 1000)).result,
-              0);
+    CHECK_INT(fallocate_by_ring(self, fd, FALLOC_FL_KEEP_SIZE, 20000, 1000), 0);
     CHECK_INT(size_of(fd), BYTES + 1000);
-    CHECK_INT(tsuga_await(self, tsuga_fallocate(self, fd, hole, 4096, 4096)).result, 0);
+    CHECK_INT(fallocate_by_ring(self, fd, hole, 4096, 4096), 0);
     tsuga_fixture_read(fd, content, BYTES);
     tsuga_content_check(content, 4096, SEED, 0);
     for (size_t i = 4096; i < 8192; i++)
         CHECK_UINT(content[i], 0);
     tsuga_content_check(content + 8192, BYTES - 8192, SEED, 8192);
-    CHECK_INT(tsuga_await(self, tsuga_fallocate(self, fd, 0, 0, 0)).result, -EINVAL);
-    CHECK_INT(tsuga_await(self, tsuga_fallocate(self, fd, 0x4000, 0, 10)).result, -EOPNOTSUPP);
-    CHECK_INT(tsuga_await(self, tsuga_fallocate(self, -1, 0, 0, 10)).result, -EBADF);
+    CHECK_INT(fallocate_by_ring(self, fd, 0, 0, 0), -EINVAL);
+    CHECK_INT(fallocate_by_ring(self, fd, 0x4000, 0, 10), -EOPNOTSUPP);
+    CHECK_INT(fallocate_by_ring(self, -1, 0, 0, 10), -EBADF);
     /* More than 32 bits of the length arrive. */
-    CHECK_INT(tsuga_await(self, tsuga_fallocate(self, fd, hole, 0, (UINT64_C(1) << 32) + 1)).result,
-              0);
+    CHECK_INT(fallocate_by_ring(self, fd, hole, 0, (UINT64_C(1) << 32) + 1), 0);
     check_byte(fd, 10, 0);
     check_byte(fd, BYTES - 1, 0);
     close(fd);
