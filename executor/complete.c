@@ -55,17 +55,24 @@ static void start_waiting_close(struct tsuga_descriptor *entry)
     tsuga_record_start_close(closer);
 }
 
-static void leave_descriptor(struct tsuga_record *record)
+static void leave(struct tsuga_record *record, int fd, uint32_t flag)
 {
     struct tsuga_descriptor *entry;
 
-    if ((record->flags & TSUGA_RECORD_COUNTED) == 0)
+    if ((record->flags & flag) == 0)
         return;
-    record->flags &= (uint16_t)~TSUGA_RECORD_COUNTED;
-    entry = tsuga_descriptors_at(&record->io->executor->shared->descriptors, record->fd);
+    record->flags &= ~flag;
+    entry = tsuga_descriptors_at(&record->io->executor->shared->descriptors, fd);
     TSUGA_VERIFY(entry->in_use > 0); /* else a close could overtake an operation */
     if (--entry->in_use == 0 && entry->closer != NULL)
         start_waiting_close(entry);
+}
+
+static void leave_descriptors(struct tsuga_record *record)
+{
+    leave(record, record->fd, TSUGA_RECORD_COUNTED);
+    if ((record->flags & TSUGA_RECORD_COUNTED2) != 0)
+        leave(record, tsuga_record_extra(record)->argument.fd2, TSUGA_RECORD_COUNTED2);
 }
 
 /* The kernel no longer has the lease; the message has it instead. */
@@ -79,12 +86,18 @@ static void unpin(struct tsuga_record *record)
     tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);
 }
 
-/* The target of a cancel may be reused now: the kernel no longer looks for it. */
-static void end_user_cancel(struct tsuga_record *record)
+/* Whether the operation names another one, its target. */
+static bool has_target(const struct tsuga_record *record)
+{
+    return record->kind == TSUGA_OP_CANCEL || record->kind == TSUGA_OP_UPDATE;
+}
+
+/* The target may be reused now: the kernel no longer looks for it. */
+static void leave_target(struct tsuga_record *record)
 {
     struct tsuga_extra *extra = tsuga_record_extra(record);
 
-    if (record->kind != TSUGA_OP_CANCEL || extra == NULL || extra->argument.target == 0)
+    if (!has_target(record) || extra == NULL || extra->argument.target == 0)
         return;
     tsuga_record_unhold((struct tsuga_record *)(uintptr_t)extra->argument.target);
     extra->argument.target = 0;
@@ -93,8 +106,8 @@ static void end_user_cancel(struct tsuga_record *record)
 void tsuga_record_disclaim(struct tsuga_record *record)
 {
     disarm(record);
-    leave_descriptor(record);
-    end_user_cancel(record);
+    leave_descriptors(record);
+    leave_target(record);
 }
 
 /* AddressSanitizer does not see the kernel's writes: memory that was given away while the kernel
@@ -114,17 +127,17 @@ static void check_buffer(const struct tsuga_record *record)
 /* What hangs on the record besides the result: checked, counted out, given back. */
 static void detach(struct tsuga_record *record, bool is_wanted)
 {
-    leave_descriptor(record);
+    leave_descriptors(record);
     if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
         own_descriptor(record, is_wanted);
     unpin(record);
-    end_user_cancel(record);
+    leave_target(record);
 }
 
-/* Whether the operation that a cancel names goes on. */
-static bool has_missed(const struct tsuga_record *canceller)
+/* Whether the target goes on. */
+static bool has_missed(const struct tsuga_record *record)
 {
-    const struct tsuga_extra *extra = tsuga_record_extra(canceller);
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
     const struct tsuga_record *target = (void *)(uintptr_t)extra->argument.target;
 
     return target->state == TSUGA_RECORD_INFLIGHT;
@@ -137,10 +150,22 @@ static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
         return -ETIMEDOUT;
     if (record->kind == TSUGA_OP_TIMEOUT && result == -ETIME)
         return 0;
-    /* The kernel does not find what one of its workers is just taking up; it has not ended. */
-    if (record->kind == TSUGA_OP_CANCEL && result == -ENOENT && has_missed(record))
+    /* The kernel does not find what one of its workers is just taking up, nor a timeout whose time
+     * is over; it has not ended. */
+    if (has_target(record) && result == -ENOENT && has_missed(record))
         return -EALREADY;
+    /* Of futexes and children the kernel tells how many were cancelled (6.18: 1), of others 0. */
+    if (record->kind == TSUGA_OP_CANCEL && result > 0)
+        return 0;
     return result;
+}
+
+/* Nobody is told of a raw entry's earlier results; a descriptor among them would stay open. */
+static void close_unheard(const struct tsuga_record *record, int32_t result)
+{
+    if (record->kind == TSUGA_OP_RAW && (record->flags & TSUGA_RECORD_BRINGS_FD) != 0 &&
+        result >= 0)
+        tsuga_executor_close(record->io->executor, result);
 }
 
 bool tsuga_record_end(struct tsuga_record *record, int32_t result)
@@ -166,8 +191,10 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
     struct tsuga_io *io = record->io;
 
     TSUGA_VERIFY(record->state == TSUGA_RECORD_INFLIGHT); /* exactly one end */
-    if (has_more)
+    if (has_more) {
+        close_unheard(record, result);
         return; /* not the last word: nothing is released */
+    }
     if (tsuga_record_end(record, result)) {
         tsuga_mailbox_put(&io->seat->actor.mailbox, &record->message);
         tsuga_turn_wake(io->seat);
@@ -208,8 +235,9 @@ static void copy_out(struct tsuga_record *record)
     if (record->kind == TSUGA_OP_READV) {
         copy_vectors(record, extra);
         count_copied(record->io, (size_t)record->result);
-    } else if (record->kind == TSUGA_OP_STATX) {
-        memcpy(extra->into, extra->block, sizeof(struct statx));
+    } else if (record->kind == TSUGA_OP_STATX || record->kind == TSUGA_OP_WAITID) {
+        if (extra->into != NULL)
+            memcpy(extra->into, extra->block, extra->into_bytes);
     } else if (extra->into != NULL && (record->flags & TSUGA_RECORD_LEASE) == 0) {
         size_t bytes =
             (size_t)record->result < extra->into_bytes ? (size_t)record->result : extra->into_bytes;
@@ -267,7 +295,7 @@ void tsuga_record_cancel(struct tsuga_record *record)
         return;
     if (!tsuga_record_hold(record))
         return;
-    if (record->kind == TSUGA_OP_BLOCKING) {
+    if ((record->flags & TSUGA_RECORD_JOB) != 0) {
         (void)tsuga_job_cancel(record);
         tsuga_record_unhold(record);
         return;

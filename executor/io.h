@@ -61,10 +61,20 @@ enum {
     TSUGA_RECORD_ZERO_COPY = 1 << 12, /* a send whose buffer the kernel reads */
     TSUGA_RECORD_COPIED = 1 << 13,    /* it copied the bytes all the same */
     TSUGA_RECORD_SENT = 1 << 14,      /* they are on their way: no cancel ends it any more */
+    TSUGA_RECORD_JOB = 1 << 15,       /* a thread of the pool carries it out */
+    TSUGA_RECORD_BLOCK3 = 1 << 16,    /* `argument.block` of the extra is a third block */
+    TSUGA_RECORD_FD2 = 1 << 17,       /* `argument.fd2` of the extra is a second descriptor */
+    TSUGA_RECORD_COUNTED2 = 1 << 18,  /* counted as a user of that */
 };
 
 struct tsuga_record {
-    struct tsuga_message message;
+    union {
+        struct tsuga_message message;
+        struct {
+            uint64_t others[2];
+            uint32_t flags; /* in place of to_generation: records are never posted */
+        };
+    };
     struct tsuga_io *io;
     union {
         void *context; /* of the user */
@@ -79,7 +89,6 @@ struct tsuga_record {
     int32_t fd;
     uint8_t kind;  /* enum tsuga_op_kind */
     uint8_t state; /* enum tsuga_record_state */
-    uint16_t flags;
 };
 
 /* The second record of an operation that needs one. */
@@ -95,10 +104,14 @@ struct tsuga_extra {
             uint32_t length;
             uint32_t flags;
         } send; /* zero copy: for a plain send in its place */
-        struct __kernel_timespec time;
-        void *job;
-        uint64_t target;     /* user_data to cancel */
+        struct {
+            struct __kernel_timespec time;
+            uint64_t target; /* user_data to cancel, or of the timeout to update */
+        };
         uint32_t sizer_slot; /* + 1 of a stream's own sizer; 0: none */
+        void *job;
+        void *block; /* a third one */
+        int32_t fd2;
     } argument;
     uint32_t slot;
     uint32_t deadline_slot; /* + 1 of a third record; 0: none */
@@ -110,6 +123,9 @@ struct tsuga_deadline {
     struct tsuga_record *record;
 };
 
+_Static_assert(offsetof(struct tsuga_record, flags) ==
+                   offsetof(struct tsuga_record, message.to_generation),
+               "a record's flags take the place of a generation that it does not need");
 _Static_assert(sizeof(struct tsuga_record) <= 64, "a record is one cache line");
 _Static_assert(sizeof(struct tsuga_extra) <= 64, "an extra is one record");
 _Static_assert(sizeof(struct tsuga_deadline) <= 64, "a deadline is one record");
@@ -262,11 +278,41 @@ void tsuga_record_disclaim(struct tsuga_record *record);
 /* Ask the kernel to cancel the operation, until it ends. Its own completion tells how it did. */
 void tsuga_record_cancel(struct tsuga_record *record);
 
+/* Whether the operation uses a descriptor; whether it counts as a user of one that is owned. */
+static inline bool tsuga_record_uses(const struct tsuga_record *record, int fd)
+{
+    return record->fd == fd || ((record->flags & TSUGA_RECORD_FD2) != 0 &&
+                                tsuga_record_extra(record)->argument.fd2 == fd);
+}
+
+static inline bool tsuga_record_counts(const struct tsuga_record *record, int fd)
+{
+    return ((record->flags & TSUGA_RECORD_COUNTED) != 0 && record->fd == fd) ||
+           ((record->flags & TSUGA_RECORD_COUNTED2) != 0 &&
+            tsuga_record_extra(record)->argument.fd2 == fd);
+}
+
 /* job.c: operations that the pool of blocking threads runs */
 
-/* Errors: -ENOMEM, -EAGAIN no thread. */
-TSUGA_NODISCARD int tsuga_job_start(struct tsuga_record *record, void (*run)(void *argument),
-                                    void *argument);
+/* What a thread of the pool does for an operation. */
+struct tsuga_work {
+    /* Its result is the operation's. NULL: run(argument) is called, and the result is 0. */
+    int32_t (*call)(const struct tsuga_work *work);
+    void (*run)(void *argument); /* of the user */
+    void *argument;              /* for run, or the buffer */
+    uint64_t number;             /* a length */
+    int fd;
+};
+
+/* Whether an operation is for the pool because the ring cannot carry it out. */
+bool tsuga_job_is_needed(const struct tsuga_ring *ring, enum tsuga_op_kind kind);
+
+/* What such an operation asks of a thread. */
+struct tsuga_work tsuga_job_work(const struct tsuga_op *op,
+                                 const struct tsuga_ring_request *request);
+
+/* Errors: -ENOMEM, -ENOBUFS, -EAGAIN no thread. */
+TSUGA_NODISCARD int tsuga_job_start(struct tsuga_record *record, const struct tsuga_work *work);
 
 /* 0: it will never run and its completion says -ECANCELED; -EALREADY: it runs. */
 int tsuga_job_cancel(struct tsuga_record *record);

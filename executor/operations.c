@@ -143,6 +143,143 @@ struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory, const ch
                                                  .into = out});
 }
 
+struct tsuga_token tsuga_ftruncate(struct tsuga_actor *self, int fd, uint64_t length)
+{
+    return tsuga_submit(self,
+                        &(struct tsuga_op){.kind = TSUGA_OP_TRUNCATE, .fd = fd, .offset = length});
+}
+
+struct tsuga_token tsuga_sync_file_range(struct tsuga_actor *self, int fd, uint64_t offset,
+                                         size_t bytes, uint32_t flags)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_SYNC_RANGE,
+                                                 .fd = fd,
+                                                 .flags = flags,
+                                                 .offset = offset,
+                                                 .bytes = bytes});
+}
+
+struct tsuga_token tsuga_fadvise(struct tsuga_actor *self, int fd, uint64_t offset, size_t bytes,
+                                 int advice)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_ADVISE,
+                                                 .fd = fd,
+                                                 .flags = (uint32_t)advice,
+                                                 .offset = offset,
+                                                 .bytes = bytes});
+}
+
+struct tsuga_token tsuga_renameat(struct tsuga_actor *self, int from_directory, const char *from,
+                                  int to_directory, const char *to, uint32_t flags)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RENAME,
+                                                 .fd = from_directory,
+                                                 .data = from,
+                                                 .fd2 = to_directory,
+                                                 .path = to,
+                                                 .flags = flags});
+}
+
+struct tsuga_token tsuga_linkat(struct tsuga_actor *self, int from_directory, const char *from,
+                                int to_directory, const char *to, int flags)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_LINK,
+                                                 .fd = from_directory,
+                                                 .data = from,
+                                                 .fd2 = to_directory,
+                                                 .path = to,
+                                                 .flags = (uint32_t)flags});
+}
+
+struct tsuga_token tsuga_symlinkat(struct tsuga_actor *self, const char *target, int directory,
+                                   const char *path)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){
+                  .kind = TSUGA_OP_SYMLINK, .data = target, .fd2 = directory, .path = path});
+}
+
+struct tsuga_token tsuga_unlinkat(struct tsuga_actor *self, int directory, const char *path,
+                                  int flags)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_UNLINK,
+                                                 .fd = directory,
+                                                 .data = path,
+                                                 .flags = (uint32_t)flags});
+}
+
+struct tsuga_token tsuga_mkdirat(struct tsuga_actor *self, int directory, const char *path,
+                                 uint32_t mode)
+{
+    return tsuga_submit(
+        self,
+        &(struct tsuga_op){.kind = TSUGA_OP_MKDIR, .fd = directory, .data = path, .mode = mode});
+}
+
+struct tsuga_token tsuga_splice(struct tsuga_actor *self, int from, int to, size_t bytes,
+                                uint32_t flags)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){
+                  .kind = TSUGA_OP_SPLICE, .fd = from, .fd2 = to, .bytes = bytes, .flags = flags});
+}
+
+struct tsuga_token tsuga_tee(struct tsuga_actor *self, int from, int to, size_t bytes,
+                             uint32_t flags)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){
+                  .kind = TSUGA_OP_TEE, .fd = from, .fd2 = to, .bytes = bytes, .flags = flags});
+}
+
+struct tsuga_token tsuga_getxattr(struct tsuga_actor *self, const char *path, const char *name,
+                                  size_t bytes)
+{
+    if (path == NULL)
+        return tsuga_token_error(-EINVAL);
+    return tsuga_submit(
+        self,
+        &(struct tsuga_op){
+            .kind = TSUGA_OP_GET_XATTR, .fd = -1, .path = path, .name = name, .bytes = bytes});
+}
+
+struct tsuga_token tsuga_fgetxattr(struct tsuga_actor *self, int fd, const char *name, size_t bytes)
+{
+    return tsuga_submit(
+        self,
+        &(struct tsuga_op){.kind = TSUGA_OP_GET_XATTR, .fd = fd, .name = name, .bytes = bytes});
+}
+
+struct tsuga_token tsuga_setxattr(struct tsuga_actor *self, const char *path, const char *name,
+                                  const void *value, size_t bytes, int flags)
+{
+    if (path == NULL)
+        return tsuga_token_error(-EINVAL);
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_SET_XATTR,
+                                                 .fd = -1,
+                                                 .path = path,
+                                                 .name = name,
+                                                 .data = value,
+                                                 .bytes = bytes,
+                                                 .flags = (uint32_t)flags});
+}
+
+struct tsuga_token tsuga_fsetxattr(struct tsuga_actor *self, int fd, const char *name,
+                                   const void *value, size_t bytes, int flags)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_SET_XATTR,
+                                                 .fd = fd,
+                                                 .name = name,
+                                                 .data = value,
+                                                 .bytes = bytes,
+                                                 .flags = (uint32_t)flags});
+}
+
+struct tsuga_token tsuga_list(struct tsuga_actor *self, int fd, size_t bytes)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_LIST, .fd = fd, .bytes = bytes});
+}
+
 struct tsuga_token tsuga_socket(struct tsuga_actor *self, int domain, int type, int protocol)
 {
     return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_SOCKET,
@@ -193,6 +330,21 @@ struct tsuga_token tsuga_timeout(struct tsuga_actor *self, uint64_t delay_ns)
     return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_TIMEOUT, .timeout_ns = delay_ns});
 }
 
+struct tsuga_token tsuga_timeout_at(struct tsuga_actor *self, uint64_t time_ns)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_TIMEOUT,
+                                                 .options = TSUGA_OP_ABSOLUTE,
+                                                 .timeout_ns = time_ns});
+}
+
+struct tsuga_token tsuga_timeout_update(struct tsuga_actor *self, struct tsuga_token timeout,
+                                        uint64_t delay_ns)
+{
+    return tsuga_submit(
+        self,
+        &(struct tsuga_op){.kind = TSUGA_OP_UPDATE, .target = timeout, .timeout_ns = delay_ns});
+}
+
 struct tsuga_token tsuga_cancel(struct tsuga_actor *self, struct tsuga_token op)
 {
     return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_CANCEL, .target = op});
@@ -235,4 +387,39 @@ struct tsuga_token tsuga_timeout_stream(struct tsuga_actor *self, uint64_t perio
     return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_TIMEOUT,
                                                  .options = TSUGA_OP_MULTI,
                                                  .timeout_ns = period_ns});
+}
+
+struct tsuga_token tsuga_raw(struct tsuga_actor *self, const struct tsuga_raw *raw,
+                             struct tsuga_lease lease, size_t bytes)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){.kind = TSUGA_OP_RAW, .raw = raw, .lease = lease, .bytes = bytes});
+}
+
+struct tsuga_token tsuga_futex_wait(struct tsuga_actor *self, struct tsuga_lease lease,
+                                    size_t offset, uint32_t expected)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_FUTEX_WAIT,
+                                                 .lease = lease,
+                                                 .lease_offset = offset,
+                                                 .offset = expected});
+}
+
+struct tsuga_token tsuga_futex_wake(struct tsuga_actor *self, struct tsuga_lease lease,
+                                    size_t offset, uint32_t count)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_FUTEX_WAKE,
+                                                 .lease = lease,
+                                                 .lease_offset = offset,
+                                                 .offset = count});
+}
+
+struct tsuga_token tsuga_waitid(struct tsuga_actor *self, int idtype, int id, void *out,
+                                int options)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_WAITID,
+                                                 .mode = (uint32_t)idtype,
+                                                 .fd = id,
+                                                 .into = out,
+                                                 .flags = (uint32_t)options});
 }

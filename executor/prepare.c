@@ -10,17 +10,14 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/prepare.h"
 #include "executor/streams.h"
 #include "executor/zero_copy.h"
 
 #define VECTORS_MAX 1024u
 #define ADDRESS_MAX sizeof(struct sockaddr_storage)
-#define POSITION    UINT64_MAX /* "the file's own" to the ring */
 
-typedef int prepare_fn(struct tsuga_record *record, const struct tsuga_op *op,
-                       struct tsuga_ring_request *request);
-
-static int copy_in(struct tsuga_record *record, const void *data, size_t bytes, void **out)
+int tsuga_prepare_copy(struct tsuga_record *record, const void *data, size_t bytes, void **out)
 {
     int error = tsuga_ioheap_alloc(&record->io->heap, bytes, out);
 
@@ -40,7 +37,7 @@ static int prepare_nothing(struct tsuga_record *record, const struct tsuga_op *o
     return 0;
 }
 
-static int copy_path(struct tsuga_record *record, const char *path, void **out)
+int tsuga_prepare_path(struct tsuga_record *record, const char *path, void **out)
 {
     size_t bytes;
 
@@ -49,14 +46,14 @@ static int copy_path(struct tsuga_record *record, const char *path, void **out)
     bytes = strnlen(path, PATH_MAX) + 1;
     if (bytes > PATH_MAX)
         return -ENAMETOOLONG;
-    return copy_in(record, path, bytes, out);
+    return tsuga_prepare_copy(record, path, bytes, out);
 }
 
 static int prepare_open(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     struct tsuga_extra *extra;
-    int error = copy_path(record, op->data, &record->buffer.block);
+    int error = tsuga_prepare_path(record, op->data, &record->buffer.block);
 
     if (error == 0)
         error = tsuga_record_extend(record, &extra);
@@ -71,9 +68,8 @@ static int prepare_open(struct tsuga_record *record, const struct tsuga_op *op,
     return 0;
 }
 
-/* The lease that the user named, pinned. */
-static int pin_lease(struct tsuga_record *record, const struct tsuga_op *op, size_t bytes,
-                     struct tsuga_ring_request *request)
+int tsuga_prepare_lease(struct tsuga_record *record, const struct tsuga_op *op, size_t bytes,
+                        struct tsuga_ring_request *request)
 {
     struct tsuga_leases *leases = &record->io->executor->leases;
     struct tsuga_lease_entry *entry;
@@ -126,8 +122,8 @@ static int make_bounce(struct tsuga_record *record, const struct tsuga_op *op,
     return 0;
 }
 
-static int prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
-                         struct tsuga_ring_request *request)
+int tsuga_prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
+                        struct tsuga_ring_request *request)
 {
     struct tsuga_extra *extra;
     int error;
@@ -138,7 +134,7 @@ static int prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
     if (op->lease.value == 0)
         return op->into != NULL ? make_bounce(record, op, request)
                                 : make_lease(record, op->bytes, request);
-    error = pin_lease(record, op, op->bytes, request);
+    error = tsuga_prepare_lease(record, op, op->bytes, request);
     if (error != 0 || op->lease_offset == 0)
         return error;
     error = tsuga_record_extend(record, &extra);
@@ -147,18 +143,18 @@ static int prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
     return error;
 }
 
-static int prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
-                          struct tsuga_ring_request *request)
+int tsuga_prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
 {
     int error;
 
     if (op->lease.value != 0)
-        return pin_lease(record, op, op->bytes, request);
+        return tsuga_prepare_lease(record, op, op->bytes, request);
     if (op->bytes == 0)
         return 0;
     if (op->data == NULL)
         return -EINVAL;
-    error = copy_in(record, op->data, op->bytes, &record->buffer.block);
+    error = tsuga_prepare_copy(record, op->data, op->bytes, &record->buffer.block);
     if (error != 0)
         return error;
     request->address = record->buffer.block;
@@ -168,28 +164,30 @@ static int prepare_output(struct tsuga_record *record, const struct tsuga_op *op
 
 static uint64_t offset_of(const struct tsuga_op *op)
 {
-    return (op->options & TSUGA_OP_AT) != 0 ? op->offset : POSITION;
+    return (op->options & TSUGA_OP_AT) != 0 ? op->offset : TSUGA_PREPARE_POSITION;
 }
 
 static int prepare_read(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     request->offset = offset_of(op);
-    return prepare_input(record, op, request);
+    request->flags = op->flags;
+    return tsuga_prepare_input(record, op, request);
 }
 
 static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
     request->offset = offset_of(op);
-    return prepare_output(record, op, request);
+    request->flags = op->flags;
+    return tsuga_prepare_output(record, op, request);
 }
 
 static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     request->flags = op->flags;
-    return prepare_input(record, op, request);
+    return tsuga_prepare_input(record, op, request);
 }
 
 static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,
@@ -200,7 +198,7 @@ static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,
     request->flags = op->flags | MSG_NOSIGNAL;
     if ((op->options & TSUGA_OP_SOME) == 0)
         request->flags |= MSG_WAITALL;
-    error = prepare_output(record, op, request);
+    error = tsuga_prepare_output(record, op, request);
     if (error == 0 && tsuga_zero_copy_is_wanted(record->io, op))
         error = tsuga_zero_copy_prepare(record, op, request);
     return error;
@@ -241,7 +239,7 @@ static int make_vector(struct tsuga_record *record, const struct iovec *theirs, 
     if (theirs->iov_base == NULL)
         return -EINVAL;
     if (record->kind == TSUGA_OP_WRITEV)
-        error = copy_in(record, theirs->iov_base, theirs->iov_len, &ours->iov_base);
+        error = tsuga_prepare_copy(record, theirs->iov_base, theirs->iov_len, &ours->iov_base);
     else
         error = tsuga_ioheap_alloc(&record->io->heap, theirs->iov_len, &ours->iov_base);
     if (error == 0)
@@ -263,6 +261,7 @@ static int prepare_vectors(struct tsuga_record *record, const struct tsuga_op *o
     request->address = ours;
     request->length = (uint32_t)op->bytes;
     request->offset = offset_of(op);
+    request->flags = op->flags;
     return 0;
 }
 
@@ -282,7 +281,7 @@ static int prepare_statx(struct tsuga_record *record, const struct tsuga_op *op,
 
     if (op->into == NULL)
         return -EINVAL;
-    error = copy_path(record, op->data, &record->buffer.block);
+    error = tsuga_prepare_path(record, op->data, &record->buffer.block);
     if (error == 0)
         error = tsuga_record_extend(record, &extra);
     if (error == 0)
@@ -290,6 +289,7 @@ static int prepare_statx(struct tsuga_record *record, const struct tsuga_op *op,
     if (error != 0)
         return error;
     extra->into = op->into;
+    extra->into_bytes = sizeof(struct statx);
     request->address = record->buffer.block;
     request->address2 = extra->block;
     request->flags = op->flags;
@@ -314,7 +314,7 @@ static int prepare_address(struct tsuga_record *record, const struct tsuga_op *o
 
     if (op->data == NULL || op->bytes == 0 || op->bytes > ADDRESS_MAX)
         return -EINVAL;
-    error = copy_in(record, op->data, op->bytes, &record->buffer.block);
+    error = tsuga_prepare_copy(record, op->data, op->bytes, &record->buffer.block);
     if (error != 0)
         return error;
     request->address = record->buffer.block;
@@ -346,21 +346,6 @@ static int prepare_flags(struct tsuga_record *record, const struct tsuga_op *op,
     return 0;
 }
 
-static int prepare_timeout(struct tsuga_record *record, const struct tsuga_op *op,
-                           struct tsuga_ring_request *request)
-{
-    struct tsuga_extra *extra;
-    int error = tsuga_record_extend(record, &extra);
-
-    if (error != 0)
-        return error;
-    extra->argument.time =
-        (struct __kernel_timespec){.tv_sec = (long long)(op->timeout_ns / TSUGA_NS_PER_S),
-                                   .tv_nsec = (long long)(op->timeout_ns % TSUGA_NS_PER_S)};
-    request->address = &extra->argument.time;
-    return 0;
-}
-
 static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op,
                           struct tsuga_ring_request *request)
 {
@@ -385,16 +370,13 @@ static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op
 static int prepare_blocking(struct tsuga_record *record, const struct tsuga_op *op,
                             struct tsuga_ring_request *request)
 {
-    struct tsuga_extra *extra;
-
+    (void)record;
     (void)request;
-    if (op->run == NULL)
-        return -EINVAL;
-    return tsuga_record_extend(record, &extra);
+    return op->run == NULL ? -EINVAL : 0;
 }
 
 static const struct kind {
-    prepare_fn *prepare;
+    tsuga_prepare_fn *prepare;
     uint8_t ring_kind;
     bool uses_fd;
 } kinds[TSUGA_OP_KIND_COUNT] = {
@@ -416,25 +398,61 @@ static const struct kind {
     [TSUGA_OP_SEND] = {prepare_send, TSUGA_RING_SEND, true},
     [TSUGA_OP_SHUTDOWN] = {prepare_flags, TSUGA_RING_SHUTDOWN, true},
     [TSUGA_OP_POLL] = {prepare_flags, TSUGA_RING_POLL, true},
-    [TSUGA_OP_TIMEOUT] = {prepare_timeout, TSUGA_RING_TIMEOUT, false},
+    [TSUGA_OP_TIMEOUT] = {tsuga_prepare_timeout, TSUGA_RING_TIMEOUT, false},
     [TSUGA_OP_CANCEL] = {prepare_cancel, TSUGA_RING_CANCEL, false},
     [TSUGA_OP_BLOCKING] = {prepare_blocking, TSUGA_RING_NOP, false},
+    [TSUGA_OP_SYNC_RANGE] = {tsuga_prepare_range, TSUGA_RING_SYNC_RANGE, true},
+    [TSUGA_OP_ALLOCATE] = {tsuga_prepare_allocate, TSUGA_RING_ALLOCATE, true},
+    [TSUGA_OP_TRUNCATE] = {tsuga_prepare_truncate, TSUGA_RING_TRUNCATE, true},
+    [TSUGA_OP_ADVISE] = {tsuga_prepare_range, TSUGA_RING_ADVISE, true},
+    [TSUGA_OP_SPLICE] = {tsuga_prepare_splice, TSUGA_RING_SPLICE, false},
+    [TSUGA_OP_TEE] = {tsuga_prepare_tee, TSUGA_RING_TEE, false},
+    [TSUGA_OP_RENAME] = {tsuga_prepare_two_paths, TSUGA_RING_RENAME, true},
+    [TSUGA_OP_LINK] = {tsuga_prepare_two_paths, TSUGA_RING_LINK_PATH, true},
+    [TSUGA_OP_UNLINK] = {tsuga_prepare_one_path, TSUGA_RING_UNLINK, true},
+    [TSUGA_OP_MKDIR] = {tsuga_prepare_one_path, TSUGA_RING_MKDIR, true},
+    [TSUGA_OP_SYMLINK] = {tsuga_prepare_symlink, TSUGA_RING_SYMLINK, false},
+    [TSUGA_OP_GET_XATTR] = {tsuga_prepare_get_xattr, TSUGA_RING_GET_XATTR, false},
+    [TSUGA_OP_SET_XATTR] = {tsuga_prepare_set_xattr, TSUGA_RING_SET_XATTR, false},
+    [TSUGA_OP_LIST] = {tsuga_prepare_input, TSUGA_RING_NOP, true},
+    [TSUGA_OP_UPDATE] = {tsuga_prepare_update, TSUGA_RING_UPDATE, false},
+    [TSUGA_OP_RAW] = {tsuga_prepare_raw, TSUGA_RING_RAW, false},
+    [TSUGA_OP_FUTEX_WAIT] = {tsuga_prepare_futex, TSUGA_RING_FUTEX_WAIT, false},
+    [TSUGA_OP_FUTEX_WAKE] = {tsuga_prepare_futex, TSUGA_RING_FUTEX_WAKE, false},
+    [TSUGA_OP_WAITID] = {tsuga_prepare_waitid, TSUGA_RING_WAITID, false},
 };
 
-/* Counts the operation as a user of its descriptor, when the actor owns that. */
-static int use_descriptor(struct tsuga_record *record, int fd)
+/* Counts the operation as a user of a descriptor, when the actor owns that; `flag` says so. */
+static int use_descriptor(struct tsuga_record *record, int fd, uint32_t flag)
 {
     struct tsuga_descriptor *entry =
         tsuga_descriptors_owned(&record->io->executor->shared->descriptors, record->io, fd);
 
-    record->fd = fd;
     if (entry == NULL)
         return 0;
     if (entry->closer != NULL)
         return -EBADF; /* its close waits for the operations before this one */
     entry->in_use++;
-    record->flags |= TSUGA_RECORD_COUNTED;
+    record->flags |= flag;
     return 0;
+}
+
+int tsuga_prepare_descriptor(struct tsuga_record *record, int fd)
+{
+    record->fd = fd;
+    return use_descriptor(record, fd, TSUGA_RECORD_COUNTED);
+}
+
+int tsuga_prepare_descriptor2(struct tsuga_record *record, int fd2)
+{
+    struct tsuga_extra *extra;
+    int error = tsuga_record_extend(record, &extra);
+
+    if (error != 0)
+        return error;
+    extra->argument.fd2 = fd2;
+    record->flags |= TSUGA_RECORD_FD2;
+    return use_descriptor(record, fd2, TSUGA_RECORD_COUNTED2);
 }
 
 int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
@@ -457,6 +475,6 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
     error = (op->options & TSUGA_OP_MULTI) == 0 ? kind->prepare(record, op, request)
                                                 : tsuga_stream_prepare(record, op);
     if (error == 0 && kind->uses_fd)
-        error = use_descriptor(record, op->fd);
+        error = tsuga_prepare_descriptor(record, op->fd);
     return error;
 }

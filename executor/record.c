@@ -122,8 +122,12 @@ static void free_buffer(struct tsuga_record *record)
     record->buffer.block = NULL;
 }
 
-static void free_extra(struct tsuga_io *io, struct tsuga_extra *extra)
+static void free_extra(const struct tsuga_record *record, struct tsuga_extra *extra)
 {
+    struct tsuga_io *io = record->io;
+
+    if ((record->flags & TSUGA_RECORD_BLOCK3) != 0)
+        tsuga_ioheap_free(&io->heap, extra->argument.block);
     if (extra->block != NULL)
         tsuga_ioheap_free(&io->heap, extra->block);
     TSUGA_ASSERT(extra->deadline_slot == 0);
@@ -155,7 +159,7 @@ void tsuga_record_give(struct tsuga_record *record)
     if ((record->flags & TSUGA_RECORD_MULTI) != 0)
         tsuga_stream_free(record);
     if (extra != NULL)
-        free_extra(io, extra);
+        free_extra(record, extra);
     record->flags = 0;
     record->state = TSUGA_RECORD_GIVEN;
     if (record->message.hold_count == 0)

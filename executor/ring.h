@@ -40,7 +40,7 @@ enum tsuga_ring_kind {
     TSUGA_RING_SHUTDOWN, /* fd, flags SHUT_* */
     TSUGA_RING_POLL,     /* fd, flags poll events; once */
     TSUGA_RING_WATCH,    /* fd, flags poll events; multishot, until cancelled */
-    TSUGA_RING_TIMEOUT,  /* address struct __kernel_timespec, relative */
+    TSUGA_RING_TIMEOUT,  /* address struct __kernel_timespec, flags 1: absolute */
     TSUGA_RING_CANCEL,   /* offset user_data of the one request to cancel */
     /* Sends whose buffer is not copied: two results, the second one with NOTIF. */
     TSUGA_RING_SEND_ZC, /* as SEND */
@@ -49,6 +49,31 @@ enum tsuga_ring_kind {
     TSUGA_RING_ACCEPT_MULTI, /* as ACCEPT */
     TSUGA_RING_RECV_MULTI,   /* fd, flags MSG_* */
     TSUGA_RING_READ_MULTI,   /* fd */
+    /* Files and directories. */
+    TSUGA_RING_SYNC_RANGE, /* fd, offset, length, flags SYNC_FILE_RANGE_* */
+    TSUGA_RING_ALLOCATE,   /* fd, offset, number bytes, flags FALLOC_FL_* */
+    TSUGA_RING_TRUNCATE,   /* fd, offset the file's new length */
+    TSUGA_RING_ADVISE,     /* fd, offset, length, flags POSIX_FADV_* */
+    TSUGA_RING_SPLICE,     /* fd to write to, offset; number2 the one to read from, number its
+                              offset; length, flags SPLICE_F_* */
+    TSUGA_RING_TEE,        /* likewise, without offsets */
+    TSUGA_RING_RENAME,     /* fd directory, address path; length directory, address2 new path;
+                              flags RENAME_* */
+    TSUGA_RING_LINK_PATH,  /* likewise, flags AT_* */
+    TSUGA_RING_UNLINK,     /* fd directory, address path, flags AT_REMOVEDIR */
+    TSUGA_RING_MKDIR,      /* fd directory, address path, length mode */
+    TSUGA_RING_SYMLINK,    /* fd directory, address target, address2 path */
+    TSUGA_RING_GET_XATTR,  /* address name, address2 value, length its bytes, address3 path */
+    TSUGA_RING_SET_XATTR,  /* likewise, flags XATTR_* */
+    TSUGA_RING_FGET_XATTR, /* fd; otherwise as GET_XATTR, without path */
+    TSUGA_RING_FSET_XATTR, /* likewise, flags XATTR_* */
+    /* The rest. */
+    TSUGA_RING_UPDATE,     /* offset user_data of the timeout, address struct __kernel_timespec,
+                              flags 1: absolute */
+    TSUGA_RING_RAW,        /* address struct tsuga_raw, address2 the memory it speaks of, length */
+    TSUGA_RING_FUTEX_WAIT, /* address word, number2 expected value, offset mask */
+    TSUGA_RING_FUTEX_WAKE, /* address word, number2 how many, offset mask */
+    TSUGA_RING_WAITID,     /* fd id, length P_*, address2 siginfo_t, flags W* */
     TSUGA_RING_KIND_COUNT
 };
 
@@ -63,9 +88,18 @@ enum {
 /* One request. Everything it points to must stay in place until its last result. */
 struct tsuga_ring_request {
     uint64_t user_data; /* comes back with each result */
-    uint64_t offset;
-    void *address;
-    void *address2;
+    union {
+        uint64_t offset;
+        void *address3;
+    };
+    union {
+        void *address;
+        uint64_t number;
+    };
+    union {
+        void *address2;
+        uint64_t number2;
+    };
     uint32_t length;
     uint32_t flags;
     int32_t fd;

@@ -2,6 +2,7 @@
 
 #include <linux/openat2.h>
 #include <linux/time_types.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -24,50 +25,67 @@ static void visit_iovecs(const struct visitor *visitor, const struct iovec *iove
         visitor->visit(visitor->context, iovecs[i].iov_base, iovecs[i].iov_len);
 }
 
+/* What a pointer leads to: so many bytes, or one of these. */
+enum { PATH = -1, LENGTH = -2, VECTORS = -3 };
+
+/* For address, address2 and address3; kinds that are not named have no pointers. */
+static const int16_t targets[TSUGA_RING_KIND_COUNT][3] = {
+    [TSUGA_RING_OPEN] = {PATH, sizeof(struct open_how)},
+    [TSUGA_RING_READ] = {LENGTH},
+    [TSUGA_RING_WRITE] = {LENGTH},
+    [TSUGA_RING_READV] = {VECTORS},
+    [TSUGA_RING_WRITEV] = {VECTORS},
+    [TSUGA_RING_STATX] = {PATH, sizeof(struct statx)},
+    [TSUGA_RING_BIND] = {LENGTH},
+    [TSUGA_RING_CONNECT] = {LENGTH},
+    [TSUGA_RING_RECV] = {LENGTH},
+    [TSUGA_RING_SEND] = {LENGTH},
+    [TSUGA_RING_SEND_ZC] = {LENGTH},
+    [TSUGA_RING_TIMEOUT] = {sizeof(struct __kernel_timespec)},
+    [TSUGA_RING_UPDATE] = {sizeof(struct __kernel_timespec)},
+    [TSUGA_RING_RENAME] = {PATH, PATH},
+    [TSUGA_RING_LINK_PATH] = {PATH, PATH},
+    [TSUGA_RING_SYMLINK] = {PATH, PATH},
+    [TSUGA_RING_UNLINK] = {PATH},
+    [TSUGA_RING_MKDIR] = {PATH},
+    [TSUGA_RING_GET_XATTR] = {PATH, LENGTH, PATH},
+    [TSUGA_RING_SET_XATTR] = {PATH, LENGTH, PATH},
+    [TSUGA_RING_FGET_XATTR] = {PATH, LENGTH},
+    [TSUGA_RING_FSET_XATTR] = {PATH, LENGTH},
+    [TSUGA_RING_RAW] = {sizeof(struct tsuga_raw), LENGTH},
+    [TSUGA_RING_FUTEX_WAIT] = {sizeof(uint32_t)},
+    [TSUGA_RING_FUTEX_WAKE] = {sizeof(uint32_t)},
+    [TSUGA_RING_WAITID] = {0, sizeof(siginfo_t)},
+};
+
+static void visit_target(const struct visitor *visitor, const void *first, int16_t target,
+                         uint32_t length)
+{
+    switch (target) {
+    case 0:
+        break;
+    case PATH:
+        visit_path(visitor, first);
+        break;
+    case LENGTH:
+        visitor->visit(visitor->context, first, length);
+        break;
+    case VECTORS:
+        visit_iovecs(visitor, first, length);
+        break;
+    default:
+        visitor->visit(visitor->context, first, first != NULL ? (size_t)target : 0);
+        break;
+    }
+}
+
 void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_range_fn *visit,
                        void *context)
 {
     const struct visitor visitor = {visit, context};
+    const int16_t *target = targets[request->kind];
 
-    switch ((enum tsuga_ring_kind)request->kind) {
-    case TSUGA_RING_OPEN:
-        visit_path(&visitor, request->address);
-        visit(context, request->address2, sizeof(struct open_how));
-        break;
-    case TSUGA_RING_STATX:
-        visit_path(&visitor, request->address);
-        visit(context, request->address2, sizeof(struct statx));
-        break;
-    case TSUGA_RING_READV:
-    case TSUGA_RING_WRITEV:
-        visit_iovecs(&visitor, request->address, request->length);
-        break;
-    case TSUGA_RING_READ:
-    case TSUGA_RING_WRITE:
-    case TSUGA_RING_RECV:
-    case TSUGA_RING_SEND:
-    case TSUGA_RING_SEND_ZC:
-    case TSUGA_RING_BIND:
-    case TSUGA_RING_CONNECT:
-        visit(context, request->address, request->length);
-        break;
-    case TSUGA_RING_TIMEOUT:
-        visit(context, request->address, sizeof(struct __kernel_timespec));
-        break;
-    case TSUGA_RING_NOP:
-    case TSUGA_RING_CLOSE:
-    case TSUGA_RING_FSYNC:
-    case TSUGA_RING_SOCKET:
-    case TSUGA_RING_LISTEN:
-    case TSUGA_RING_ACCEPT:
-    case TSUGA_RING_SHUTDOWN:
-    case TSUGA_RING_POLL:
-    case TSUGA_RING_WATCH:
-    case TSUGA_RING_CANCEL:
-    case TSUGA_RING_ACCEPT_MULTI:
-    case TSUGA_RING_RECV_MULTI:
-    case TSUGA_RING_READ_MULTI:
-    case TSUGA_RING_KIND_COUNT:
-        break;
-    }
+    visit_target(&visitor, request->address, target[0], request->length);
+    visit_target(&visitor, request->address2, target[1], request->length);
+    visit_target(&visitor, request->address3, target[2], request->length);
 }

@@ -5,8 +5,14 @@
 
 /* Newer than the header of liburing 2.3. */
 #define TSUGA_URING_OP_READ_MULTI 49u /* Linux 6.7 */
+#define TSUGA_URING_OP_WAITID     50u /* Linux 6.7 */
+#define TSUGA_URING_OP_FUTEX_WAIT 51u /* Linux 6.7 */
+#define TSUGA_URING_OP_FUTEX_WAKE 52u /* Linux 6.7 */
+#define TSUGA_URING_OP_FTRUNCATE  55u /* Linux 6.9 */
 #define TSUGA_URING_OP_BIND       56u /* Linux 6.11 */
 #define TSUGA_URING_OP_LISTEN     57u /* Linux 6.11 */
+
+#define TSUGA_FUTEX2_PRIVATE_U32 (128 | 2) /* Linux 6.7 */
 
 #define TSUGA_URING_SEND_REPORT_USAGE (1u << 3) /* Linux 6.2 */
 
@@ -61,6 +67,63 @@ static void arrange_cancel(struct io_uring_sqe *sqe, const struct tsuga_ring_req
     sqe->off = 0;
 }
 
+static void arrange_update(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    sqe->addr = request->offset;
+    sqe->addr2 = (uintptr_t)request->address;
+    sqe->timeout_flags = request->flags | IORING_TIMEOUT_UPDATE;
+}
+
+static void arrange_allocate(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    sqe->addr = request->number;
+    sqe->len = request->flags;
+    sqe->rw_flags = 0;
+}
+
+static void arrange_splice(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    sqe->splice_fd_in = (int32_t)request->number2;
+}
+
+static void arrange_xattr(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    sqe->addr2 = (uintptr_t)request->address2;
+    sqe->addr3 = (uintptr_t)request->address3;
+}
+
+static void arrange_futex(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    sqe->fd = TSUGA_FUTEX2_PRIVATE_U32;
+    sqe->addr2 = request->number2;
+    sqe->addr3 = request->offset;
+    sqe->len = 0;
+}
+
+static void arrange_waitid(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    sqe->addr2 = (uintptr_t)request->address2;
+    sqe->file_index = request->flags;
+    sqe->rw_flags = 0;
+}
+
+static void arrange_raw(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
+{
+    const struct tsuga_raw *raw = request->address;
+
+    sqe->opcode = raw->opcode;
+    sqe->ioprio = raw->ioprio;
+    sqe->fd = raw->fd;
+    sqe->addr2 = raw->addr2;
+    sqe->addr = raw->addr;
+    sqe->len = raw->len;
+    sqe->rw_flags = (__kernel_rwf_t)raw->op_flags;
+    sqe->buf_index = raw->buf_index;
+    sqe->splice_fd_in = raw->splice_fd_in;
+    sqe->addr3 = raw->addr3;
+    sqe->__pad2[0] = raw->pad2;
+}
+
 static void arrange_send_zc(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
 {
     (void)request;
@@ -105,6 +168,26 @@ const struct tsuga_ring_operation tsuga_ring_operations[TSUGA_RING_KIND_COUNT] =
     [TSUGA_RING_ACCEPT_MULTI] = {"accept_multi", arrange_accept_multi, IORING_OP_ACCEPT},
     [TSUGA_RING_RECV_MULTI] = {"recv_multi", arrange_recv_multi, IORING_OP_RECV},
     [TSUGA_RING_READ_MULTI] = {"read_multi", NULL, TSUGA_URING_OP_READ_MULTI},
+    [TSUGA_RING_SYNC_RANGE] = {"sync_range", NULL, IORING_OP_SYNC_FILE_RANGE},
+    [TSUGA_RING_ALLOCATE] = {"allocate", arrange_allocate, IORING_OP_FALLOCATE},
+    [TSUGA_RING_TRUNCATE] = {"truncate", NULL, TSUGA_URING_OP_FTRUNCATE},
+    [TSUGA_RING_ADVISE] = {"advise", NULL, IORING_OP_FADVISE},
+    [TSUGA_RING_SPLICE] = {"splice", arrange_splice, IORING_OP_SPLICE},
+    [TSUGA_RING_TEE] = {"tee", arrange_splice, IORING_OP_TEE},
+    [TSUGA_RING_RENAME] = {"rename", arrange_address2, IORING_OP_RENAMEAT},
+    [TSUGA_RING_LINK_PATH] = {"link", arrange_address2, IORING_OP_LINKAT},
+    [TSUGA_RING_UNLINK] = {"unlink", NULL, IORING_OP_UNLINKAT},
+    [TSUGA_RING_MKDIR] = {"mkdir", NULL, IORING_OP_MKDIRAT},
+    [TSUGA_RING_SYMLINK] = {"symlink", arrange_address2, IORING_OP_SYMLINKAT},
+    [TSUGA_RING_GET_XATTR] = {"get_xattr", arrange_xattr, IORING_OP_GETXATTR},
+    [TSUGA_RING_SET_XATTR] = {"set_xattr", arrange_xattr, IORING_OP_SETXATTR},
+    [TSUGA_RING_FGET_XATTR] = {"fget_xattr", arrange_xattr, IORING_OP_FGETXATTR},
+    [TSUGA_RING_FSET_XATTR] = {"fset_xattr", arrange_xattr, IORING_OP_FSETXATTR},
+    [TSUGA_RING_UPDATE] = {"update", arrange_update, IORING_OP_TIMEOUT_REMOVE},
+    [TSUGA_RING_RAW] = {"raw", arrange_raw, IORING_OP_NOP},
+    [TSUGA_RING_FUTEX_WAIT] = {"futex_wait", arrange_futex, TSUGA_URING_OP_FUTEX_WAIT},
+    [TSUGA_RING_FUTEX_WAKE] = {"futex_wake", arrange_futex, TSUGA_URING_OP_FUTEX_WAKE},
+    [TSUGA_RING_WAITID] = {"waitid", arrange_waitid, TSUGA_URING_OP_WAITID},
 };
 
 #define ASYNC  TSUGA_RING_ASYNC

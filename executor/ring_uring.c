@@ -328,10 +328,22 @@ static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
     return error;
 }
 
-static uint64_t kind_bit(enum tsuga_ring_kind kind)
-{
-    return UINT64_C(1) << kind;
-}
+/* Forgets what the configuration forbids, so that its fallback is used. */
+#define KIND(name) (UINT64_C(1) << TSUGA_RING_##name)
+
+/* The kinds that go with a feature which the configuration can turn off. */
+static const struct {
+    enum tsuga_feature feature;
+    uint64_t kinds;
+} optional[] = {
+    {TSUGA_FEATURE_BIND_LISTEN, KIND(BIND) | KIND(LISTEN)},
+    {TSUGA_FEATURE_MULTISHOT, KIND(ACCEPT_MULTI) | KIND(RECV_MULTI) | KIND(READ_MULTI)},
+    {TSUGA_FEATURE_READ_MULTISHOT, KIND(READ_MULTI)},
+    {TSUGA_FEATURE_SEND_ZERO_COPY, KIND(SEND_ZC)},
+    {TSUGA_FEATURE_FTRUNCATE, KIND(TRUNCATE)},
+    {TSUGA_FEATURE_FUTEX, KIND(FUTEX_WAIT) | KIND(FUTEX_WAKE)},
+    {TSUGA_FEATURE_WAITID, KIND(WAITID)},
+};
 
 static int probe(struct uring *uring, const struct tsuga_ring_config *config)
 {
@@ -341,18 +353,11 @@ static int probe(struct uring *uring, const struct tsuga_ring_config *config)
         return -ENOMEM;
     for (uint32_t kind = 0; kind < TSUGA_RING_KIND_COUNT; kind++)
         if (io_uring_opcode_supported(known, tsuga_ring_operations[kind].opcode))
-            uring->supported_kinds |= kind_bit((enum tsuga_ring_kind)kind);
+            uring->supported_kinds |= UINT64_C(1) << kind;
     io_uring_free_probe(known);
-    if (!may_use(config, TSUGA_FEATURE_MULTISHOT))
-        uring->supported_kinds &=
-            ~(kind_bit(TSUGA_RING_ACCEPT_MULTI) | kind_bit(TSUGA_RING_RECV_MULTI) |
-              kind_bit(TSUGA_RING_READ_MULTI));
-    if (!may_use(config, TSUGA_FEATURE_READ_MULTISHOT))
-        uring->supported_kinds &= ~kind_bit(TSUGA_RING_READ_MULTI);
-    if (!may_use(config, TSUGA_FEATURE_SEND_ZERO_COPY))
-        uring->supported_kinds &= ~kind_bit(TSUGA_RING_SEND_ZC);
-    if (!may_use(config, TSUGA_FEATURE_BIND_LISTEN))
-        uring->supported_kinds &= ~(kind_bit(TSUGA_RING_BIND) | kind_bit(TSUGA_RING_LISTEN));
+    for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+        if (!may_use(config, optional[i].feature))
+            uring->supported_kinds &= ~optional[i].kinds;
     return 0;
 }
 

@@ -21,7 +21,7 @@ static void abort_record(struct tsuga_record *record)
     tsuga_record_disclaim(record);
     if ((record->flags & TSUGA_RECORD_LEASE) != 0) {
         tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);
-        record->flags &= (uint16_t)~TSUGA_RECORD_LEASE;
+        record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
         record->buffer.block = NULL;
     }
     tsuga_record_give(record);
@@ -100,7 +100,7 @@ static bool is_job_cancel(const struct tsuga_record *record)
     if (record->kind != TSUGA_OP_CANCEL)
         return false;
     target = (void *)(uintptr_t)tsuga_record_extra(record)->argument.target;
-    return target->kind == TSUGA_OP_BLOCKING;
+    return (target->flags & TSUGA_RECORD_JOB) != 0;
 }
 
 /* Hands a prepared record to whoever carries it out. Errors: those of the pool. */
@@ -109,8 +109,9 @@ static int launch(struct tsuga_record *record, const struct tsuga_op *op,
 {
     struct tsuga_executor *executor = record->io->executor;
 
-    if (record->kind == TSUGA_OP_BLOCKING) {
-        int error = tsuga_job_start(record, op->run, op->argument);
+    if (tsuga_job_is_needed(executor->ring, op->kind)) {
+        struct tsuga_work work = tsuga_job_work(op, request);
+        int error = tsuga_job_start(record, &work);
 
         if (error != 0)
             return error;
@@ -131,6 +132,12 @@ static int launch(struct tsuga_record *record, const struct tsuga_op *op,
     return 0;
 }
 
+/* Whether the time is what the operation is about, and no limit. */
+static bool is_timed_by_itself(enum tsuga_op_kind kind)
+{
+    return kind == TSUGA_OP_TIMEOUT || kind == TSUGA_OP_UPDATE;
+}
+
 /* A record with everything that its request needs. On failure nothing is left of it. */
 static int prepare(struct tsuga_io *io, const struct tsuga_op *op,
                    struct tsuga_ring_request *request, struct tsuga_record **out)
@@ -141,7 +148,7 @@ static int prepare(struct tsuga_io *io, const struct tsuga_op *op,
     if (error != 0)
         return error;
     error = tsuga_record_prepare(record, op, request);
-    if (error == 0 && op->timeout_ns != 0 && op->kind != TSUGA_OP_TIMEOUT)
+    if (error == 0 && op->timeout_ns != 0 && !is_timed_by_itself(op->kind))
         error = set_deadline(record, op->timeout_ns);
     if (error != 0) {
         abort_record(record);
@@ -181,7 +188,7 @@ static bool is_chainable(const struct tsuga_executor *executor, enum tsuga_op_ki
                                                                        : TSUGA_RING_LISTEN};
 
     if ((unsigned)kind >= TSUGA_OP_KIND_COUNT || kind == TSUGA_OP_CLOSE ||
-        kind == TSUGA_OP_CANCEL || kind == TSUGA_OP_BLOCKING)
+        kind == TSUGA_OP_CANCEL || tsuga_job_is_needed(executor->ring, kind))
         return false;
     if (kind != TSUGA_OP_BIND && kind != TSUGA_OP_LISTEN)
         return true;
@@ -284,7 +291,7 @@ static void cancel_users(struct tsuga_io *io, int fd)
     for (uint32_t slot = 0; slot < io->slab.count; slot++) {
         struct tsuga_record *record = tsuga_record_at(io, slot);
 
-        if (record != NULL && record->fd == fd && (record->flags & TSUGA_RECORD_COUNTED) != 0)
+        if (record != NULL && tsuga_record_counts(record, fd))
             tsuga_record_cancel(record);
     }
 }

@@ -138,7 +138,7 @@ void tsuga_stream_drop(struct tsuga_record *record)
     struct tsuga_stream *stream = tsuga_stream_of(record);
     struct tsuga_leases *leases = &record->io->executor->leases;
 
-    record->flags &= (uint16_t)~TSUGA_RECORD_QUEUED;
+    record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
     if (record->kind == TSUGA_OP_ACCEPT)
         drop_descriptors(stream);
     while (takes_buffers(stream) && stream->waiting.last != NULL)
@@ -403,7 +403,7 @@ static void take_block(struct tsuga_stream *stream, int32_t result)
     struct tsuga_leases *leases = &record->io->executor->leases;
 
     record->buffer.lease = NULL;
-    record->flags &= (uint16_t)~TSUGA_RECORD_LEASE;
+    record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
     if (result > 0 && is_wanted(record)) {
         entry->bytes = (uint32_t)result;
         entry->user_count = 1;
@@ -855,7 +855,7 @@ struct tsuga_message *tsuga_stream_open(struct tsuga_record *record)
     struct tsuga_io *io = record->io;
     struct tsuga_completion *completion = &io->completion;
 
-    record->flags &= (uint16_t)~TSUGA_RECORD_QUEUED;
+    record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
     *completion = (struct tsuga_completion){
         .op = tsuga_record_token(record),
         .tag = record->message.tag,

@@ -58,7 +58,7 @@ static void send_plainly(struct tsuga_record *record)
         .flags = extra->argument.send.flags,
     };
 
-    record->flags &= (uint16_t) ~(TSUGA_RECORD_ZERO_COPY | TSUGA_RECORD_COPIED | TSUGA_RECORD_SENT);
+    record->flags &= ~(uint32_t)(TSUGA_RECORD_ZERO_COPY | TSUGA_RECORD_COPIED | TSUGA_RECORD_SENT);
     tsuga_executor_request(record->io->executor, &request);
 }
 

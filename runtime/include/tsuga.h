@@ -122,6 +122,9 @@ enum tsuga_feature {
     TSUGA_FEATURE_MULTISHOT,
     TSUGA_FEATURE_READ_MULTISHOT,
     TSUGA_FEATURE_SEND_ZERO_COPY,
+    TSUGA_FEATURE_FTRUNCATE,
+    TSUGA_FEATURE_FUTEX,
+    TSUGA_FEATURE_WAITID,
     TSUGA_FEATURE_COUNT
 };
 
@@ -634,6 +637,25 @@ enum tsuga_op_kind {
     TSUGA_OP_TIMEOUT,
     TSUGA_OP_CANCEL,
     TSUGA_OP_BLOCKING,
+    TSUGA_OP_SYNC_RANGE,
+    TSUGA_OP_ALLOCATE,
+    TSUGA_OP_TRUNCATE,
+    TSUGA_OP_ADVISE,
+    TSUGA_OP_SPLICE,
+    TSUGA_OP_TEE,
+    TSUGA_OP_RENAME,
+    TSUGA_OP_LINK,
+    TSUGA_OP_UNLINK,
+    TSUGA_OP_MKDIR,
+    TSUGA_OP_SYMLINK,
+    TSUGA_OP_GET_XATTR,
+    TSUGA_OP_SET_XATTR,
+    TSUGA_OP_LIST,
+    TSUGA_OP_UPDATE,
+    TSUGA_OP_RAW,
+    TSUGA_OP_FUTEX_WAIT,
+    TSUGA_OP_FUTEX_WAKE,
+    TSUGA_OP_WAITID,
     TSUGA_OP_KIND_COUNT
 };
 
@@ -651,36 +673,87 @@ enum tsuga_op_option {
     TSUGA_OP_COPY = 1 << 8,      /* SEND: never zero copy, whatever send.zero_copy_min says */
     TSUGA_OP_EARLY = 1 << 9,     /* SEND, zero copy: two completions: one with `more` when the bytes
                                     are on their way, the last one when the buffer is free */
+    TSUGA_OP_ABSOLUTE = 1 << 10, /* TIMEOUT, UPDATE: `timeout_ns` is a time of CLOCK_MONOTONIC */
+    TSUGA_OP_AT2 = 1 << 11,      /* SPLICE: use `offset2`; without it the file's own position */
+};
+
+/* Bits of struct tsuga_raw.uses. */
+enum tsuga_raw_use {
+    TSUGA_RAW_ADDR = 1 << 0,   /* `addr` is an offset in the lease; the kernel gets the address */
+    TSUGA_RAW_ADDR2 = 1 << 1,  /* likewise `addr2` */
+    TSUGA_RAW_ADDR3 = 1 << 2,  /* likewise `addr3` */
+    TSUGA_RAW_FD = 1 << 3,     /* `fd` is a descriptor that the operation uses */
+    TSUGA_RAW_NEW_FD = 1 << 4, /* the result is a new descriptor, which the actor then owns */
+};
+
+/*
+ * A submission entry of io_uring for an operation that Tsuga has no kind for; the fields have the
+ * kernel's names and meanings. Memory lies in the lease of the struct tsuga_op, and is named by
+ * offsets; what it leads to in turn (a vector, a message header) lies in that lease as well. An
+ * address of anything else breaks the promise of the I/O heap, and nothing can check that. The
+ * entry's flags and user_data are the runtime's.
+ */
+struct tsuga_raw {
+    uint8_t opcode; /* IORING_OP_* */
+    uint8_t uses;   /* bits of enum tsuga_raw_use */
+    uint16_t ioprio;
+    int32_t fd;
+    uint64_t addr2; /* and off */
+    uint64_t addr;  /* and splice_off_in */
+    uint32_t len;
+    uint32_t op_flags; /* rw_flags, msg_flags, … */
+    uint16_t buf_index;
+    int32_t splice_fd_in; /* and file_index */
+    uint64_t addr3;
+    uint64_t pad2; /* the eight bytes behind addr3 */
 };
 
 /*
  * An operation in full, for tsuga_submit(). The short calls below fill it in.
  *
- * Buffers of READ and RECV, the first that is set: `lease` (not copied), `into` (copied when the
- * completion is taken), otherwise the runtime makes a buffer and the completion brings it.
- * Buffers of WRITE and SEND: `lease` (not copied), otherwise `data` (copied now).
+ * Buffers of READ, RECV, LIST and GET_XATTR, the first that is set: `lease` (not copied), `into`
+ * (copied when the completion is taken), otherwise the runtime makes a buffer and the completion
+ * brings it. Buffers of WRITE, SEND and SET_XATTR: `lease` (not copied), otherwise `data` (copied
+ * now). Those of FUTEX_WAIT, FUTEX_WAKE and RAW are leases.
  */
 struct tsuga_op {
     enum tsuga_op_kind kind;
     uint32_t options; /* bits of enum tsuga_op_option */
-    int fd;           /* descriptor; for OPEN and STATX the directory (AT_FDCWD, not 0) */
+    int fd;           /* descriptor; the directory of the path in `data` (AT_FDCWD, not 0); WAITID:
+                         the process, group or pidfd; SPLICE, TEE: what to read from */
+    int fd2;          /* RENAME, LINK, SYMLINK: the directory of `path` (AT_FDCWD, not 0); SPLICE,
+                         TEE: what to write to */
     uint32_t flags;   /* OPEN: O_*; SEND, RECV: MSG_*; STATX: AT_*; POLL: poll(2) events;
                          ACCEPT: SOCK_*; SHUTDOWN: SHUT_*; FSYNC: 1 for data only;
-                         SOCKET: type; LISTEN: backlog */
-    uint32_t mode;    /* OPEN: permissions; STATX: mask; SOCKET: domain */
+                         SOCKET: type; LISTEN: backlog; READ, WRITE, READV, WRITEV: RWF_* of
+                         preadv2(2); SYNC_RANGE: SYNC_FILE_RANGE_*; ALLOCATE: FALLOC_FL_*;
+                         ADVISE: POSIX_FADV_*; SPLICE, TEE: SPLICE_F_*; RENAME: RENAME_*; LINK:
+                         AT_*; UNLINK: AT_REMOVEDIR; SET_XATTR: XATTR_*; WAITID: WEXITED, … */
+    uint32_t mode;    /* OPEN, MKDIR: permissions; STATX: mask; SOCKET: domain; WAITID: P_*;
+                         FUTEX_*: mask of FUTEX_WAIT_BITSET, 0 for all bits */
     uint32_t resolve; /* OPEN: RESOLVE_* of openat2(2); SOCKET: protocol */
-    uint64_t offset;  /* with TSUGA_OP_AT */
-    const void *data; /* bytes, path, sockaddr, or array of struct iovec (READV, WRITEV) */
-    void *into;       /* READ, RECV: the caller's buffer; STATX: a struct statx. Must outlive the
-                         operation; written when its completion is taken. */
-    size_t bytes;     /* of data or into; READV, WRITEV: number of iovecs, 1 ..= 1024 */
+    uint64_t offset;  /* with TSUGA_OP_AT; without an option, SYNC_RANGE, ALLOCATE, ADVISE: where
+                         the range begins; TRUNCATE: the new length; FUTEX_WAIT: the expected
+                         value; FUTEX_WAKE: how many to wake */
+    uint64_t offset2; /* SPLICE: where to write, with TSUGA_OP_AT2 */
+    const void *data; /* bytes, path, sockaddr, or array of struct iovec (READV, WRITEV); RENAME,
+                         LINK: the old path; SYMLINK: what the link says */
+    const char *path; /* RENAME, LINK, SYMLINK: the new path; *_XATTR: the file, NULL for `fd` */
+    const char *name; /* *_XATTR: of the attribute */
+    void *into;       /* the caller's buffer; STATX: a struct statx; WAITID: a siginfo_t, or NULL.
+                         Must outlive the operation; written when its completion is taken. */
+    size_t bytes;     /* of data or into; READV, WRITEV: number of iovecs, 1 ..= 1024; SYNC_RANGE,
+                         ALLOCATE, ADVISE, SPLICE, TEE: of the range, < 4 GiB but for ALLOCATE;
+                         RAW: how many of the lease the kernel may use from each address on */
     struct tsuga_lease lease;
     size_t lease_offset;         /* first byte used within the lease */
     uint64_t timeout_ns;         /* 0: none. After it the operation is cancelled, and its result is
-                                    -ETIMEDOUT unless it won the race. TIMEOUT: the time itself. */
-    struct tsuga_token target;   /* CANCEL: the operation to cancel */
+                                    -ETIMEDOUT unless it won the race. TIMEOUT, UPDATE: the time
+                                    itself. */
+    struct tsuga_token target;   /* CANCEL: the operation to cancel; UPDATE: the timeout */
     void (*run)(void *argument); /* BLOCKING: called on a thread of the pool */
     void *argument;              /* BLOCKING: for run; stays the caller's */
+    const struct tsuga_raw *raw; /* RAW; copied */
     uint64_t tag;                /* comes back in the completion */
     void *context;               /* comes back in the completion */
     struct tsuga_group group;    /* MULTI of RECV and READ: a group of the actor's own */
@@ -708,8 +781,8 @@ TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct
  * and when one fails or falls short, those after it complete with -ECANCELED. Either all of them
  * are submitted, in one piece, or none.
  *
- * ops    any kinds but CLOSE, CANCEL and BLOCKING, and those for which the kernel has no operation.
- *        The options of the first say whether to wait for room.
+ * ops    any kinds but CLOSE, CANCEL, BLOCKING and LIST, and those for which the kernel has no
+ *        operation. The options of the first say whether to wait for room.
  * count  1 ..= the ring's entries.
  * out    receives `count` tokens; each member has a completion of its own.
  *
@@ -983,6 +1056,248 @@ TSUGA_API struct tsuga_token tsuga_fsync(struct tsuga_actor *self, int fd, bool 
 TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory, const char *path,
                                          int flags, uint32_t mask, struct statx *out);
 
+/*
+ * Files and directories. Except for tsuga_list() and tsuga_pipe() these are the system calls of the
+ * same names, carried out by a worker thread of the kernel. Paths are copied. fallocate(2) has no
+ * short call: TSUGA_OP_ALLOCATE.
+ */
+
+/**
+ * Set a file's length, as ftruncate(2). Where the kernel has no operation for it (before Linux
+ * 6.9), a thread of the pool for blocking calls does it; it then cannot be cancelled once it runs.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of ftruncate(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_ftruncate(struct tsuga_actor *self, int fd, uint64_t length);
+
+/**
+ * Write a range of a file's data to its device, as sync_file_range(2): no promise for metadata.
+ *
+ * bytes  less than 4 GiB; 0 reaches to the end of the file.
+ * flags  SYNC_FILE_RANGE_*.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of sync_file_range(2); -EINVAL the range is too long.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_sync_file_range(struct tsuga_actor *self, int fd,
+                                                   uint64_t offset, size_t bytes, uint32_t flags);
+
+/**
+ * Tell the kernel how a range of a file will be used, as posix_fadvise(2).
+ *
+ * bytes   less than 4 GiB; 0 reaches to the end of the file.
+ * advice  POSIX_FADV_*.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of posix_fadvise(2), negative; -EINVAL the range is too long.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fadvise(struct tsuga_actor *self, int fd, uint64_t offset,
+                                           size_t bytes, int advice);
+
+/**
+ * Rename a file, as renameat2(2).
+ *
+ * flags  RENAME_*, or 0.
+ *
+ * Owner:  `from` and `to` stay the caller's.
+ * Errors: those of renameat2(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_renameat(struct tsuga_actor *self, int from_directory,
+                                            const char *from, int to_directory, const char *to,
+                                            uint32_t flags);
+
+/**
+ * Give a file one more name, as linkat(2).
+ *
+ * flags  AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, or 0.
+ *
+ * Owner:  `from` and `to` stay the caller's.
+ * Errors: those of linkat(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_linkat(struct tsuga_actor *self, int from_directory,
+                                          const char *from, int to_directory, const char *to,
+                                          int flags);
+
+/**
+ * Make a symbolic link, as symlinkat(2).
+ *
+ * target  what the link says; need not exist.
+ *
+ * Owner:  `target` and `path` stay the caller's.
+ * Errors: those of symlinkat(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_symlinkat(struct tsuga_actor *self, const char *target,
+                                             int directory, const char *path);
+
+/**
+ * Remove a name of a file, or with AT_REMOVEDIR an empty directory, as unlinkat(2).
+ *
+ * Owner:  `path` stays the caller's.
+ * Errors: those of unlinkat(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_unlinkat(struct tsuga_actor *self, int directory,
+                                            const char *path, int flags);
+
+/**
+ * Make a directory, as mkdirat(2).
+ *
+ * Owner:  `path` stays the caller's.
+ * Errors: those of mkdirat(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_mkdirat(struct tsuga_actor *self, int directory,
+                                           const char *path, uint32_t mode);
+
+/**
+ * Move bytes from one descriptor to another, one of which is a pipe, at their own positions, as
+ * splice(2). The result is the number of bytes. While it waits for a pipe it keeps a worker thread
+ * of the kernel, of which there are io_workers_unbounded: wait with tsuga_poll() first where many
+ * may wait. With offsets: TSUGA_OP_SPLICE.
+ *
+ * bytes  less than 4 GiB.
+ * flags  SPLICE_F_*, or 0.
+ *
+ * Owner:  nothing changes hands; both descriptors are in use until the last completion.
+ * Errors: those of splice(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_splice(struct tsuga_actor *self, int from, int to, size_t bytes,
+                                          uint32_t flags);
+
+/**
+ * Copy bytes from one pipe to another without taking them, as tee(2); otherwise as tsuga_splice().
+ *
+ * Owner:  nothing changes hands; both descriptors are in use until the last completion.
+ * Errors: those of tee(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_tee(struct tsuga_actor *self, int from, int to, size_t bytes,
+                                       uint32_t flags);
+
+/**
+ * Read an extended attribute into a buffer that the runtime makes; the completion brings it. With
+ * bytes 0 the result is the attribute's size, and there is no buffer. Of an open file:
+ * tsuga_fgetxattr(). Into the caller's memory or a lease: TSUGA_OP_GET_XATTR.
+ *
+ * Owner:  as tsuga_read().
+ * Shape:  `result` bytes at `data`.
+ * Errors: those of getxattr(2): -ENODATA there is none, -ERANGE it is larger; -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_getxattr(struct tsuga_actor *self, const char *path,
+                                            const char *name, size_t bytes);
+
+/**
+ * As tsuga_getxattr(), of an open file.
+ *
+ * Owner:  as tsuga_read().
+ * Errors: those of fgetxattr(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fgetxattr(struct tsuga_actor *self, int fd, const char *name,
+                                             size_t bytes);
+
+/**
+ * Set an extended attribute. Name and value are copied now.
+ *
+ * flags  XATTR_CREATE, XATTR_REPLACE, or 0.
+ *
+ * Owner:  everything stays the caller's.
+ * Errors: those of setxattr(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_setxattr(struct tsuga_actor *self, const char *path,
+                                            const char *name, const void *value, size_t bytes,
+                                            int flags);
+
+/**
+ * As tsuga_setxattr(), of an open file.
+ *
+ * Owner:  everything stays the caller's.
+ * Errors: those of fsetxattr(2); -ENAMETOOLONG.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fsetxattr(struct tsuga_actor *self, int fd, const char *name,
+                                             const void *value, size_t bytes, int flags);
+
+/**
+ * Read entries of a directory, from the descriptor's position on, into a buffer that the runtime
+ * makes; the completion brings it. The result is the number of bytes; 0 when there are no more
+ * entries. tsuga_entry_next() takes them apart. io_uring has no operation for this: a thread of the
+ * pool for blocking calls does it, and it cannot be cancelled once it runs.
+ *
+ * The position is the descriptor's: two at a time on one descriptor share the entries out.
+ *
+ * bytes  of the buffer; 280 hold an entry with the longest name.
+ *
+ * Owner:  as tsuga_read().
+ * Shape:  records of getdents64(2).
+ * Errors: those of getdents64(2): -ENOTDIR, -EINVAL the next entry does not fit; -ECANCELED
+ *         cancelled before it started; -ENOMEM, -EAGAIN no thread could be made.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_list(struct tsuga_actor *self, int fd, size_t bytes);
+
+/* One entry of a directory. */
+struct tsuga_entry {
+    uint64_t inode;
+    const char *name; /* NUL-terminated, in the records that it was taken from */
+    uint8_t type;     /* DT_* of readdir(3); DT_UNKNOWN where the file system does not tell */
+};
+
+/**
+ * Take the next entry from what tsuga_list() has brought; "." and ".." are among them.
+ *
+ * data, bytes  of the completion.
+ * position     0 at first; moved to the entry after this one.
+ * out          receives the entry; its name lives as long as `data`.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: false: there are no more, or what follows is no record.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API bool tsuga_entry_next(const void *data, size_t bytes, size_t *position,
+                                struct tsuga_entry *out);
+
+/**
+ * Make a pipe, at once and by a plain pipe2(2), which does not block. O_CLOEXEC is added.
+ *
+ * ends   receives the end to read from and the end to write to.
+ * flags  O_DIRECT, O_NONBLOCK, or 0.
+ *
+ * Owner:  the actor owns both descriptors, as with tsuga_open().
+ * Errors: those of pipe2(2); -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_pipe(struct tsuga_actor *self, int ends[2], int flags);
+
+/* Sockets. */
+
 /**
  * Make a socket. SOCK_CLOEXEC is added. The result is the descriptor.
  *
@@ -1069,6 +1384,30 @@ TSUGA_API struct tsuga_token tsuga_poll(struct tsuga_actor *self, int fd, uint32
 TSUGA_API struct tsuga_token tsuga_timeout(struct tsuga_actor *self, uint64_t delay_ns);
 
 /**
+ * As tsuga_timeout(), at a time of CLOCK_MONOTONIC; at once when it has passed.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ECANCELED.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_timeout_at(struct tsuga_actor *self, uint64_t time_ns);
+
+/**
+ * Give a timeout that is pending a new time, counted from now (for a time of CLOCK_MONOTONIC:
+ * TSUGA_OP_UPDATE with TSUGA_OP_ABSOLUTE). This operation's result is 0 when that was in time: the
+ * timeout then completes once, at its new time. To remove a timeout, cancel it.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -EALREADY too late: its time is over, or it was cancelled, and its completion is on its
+ *         way; -ENOENT it has completed; -EINVAL never issued, or no timeout.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_timeout_update(struct tsuga_actor *self,
+                                                  struct tsuga_token timeout, uint64_t delay_ns);
+
+/**
  * Ask for an operation to be cancelled. This operation's result is 0 when the kernel found the
  * other one; only the other one's own completion tells how it ended, and frees its memory.
  *
@@ -1078,6 +1417,32 @@ TSUGA_API struct tsuga_token tsuga_timeout(struct tsuga_actor *self, uint64_t de
  * Blocks: never for lack of room: cancels have a reserve.
  */
 TSUGA_API struct tsuga_token tsuga_cancel(struct tsuga_actor *self, struct tsuga_token op);
+
+/**
+ * Ask for every operation of the calling actor on a descriptor to be cancelled, forgotten and
+ * silent ones included, and go on asking until they end. Other actors' operations on the same
+ * descriptor go on. Each operation's own completion tells how it ended: -ECANCELED, or what it
+ * did before the cancel reached it. A close that waits for the descriptor, and cancels, are left
+ * alone.
+ *
+ * Owner:  nothing changes hands; the descriptor stays open.
+ * Errors: -EBADF a negative number; otherwise how many were asked, which may be 0.
+ * Thread: turn.
+ * Blocks: never for lack of room: cancels have a reserve.
+ * Cost:   one look at each operation of the actor.
+ */
+TSUGA_API int tsuga_cancel_fd(struct tsuga_actor *self, int fd);
+
+/**
+ * As tsuga_cancel_fd(), every operation of the calling actor.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: none; how many were asked, which may be 0.
+ * Thread: turn.
+ * Blocks: never for lack of room: cancels have a reserve.
+ * Cost:   one look at each operation of the actor.
+ */
+TSUGA_API int tsuga_cancel_all(struct tsuga_actor *self);
 
 /**
  * Run a function that blocks, on a thread of a bounded pool; completes with result 0 when it has
@@ -1091,6 +1456,71 @@ TSUGA_API struct tsuga_token tsuga_cancel(struct tsuga_actor *self, struct tsuga
  */
 TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run)(void *argument),
                                             void *argument);
+
+/**
+ * Submit an entry that Tsuga has no kind of operation for. It is tracked, cancelled and awaited
+ * like any other, and the lease is pinned until its last completion, which is the one that is
+ * delivered: earlier ones (those with IORING_CQE_F_MORE) are counted in ops_completions only, and
+ * with TSUGA_RAW_NEW_FD their descriptors are closed.
+ *
+ * raw           copied.
+ * lease         what the addresses of `raw` refer to; the zero lease when it has none.
+ * bytes         how many from each address on the kernel may use: the caller vouches for that.
+ *
+ * Owner:  the lease stays the caller's; a result that is a descriptor is the actor's with
+ *         TSUGA_RAW_NEW_FD, otherwise nobody's.
+ * Errors: those of the operation, -EINVAL when the kernel does not know it; -EINVAL an address
+ *         without a lease or beyond its end, or an operation that would break the runtime's books
+ *         (those that close descriptors, cancel or update others, lend buffers to the ring, or
+ *         write to other rings); -ENOENT the lease is gone.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_raw(struct tsuga_actor *self, const struct tsuga_raw *raw,
+                                       struct tsuga_lease lease, size_t bytes);
+
+/**
+ * Wait while a word has a value, until it is woken by tsuga_futex_wake() or by a plain private
+ * futex(2) on its address. The word lies in a lease, so that it can neither move nor be freed.
+ *
+ * word      32 bits at `offset` bytes in the lease, a multiple of 4.
+ * expected  when the word has another value, the result is -EAGAIN at once.
+ *
+ * Owner:  the lease is pinned until the operation's last completion.
+ * Errors: those of futex(2); -EINVAL no place for a word; -ENOENT the lease is gone; -EOPNOTSUPP
+ *         the kernel cannot (before Linux 6.7).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_futex_wait(struct tsuga_actor *self, struct tsuga_lease lease,
+                                              size_t offset, uint32_t expected);
+
+/**
+ * Wake some of those that wait for a word, as FUTEX_WAKE of futex(2). The result is how many.
+ *
+ * Owner:  as tsuga_futex_wait().
+ * Errors: as tsuga_futex_wait().
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_futex_wake(struct tsuga_actor *self, struct tsuga_lease lease,
+                                              size_t offset, uint32_t count);
+
+/**
+ * Wait for a child process, as waitid(2).
+ *
+ * idtype   P_PID, P_PIDFD, P_PGID or P_ALL.
+ * out      a siginfo_t, written when the completion is taken, or NULL.
+ * options  WEXITED, WSTOPPED, WNOHANG, ….
+ *
+ * Owner:  `out` stays the caller's and must outlive the operation.
+ * Errors: those of waitid(2); -EOPNOTSUPP the kernel cannot (before Linux 6.7): a thread of the
+ *         pool is no substitute, because it could be held for ever.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_waitid(struct tsuga_actor *self, int idtype, int id, void *out,
+                                          int options);
 
 /*
  * Streams: operations that go on after their first completion. Each completion but the last one has

@@ -147,7 +147,7 @@ static struct tsuga_token start(struct life *life, const struct tsuga_op *op)
         op->kind == TSUGA_OP_BLOCKING || stress_random(&life->props.random) % 4 > 0)
         return tsuga_submit(life->self, op);
     error = tsuga_submit_chain(life->self, chain, 2, tokens);
-    if (error == -EINVAL) /* bind and listen, where they are no operations of the ring */
+    if (error == -EINVAL) /* what is no operation of the ring */
         return tsuga_submit(life->self, op);
     return error == 0 ? tokens[0] : (struct tsuga_token){(uint64_t)-error};
 }
@@ -274,7 +274,8 @@ static bool set_stage(struct life *life, struct tsuga_op *op)
 
     if (!stress_props_set(&life->props, life->self, life->kind, is_pending, op))
         return false;
-    if (is_pending && life->kind != TSUGA_OP_TIMEOUT && stress_random(&life->props.random) % 4 == 0)
+    if (is_pending && life->kind != TSUGA_OP_TIMEOUT && life->kind != TSUGA_OP_UPDATE &&
+        stress_random(&life->props.random) % 4 == 0)
         op->timeout_ns = 1 + stress_random(&life->props.random) % 2000000;
     return true;
 }
@@ -559,6 +560,9 @@ static void note_features(struct round *round)
 
     if (ring->ops->supports(ring, TSUGA_RING_BIND))
         atomic_store_explicit(&round->tally->has_bind_operation, true, memory_order_relaxed);
+    if (ring->ops->supports(ring, TSUGA_RING_WAITID) &&
+        ring->ops->supports(ring, TSUGA_RING_FUTEX_WAIT))
+        atomic_store_explicit(&round->tally->has_waits, true, memory_order_relaxed);
 }
 
 static void run_round(struct round *round)

@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +24,8 @@ struct stage {
     struct tsuga_op *op;
     bool is_pending;
 };
+
+static const char *const names[STRESS_NAMES] = {"a", "b", "c", "d"};
 
 /* See the header. */
 #define CALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
@@ -55,6 +60,48 @@ static int listen_here(struct sockaddr_in *address, int backlog)
     return fd;
 }
 
+/* Before there are other threads: the child lives as long as the program. */
+static int fork_child(void)
+{
+    int child = fork();
+
+    STRESS_REQUIRE(child >= 0);
+    if (child > 0)
+        return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+        pause();
+}
+
+static void build_scraps(struct stress_scenery *scenery)
+{
+    int fd;
+
+    snprintf(scenery->scrap, sizeof(scenery->scrap), "%s/scrap", scenery->directory);
+    fd = open(scenery->scrap, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    STRESS_REQUIRE(fd >= 0);
+    CALL(close, fd);
+    snprintf(scenery->names_path, sizeof(scenery->names_path), "%s/names", scenery->directory);
+    STRESS_REQUIRE(mkdir(scenery->names_path, 0700) == 0);
+    scenery->names =
+        (int)CALL(openat, AT_FDCWD, scenery->names_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    STRESS_REQUIRE(scenery->names >= 0);
+    scenery->child = fork_child();
+}
+
+static void strike_scraps(struct stress_scenery *scenery)
+{
+    for (size_t i = 0; i < STRESS_NAMES; i++) {
+        (void)unlinkat(scenery->names, names[i], 0);
+        (void)unlinkat(scenery->names, names[i], AT_REMOVEDIR);
+    }
+    CALL(close, scenery->names);
+    rmdir(scenery->names_path);
+    unlink(scenery->scrap);
+    kill(scenery->child, SIGKILL);
+    STRESS_REQUIRE(waitpid(scenery->child, NULL, 0) == scenery->child);
+}
+
 void stress_scenery_build(struct stress_scenery *scenery)
 {
     unsigned char payload[STRESS_PAYLOAD];
@@ -68,6 +115,7 @@ void stress_scenery_build(struct stress_scenery *scenery)
     stress_fill(payload, sizeof(payload), 1, 0);
     STRESS_REQUIRE(CALL(write, fd, payload, sizeof(payload)) == (long)sizeof(payload));
     CALL(close, fd);
+    build_scraps(scenery);
     STRESS_REQUIRE(mkfifo(scenery->fifo, 0600) == 0);
     scenery->listener = listen_here(&scenery->clogged, 0);
     for (size_t i = 0; i < sizeof(scenery->clogs) / sizeof(scenery->clogs[0]); i++) {
@@ -83,6 +131,7 @@ void stress_scenery_strike(struct stress_scenery *scenery)
     for (size_t i = 0; i < sizeof(scenery->clogs) / sizeof(scenery->clogs[0]); i++)
         CALL(close, scenery->clogs[i]);
     CALL(close, scenery->listener);
+    strike_scraps(scenery);
     unlink(scenery->file);
     unlink(scenery->fifo);
     rmdir(scenery->directory);
@@ -418,18 +467,150 @@ static bool set_blocking(const struct stage *stage)
     return true;
 }
 
+static bool set_file(const struct stage *stage)
+{
+    stage->op->fd = (int)CALL(openat, AT_FDCWD, stage->props->scenery->scrap, O_RDWR | O_CLOEXEC);
+    stage->op->bytes = 1 + draw(stage, STRESS_PAYLOAD);
+    stage->op->offset = draw(stage, STRESS_PAYLOAD);
+    return adopt(stage, stage->op->fd);
+}
+
+/* From one pipe to another. */
+static bool set_move(const struct stage *stage)
+{
+    int from[2];
+    int to[2];
+
+    if (!make_pipe(stage, from) || !make_pipe(stage, to))
+        return false;
+    if (!stage->is_pending)
+        load(stage, from[1]);
+    stage->props->peer = to[0];
+    stage->op->fd = from[0];
+    stage->op->fd2 = to[1];
+    stage->op->bytes = STRESS_PAYLOAD;
+    return true;
+}
+
+/* A few names that many make, move and remove at once: what comes of it is everybody's guess. */
+static bool set_names(const struct stage *stage)
+{
+    stage->op->fd = stage->props->scenery->names;
+    stage->op->fd2 = stage->props->scenery->names;
+    stage->op->data = names[draw(stage, STRESS_NAMES)];
+    stage->op->path = names[draw(stage, STRESS_NAMES)];
+    stage->op->mode = 0700;
+    if (stage->op->kind == TSUGA_OP_UNLINK && draw(stage, 2) == 0)
+        stage->op->flags = AT_REMOVEDIR;
+    return true;
+}
+
+static bool set_attribute(const struct stage *stage)
+{
+    stage->op->name = "user.tsuga";
+    stage->op->bytes = 10;
+    stage->op->data = stage->props->payload;
+    if (draw(stage, 2) == 0) {
+        stage->op->path = stage->props->scenery->scrap;
+        return true;
+    }
+    return set_file(stage);
+}
+
+static bool set_list(const struct stage *stage)
+{
+    stage->op->fd = (int)CALL(openat, AT_FDCWD, stage->props->scenery->directory,
+                              O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    stage->op->bytes = 1000;
+    return adopt(stage, stage->op->fd);
+}
+
+static bool set_update(const struct stage *stage)
+{
+    stage->op->target = tsuga_timeout(stage->self, HOUR_NS);
+    stage->op->timeout_ns = HOUR_NS;
+    return tsuga_op_error(stage->op->target) == 0;
+}
+
+/* A read that the runtime does not know to be one. */
+static bool set_raw(const struct stage *stage)
+{
+    struct tsuga_raw *raw = &stage->props->raw;
+    int ends[2];
+
+    if (!make_pipe(stage, ends))
+        return false;
+    if (!stage->is_pending)
+        load(stage, ends[1]);
+    *raw = (struct tsuga_raw){.opcode = IORING_OP_READ,
+                              .uses = TSUGA_RAW_ADDR | TSUGA_RAW_FD,
+                              .fd = ends[0],
+                              .len = STRESS_PAYLOAD,
+                              .addr2 = UINT64_MAX};
+    stage->op->raw = raw;
+    stage->op->bytes = STRESS_PAYLOAD;
+    return tsuga_lease_make(stage->self, STRESS_PAYLOAD, &stage->op->lease) == 0;
+}
+
+static bool set_futex(const struct stage *stage)
+{
+    if (tsuga_lease_make(stage->self, sizeof(uint32_t), &stage->op->lease) != 0)
+        return false;
+    *(uint32_t *)tsuga_lease_data(stage->self, stage->op->lease) = 7;
+    stage->op->offset = stage->is_pending ? 7 : 8;
+    return true;
+}
+
+static bool set_waitid(const struct stage *stage)
+{
+    stage->op->mode = P_PID;
+    stage->op->fd = stage->is_pending ? stage->props->scenery->child : getpid();
+    stage->op->flags = WEXITED;
+    stage->op->into = &stage->props->child;
+    return true;
+}
+
 static bool (*const setters[TSUGA_OP_KIND_COUNT])(const struct stage *stage) = {
-    [TSUGA_OP_NOP] = set_nothing,       [TSUGA_OP_OPEN] = set_open,
-    [TSUGA_OP_CLOSE] = set_close,       [TSUGA_OP_READ] = set_read,
-    [TSUGA_OP_WRITE] = set_write,       [TSUGA_OP_READV] = set_readv,
-    [TSUGA_OP_WRITEV] = set_writev,     [TSUGA_OP_FSYNC] = set_fsync,
-    [TSUGA_OP_STATX] = set_statx,       [TSUGA_OP_SOCKET] = set_socket,
-    [TSUGA_OP_BIND] = set_bind,         [TSUGA_OP_LISTEN] = set_listen,
-    [TSUGA_OP_ACCEPT] = set_accept,     [TSUGA_OP_CONNECT] = set_connect,
-    [TSUGA_OP_RECV] = set_recv,         [TSUGA_OP_SEND] = set_send,
-    [TSUGA_OP_SHUTDOWN] = set_shutdown, [TSUGA_OP_POLL] = set_poll,
-    [TSUGA_OP_TIMEOUT] = set_timeout,   [TSUGA_OP_CANCEL] = set_cancel,
+    [TSUGA_OP_NOP] = set_nothing,
+    [TSUGA_OP_OPEN] = set_open,
+    [TSUGA_OP_CLOSE] = set_close,
+    [TSUGA_OP_READ] = set_read,
+    [TSUGA_OP_WRITE] = set_write,
+    [TSUGA_OP_READV] = set_readv,
+    [TSUGA_OP_WRITEV] = set_writev,
+    [TSUGA_OP_FSYNC] = set_fsync,
+    [TSUGA_OP_STATX] = set_statx,
+    [TSUGA_OP_SOCKET] = set_socket,
+    [TSUGA_OP_BIND] = set_bind,
+    [TSUGA_OP_LISTEN] = set_listen,
+    [TSUGA_OP_ACCEPT] = set_accept,
+    [TSUGA_OP_CONNECT] = set_connect,
+    [TSUGA_OP_RECV] = set_recv,
+    [TSUGA_OP_SEND] = set_send,
+    [TSUGA_OP_SHUTDOWN] = set_shutdown,
+    [TSUGA_OP_POLL] = set_poll,
+    [TSUGA_OP_TIMEOUT] = set_timeout,
+    [TSUGA_OP_CANCEL] = set_cancel,
     [TSUGA_OP_BLOCKING] = set_blocking,
+    [TSUGA_OP_SYNC_RANGE] = set_file,
+    [TSUGA_OP_ALLOCATE] = set_file,
+    [TSUGA_OP_TRUNCATE] = set_file,
+    [TSUGA_OP_ADVISE] = set_file,
+    [TSUGA_OP_SPLICE] = set_move,
+    [TSUGA_OP_TEE] = set_move,
+    [TSUGA_OP_RENAME] = set_names,
+    [TSUGA_OP_LINK] = set_names,
+    [TSUGA_OP_UNLINK] = set_names,
+    [TSUGA_OP_MKDIR] = set_names,
+    [TSUGA_OP_SYMLINK] = set_names,
+    [TSUGA_OP_GET_XATTR] = set_attribute,
+    [TSUGA_OP_SET_XATTR] = set_attribute,
+    [TSUGA_OP_LIST] = set_list,
+    [TSUGA_OP_UPDATE] = set_update,
+    [TSUGA_OP_RAW] = set_raw,
+    [TSUGA_OP_FUTEX_WAIT] = set_futex,
+    [TSUGA_OP_FUTEX_WAKE] = set_futex,
+    [TSUGA_OP_WAITID] = set_waitid,
 };
 
 bool stress_props_set(struct stress_props *props, struct tsuga_actor *self, enum tsuga_op_kind kind,
@@ -475,6 +656,8 @@ void stress_props_check(struct stress_props *props, enum tsuga_op_kind kind,
     case TSUGA_OP_WRITE:
     case TSUGA_OP_WRITEV:
     case TSUGA_OP_SEND:
+    case TSUGA_OP_SPLICE:
+    case TSUGA_OP_TEE:
         check_written(props, got);
         break;
     case TSUGA_OP_STATX:

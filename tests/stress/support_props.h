@@ -10,6 +10,7 @@
 
 #include <linux/stat.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@
 
 #define STRESS_PAYLOAD 300u
 #define STRESS_JOBS    4096u
+#define STRESS_NAMES   4u
 
 /* What a job of the pool works on; outlives its actor. */
 struct stress_job {
@@ -36,6 +38,10 @@ struct stress_scenery {
     char fifo[64];              /* nobody writes to it: an open for reading waits */
     struct sockaddr_in clogged; /* a listener whose queue is full: connecting waits */
     int listener;               /* behind it */
+    char scrap[64];             /* a file that anybody may change */
+    char names_path[64];        /* a directory in which anybody may make and remove anything */
+    int names;                  /* open */
+    int child;                  /* a process that does not end */
     int clogs[8];
     struct stress_job *jobs; /* STRESS_JOBS */
     _Atomic uint32_t job_count;
@@ -54,6 +60,8 @@ struct stress_props {
     unsigned char into[STRESS_PAYLOAD];    /* to read into */
     struct statx attributes;
     struct stress_job *job;
+    struct tsuga_raw raw;
+    siginfo_t child;
 };
 
 /* Descriptors come, and are used, by the system calls themselves. ThreadSanitizer follows them

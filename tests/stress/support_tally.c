@@ -7,17 +7,46 @@
 #include <string.h>
 
 static const char *const kind_names[TSUGA_OP_KIND_COUNT] = {
-    [TSUGA_OP_NOP] = "nop",           [TSUGA_OP_OPEN] = "open",
-    [TSUGA_OP_CLOSE] = "close",       [TSUGA_OP_READ] = "read",
-    [TSUGA_OP_WRITE] = "write",       [TSUGA_OP_READV] = "readv",
-    [TSUGA_OP_WRITEV] = "writev",     [TSUGA_OP_FSYNC] = "fsync",
-    [TSUGA_OP_STATX] = "statx",       [TSUGA_OP_SOCKET] = "socket",
-    [TSUGA_OP_BIND] = "bind",         [TSUGA_OP_LISTEN] = "listen",
-    [TSUGA_OP_ACCEPT] = "accept",     [TSUGA_OP_CONNECT] = "connect",
-    [TSUGA_OP_RECV] = "recv",         [TSUGA_OP_SEND] = "send",
-    [TSUGA_OP_SHUTDOWN] = "shutdown", [TSUGA_OP_POLL] = "poll",
-    [TSUGA_OP_TIMEOUT] = "timeout",   [TSUGA_OP_CANCEL] = "cancel",
+    [TSUGA_OP_NOP] = "nop",
+    [TSUGA_OP_OPEN] = "open",
+    [TSUGA_OP_CLOSE] = "close",
+    [TSUGA_OP_READ] = "read",
+    [TSUGA_OP_WRITE] = "write",
+    [TSUGA_OP_READV] = "readv",
+    [TSUGA_OP_WRITEV] = "writev",
+    [TSUGA_OP_FSYNC] = "fsync",
+    [TSUGA_OP_STATX] = "statx",
+    [TSUGA_OP_SOCKET] = "socket",
+    [TSUGA_OP_BIND] = "bind",
+    [TSUGA_OP_LISTEN] = "listen",
+    [TSUGA_OP_ACCEPT] = "accept",
+    [TSUGA_OP_CONNECT] = "connect",
+    [TSUGA_OP_RECV] = "recv",
+    [TSUGA_OP_SEND] = "send",
+    [TSUGA_OP_SHUTDOWN] = "shutdown",
+    [TSUGA_OP_POLL] = "poll",
+    [TSUGA_OP_TIMEOUT] = "timeout",
+    [TSUGA_OP_CANCEL] = "cancel",
     [TSUGA_OP_BLOCKING] = "blocking",
+    [TSUGA_OP_SYNC_RANGE] = "syncrange",
+    [TSUGA_OP_ALLOCATE] = "allocate",
+    [TSUGA_OP_TRUNCATE] = "truncate",
+    [TSUGA_OP_ADVISE] = "advise",
+    [TSUGA_OP_SPLICE] = "splice",
+    [TSUGA_OP_TEE] = "tee",
+    [TSUGA_OP_RENAME] = "rename",
+    [TSUGA_OP_LINK] = "link",
+    [TSUGA_OP_UNLINK] = "unlink",
+    [TSUGA_OP_MKDIR] = "mkdir",
+    [TSUGA_OP_SYMLINK] = "symlink",
+    [TSUGA_OP_GET_XATTR] = "getxattr",
+    [TSUGA_OP_SET_XATTR] = "setxattr",
+    [TSUGA_OP_LIST] = "list",
+    [TSUGA_OP_UPDATE] = "update",
+    [TSUGA_OP_RAW] = "raw",
+    [TSUGA_OP_FUTEX_WAIT] = "futexwait",
+    [TSUGA_OP_FUTEX_WAKE] = "futexwake",
+    [TSUGA_OP_WAITID] = "waitid",
 };
 
 static const char *const state_names[STRESS_STATES] = {
@@ -33,9 +62,14 @@ static const char *const way_names[STRESS_WAYS] = {
 bool stress_tally_is_possible(const struct stress_tally *tally, enum tsuga_op_kind kind,
                               enum stress_state state)
 {
+    bool is_missing =
+        (kind == TSUGA_OP_WAITID || kind == TSUGA_OP_FUTEX_WAIT || kind == TSUGA_OP_FUTEX_WAKE) &&
+        !atomic_load_explicit(&tally->has_waits, memory_order_relaxed);
     bool is_plain = (kind == TSUGA_OP_BIND || kind == TSUGA_OP_LISTEN) &&
                     !atomic_load_explicit(&tally->has_bind_operation, memory_order_relaxed);
 
+    if (is_missing)
+        return false;
     if (state == STRESS_WAITING)
         return kind != TSUGA_OP_CLOSE && kind != TSUGA_OP_CANCEL; /* they never wait for room */
     return !is_plain || state == STRESS_COMPLETED || state == STRESS_TAKEN;
@@ -61,7 +95,8 @@ static bool print_cell(const struct stress_tally *tally, enum tsuga_op_kind kind
 
 static bool print_kind(const struct stress_tally *tally, enum tsuga_op_kind kind)
 {
-    bool is_complete = value(&tally->started[kind]) > 0;
+    bool is_complete =
+        value(&tally->started[kind]) > 0 || !stress_tally_is_possible(tally, kind, STRESS_TAKEN);
 
     printf("%-9s %10" PRIu64 " %10" PRIu64, kind_names[kind], value(&tally->started[kind]),
            value(&tally->taken[kind]));

@@ -45,6 +45,7 @@ struct stress_tally {
     _Atomic uint64_t rounds;
     _Atomic uint64_t bytes;          /* of payload that was compared */
     _Atomic bool has_bind_operation; /* bind and listen were operations in some round */
+    _Atomic bool has_waits;          /* so were waiting for a futex and for a child */
 };
 
 static inline void stress_count(_Atomic uint64_t *counter, uint64_t add)

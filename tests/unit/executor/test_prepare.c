@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "executor/io.h"
@@ -135,11 +137,59 @@ static void use_sockets(struct tsuga_actor *self)
     CHECK_INT(await_result(self, tsuga_timeout(self, 1000)), 0);
 }
 
+/* The results do not matter: /tmp may have no attributes. */
+static void use_attributes(struct tsuga_actor *self, const char *path)
+{
+    int fd = await_result(self, tsuga_open(self, path, O_RDONLY));
+
+    (void)await_result(self, tsuga_setxattr(self, path, "user.a", "value", 5, 0));
+    (void)await_result(self, tsuga_fsetxattr(self, fd, "user.a", "value", 5, 0));
+    (void)await_result(self, tsuga_getxattr(self, path, "user.a", 100));
+    (void)await_result(self, tsuga_fgetxattr(self, fd, "user.a", 100));
+    CHECK_INT(await_result(self, tsuga_close(self, fd)), 0);
+}
+
+static void use_names(struct tsuga_actor *self)
+{
+    struct tsuga_path path = tsuga_fixture_path();
+    int directory;
+
+    CHECK_INT(await_result(self, tsuga_mkdirat(self, AT_FDCWD, path.text, 0700)), 0);
+    use_attributes(self, path.text);
+    directory = await_result(self, tsuga_open(self, path.text, O_RDONLY | O_DIRECTORY));
+    CHECK_INT(await_result(self, tsuga_symlinkat(self, "to", directory, "a")), 0);
+    CHECK_INT(await_result(self, tsuga_linkat(self, directory, "a", directory, "b", 0)), 0);
+    CHECK_INT(await_result(self, tsuga_renameat(self, directory, "a", directory, "c", 0)), 0);
+    CHECK_INT(await_result(self, tsuga_unlinkat(self, directory, "b", 0)), 0);
+    CHECK_INT(await_result(self, tsuga_unlinkat(self, directory, "c", 0)), 0);
+    CHECK_INT(await_result(self, tsuga_close(self, directory)), 0);
+    CHECK_INT(await_result(self, tsuga_unlinkat(self, AT_FDCWD, path.text, AT_REMOVEDIR)), 0);
+}
+
+static void use_waits(struct tsuga_actor *self)
+{
+    struct tsuga_token timeout = tsuga_timeout(self, TSUGA_FOREVER);
+    struct tsuga_raw raw = {.uses = TSUGA_RAW_ADDR}; /* a NOP, which does not care */
+    struct tsuga_lease lease;
+    siginfo_t info;
+
+    CHECK_INT(await_result(self, tsuga_timeout_update(self, timeout, 1000)), 0);
+    CHECK_INT(await_result(self, timeout), 0);
+    CHECK_INT(tsuga_lease_make(self, 64, &lease), 0);
+    memset(tsuga_lease_data(self, lease), 0, 64);
+    (void)await_result(self, tsuga_raw(self, &raw, lease, 64));
+    (void)await_result(self, tsuga_futex_wait(self, lease, 60, 1));
+    (void)await_result(self, tsuga_futex_wake(self, lease, 60, 1));
+    (void)await_result(self, tsuga_waitid(self, P_ALL, 0, &info, WEXITED | WNOHANG));
+}
+
 static void use_everything(struct tsuga_actor *self, void *argument)
 {
     (void)argument;
     use_files(self);
     use_sockets(self);
+    use_names(self);
+    use_waits(self);
 }
 
 TEST(prepare, h02_everything_the_kernel_is_shown_lies_in_the_heap_of_the_actor)
@@ -147,8 +197,12 @@ TEST(prepare, h02_everything_the_kernel_is_shown_lies_in_the_heap_of_the_actor)
     struct sight sight = {0};
     uint64_t expected = 0;
     const enum tsuga_ring_kind with_pointers[] = {
-        TSUGA_RING_OPEN, TSUGA_RING_READ,  TSUGA_RING_WRITE,   TSUGA_RING_READV, TSUGA_RING_WRITEV,
-        TSUGA_RING_RECV, TSUGA_RING_STATX, TSUGA_RING_CONNECT, TSUGA_RING_SEND,  TSUGA_RING_TIMEOUT,
+        TSUGA_RING_OPEN,       TSUGA_RING_READ,      TSUGA_RING_WRITE,      TSUGA_RING_READV,
+        TSUGA_RING_WRITEV,     TSUGA_RING_RECV,      TSUGA_RING_STATX,      TSUGA_RING_CONNECT,
+        TSUGA_RING_SEND,       TSUGA_RING_TIMEOUT,   TSUGA_RING_MKDIR,      TSUGA_RING_SYMLINK,
+        TSUGA_RING_LINK_PATH,  TSUGA_RING_RENAME,    TSUGA_RING_UNLINK,     TSUGA_RING_SET_XATTR,
+        TSUGA_RING_FSET_XATTR, TSUGA_RING_GET_XATTR, TSUGA_RING_FGET_XATTR, TSUGA_RING_UPDATE,
+        TSUGA_RING_RAW,
     };
 
     (void)run_watched(use_everything, &sight);
@@ -222,6 +276,54 @@ static void scribble_address(struct tsuga_actor *self, void *argument)
     memset(&address, 0xff, sizeof(address));
     CHECK_INT(await_result(self, op), 0);
     close(listener);
+}
+
+/* Each kind of name, and the value of an attribute. */
+static void scribble_names(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_path path = tsuga_fixture_file(10, SEED);
+    struct tsuga_path first = path;
+    struct tsuga_path second = tsuga_fixture_path();
+    char name[] = "user.a";
+    char value[] = "value";
+    struct tsuga_op op = {.kind = TSUGA_OP_SET_XATTR,
+                          .options = TSUGA_OP_ASYNC,
+                          .path = first.text,
+                          .name = name,
+                          .data = value,
+                          .bytes = 5};
+    struct tsuga_token token = tsuga_submit(self, &op);
+    int error;
+
+    (void)argument;
+    memset(&first, '?', sizeof(first));
+    memset(name, '?', sizeof(name));
+    memset(value, '?', sizeof(value));
+    error = await_result(self, token);
+    CHECK(error == 0 || error == -EOPNOTSUPP);
+    if (error == 0)
+        CHECK_INT(getxattr(path.text, "user.a", value, 5), 5);
+    CHECK(error != 0 || memcmp(value, "value", 5) == 0);
+    first = path;
+    op = (struct tsuga_op){.kind = TSUGA_OP_RENAME,
+                           .options = TSUGA_OP_ASYNC,
+                           .fd = AT_FDCWD,
+                           .fd2 = AT_FDCWD,
+                           .data = first.text,
+                           .path = second.text};
+    path = second;
+    token = tsuga_submit(self, &op);
+    memset(&first, '?', sizeof(first));
+    memset(&second, '?', sizeof(second));
+    CHECK_INT(await_result(self, token), 0);
+    CHECK_INT(unlink(path.text), 0);
+}
+
+TEST(prepare, h15_names_and_attributes_are_copied)
+{
+    struct sight sight = {0};
+
+    (void)run_watched(scribble_names, &sight);
 }
 
 TEST(prepare, h15_an_address_is_copied)

@@ -12,7 +12,7 @@
 
 /* file, log.write, log.context, signals */
 #define FIELDS_WITHOUT_KEY_BYTES (3 * sizeof(void *) + sizeof(enum tsuga_toggle))
-#define HOLES_BYTES              20u
+#define HOLES_BYTES 24u
 
 /* What the resolver said, and how often. */
 struct said {
@@ -133,6 +133,9 @@ static const struct sample samples[] = {
     {"features", "registered_ring", "off", TSUGA_OFF},
     {"features", "no_iowait", "off", TSUGA_OFF},
     {"features", "bind_listen", "off", TSUGA_OFF},
+    {"features", "ftruncate", "off", TSUGA_OFF},
+    {"features", "futex", "off", TSUGA_OFF},
+    {"features", "waitid", "off", TSUGA_OFF},
     {"features", "guard_install", "off", TSUGA_OFF},
     {"features", "buffer_ring", "off", TSUGA_OFF},
     {"features", "buffer_ring_incremental", "off", TSUGA_OFF},

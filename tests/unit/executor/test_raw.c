@@ -1,0 +1,314 @@
+/* Entries that the runtime does not know: submitted as they are, and tracked like any other. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "tests/support/fixture.h"
+#include "tests/support/test.h"
+#include "tests/support/world.h"
+
+#define SEED  91u
+#define BYTES 3000u
+#define NONE  ((struct tsuga_lease){0})
+
+static struct tsuga_lease make_lease(struct tsuga_actor *self, size_t bytes)
+{
+    struct tsuga_lease lease;
+
+    CHECK_INT(tsuga_lease_make(self, bytes, &lease), 0);
+    return lease;
+}
+
+static struct tsuga_raw raw_read(int fd, uint64_t addr, uint32_t len)
+{
+    return (struct tsuga_raw){.opcode = IORING_OP_READ,
+                              .uses = TSUGA_RAW_ADDR | TSUGA_RAW_FD,
+                              .fd = fd,
+                              .addr = addr,
+                              .addr2 = UINT64_MAX,
+                              .len = len};
+}
+
+static void transfer(struct tsuga_actor *self, void *argument)
+{
+    int from = tsuga_fixture_memory_file(BYTES, SEED);
+    int to = tsuga_fixture_memory_file(0, 0);
+    struct tsuga_lease lease = make_lease(self, BYTES + 100);
+    struct tsuga_raw raw = raw_read(from, 100, BYTES);
+    struct tsuga_op op = {.kind = TSUGA_OP_RAW,
+                          .raw = &raw,
+                          .lease = lease,
+                          .bytes = BYTES,
+                          .tag = 7,
+                          .context = &raw};
+    struct tsuga_completion got = tsuga_await(self, tsuga_submit(self, &op));
+    char content[BYTES];
+
+    (void)argument;
+    CHECK_INT(got.result, BYTES);
+    CHECK_UINT(got.tag, 7);
+    CHECK_PTR(got.context, &raw);
+    CHECK_UINT(got.lease.value, lease.value);
+    CHECK(got.last && !got.more);
+    tsuga_content_check((char *)tsuga_lease_data(self, lease) + 100, BYTES, SEED, 0);
+    raw.opcode = IORING_OP_WRITE;
+    raw.fd = to;
+    CHECK_INT(tsuga_await(self, tsuga_raw(self, &raw, lease, BYTES)).result, BYTES);
+    CHECK_INT(pread(to, content, BYTES, 0), BYTES);
+    tsuga_content_check(content, BYTES, SEED, 0);
+    close(from);
+    close(to);
+}
+
+TEST(raw, a33_an_unknown_entry_is_submitted_and_tracked)
+{
+    struct tsuga_stats stats = tsuga_world_run(NULL, transfer, NULL);
+
+    CHECK(stats.copied_bytes <= 2 * sizeof(struct tsuga_raw)); /* the entries, not the bytes */
+}
+
+/* Two addresses in one lease, and a descriptor that the actor then owns. */
+static void open_raw(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_lease lease = make_lease(self, 200);
+    char *data = tsuga_lease_data(self, lease);
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
+    struct tsuga_raw raw = {.opcode = IORING_OP_OPENAT2,
+                            .uses = TSUGA_RAW_ADDR | TSUGA_RAW_ADDR2 | TSUGA_RAW_NEW_FD,
+                            .fd = AT_FDCWD,
+                            .addr = 100,
+                            .addr2 = 0,
+                            .len = sizeof(how)};
+    int fd;
+
+    (void)argument;
+    memcpy(data, &how, sizeof(how));
+    memcpy(data + 100, "/dev/zero", sizeof("/dev/zero"));
+    fd = tsuga_await(self, tsuga_raw(self, &raw, lease, sizeof(how))).result;
+    CHECK(fd >= 0);
+    CHECK_INT(tsuga_await(self, tsuga_read(self, fd, 10)).result, 10);
+    CHECK_INT(tsuga_await(self, tsuga_close(self, fd)).result, 0);
+    memcpy(data + 100, "/dev/null/no", sizeof("/dev/null/no"));
+    CHECK_INT(tsuga_await(self, tsuga_raw(self, &raw, lease, sizeof(how))).result, -ENOTDIR);
+    /* One that comes when nobody is there to take it is closed: the world counts descriptors. */
+    memcpy(data + 100, "/dev/zero", sizeof("/dev/zero"));
+    CHECK_INT(tsuga_op_error(tsuga_raw(self, &raw, lease, sizeof(how))), 0);
+}
+
+TEST(raw, a33_a_descriptor_that_it_brings_is_owned)
+{
+    (void)tsuga_world_run(NULL, open_raw, NULL);
+}
+
+static int submit_error(struct tsuga_actor *self, struct tsuga_raw raw, struct tsuga_lease lease,
+                        size_t bytes)
+{
+    return tsuga_op_error(tsuga_raw(self, &raw, lease, bytes));
+}
+
+static void refuse(struct tsuga_actor *self, void *argument)
+{
+    static const uint8_t forbidden[] = {
+        IORING_OP_CLOSE,       IORING_OP_ASYNC_CANCEL,    IORING_OP_TIMEOUT_REMOVE,
+        IORING_OP_POLL_REMOVE, IORING_OP_LINK_TIMEOUT,    IORING_OP_FILES_UPDATE,
+        IORING_OP_MSG_RING,    IORING_OP_PROVIDE_BUFFERS, IORING_OP_REMOVE_BUFFERS,
+    };
+    struct tsuga_lease lease = make_lease(self, 64);
+    struct tsuga_lease gone = make_lease(self, 64);
+    struct tsuga_raw unknown = {.opcode = 255};
+
+    (void)argument;
+    CHECK_INT(tsuga_lease_release(self, gone), 0);
+    CHECK_INT(submit_error(self, raw_read(-1, 0, 64), lease, 64), 0);
+    CHECK_INT(submit_error(self, raw_read(-1, 1, 64), lease, 64), -EINVAL);
+    CHECK_INT(submit_error(self, raw_read(-1, 65, 0), lease, 0), -EINVAL);
+    CHECK_INT(submit_error(self, raw_read(-1, UINT64_MAX, 2), lease, 2), -EINVAL);
+    CHECK_INT(submit_error(self, raw_read(-1, 0, 1), lease, SIZE_MAX), -EINVAL);
+    CHECK_INT(submit_error(self, raw_read(-1, 0, 1), NONE, 0), -EINVAL);
+    CHECK_INT(submit_error(self, raw_read(-1, 0, 1), gone, 1), -ENOENT);
+    CHECK_INT(tsuga_op_error(tsuga_raw(self, NULL, lease, 0)), -EINVAL);
+    for (size_t i = 0; i < sizeof(forbidden); i++)
+        CHECK_INT(submit_error(self, (struct tsuga_raw){.opcode = forbidden[i]}, NONE, 0), -EINVAL);
+    CHECK_INT(tsuga_await(self, tsuga_raw(self, &unknown, NONE, 0)).result, -EINVAL);
+}
+
+TEST(raw, a33_what_would_break_the_books_is_refused)
+{
+    (void)tsuga_world_run(NULL, refuse, NULL);
+}
+
+/* Cancelled by token, by descriptor and by a close; the lease stays pinned until the end. */
+static void cancel(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_lease lease = make_lease(self, 64);
+    struct tsuga_heap_stats stats;
+    struct tsuga_token op;
+    struct tsuga_raw raw;
+    uint64_t live_bytes;
+    int ends[2];
+
+    (void)argument;
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    raw = raw_read(ends[0], 0, 64);
+    op = tsuga_raw(self, &raw, lease, 64);
+    CHECK_INT(tsuga_await_any(self, &op, 1, 0).result, -ETIMEDOUT);
+    CHECK_INT(tsuga_await(self, tsuga_cancel(self, op)).result, 0);
+    CHECK_INT(tsuga_await(self, op).result, -ECANCELED);
+    op = tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RAW,
+                                               .raw = &raw,
+                                               .lease = lease,
+                                               .bytes = 64,
+                                               .timeout_ns = TSUGA_NS_PER_MS});
+    CHECK_INT(tsuga_await(self, op).result, -ETIMEDOUT);
+    op = tsuga_raw(self, &raw, lease, 64);
+    CHECK_INT(tsuga_lease_release(self, lease), 0);
+    tsuga_heap_stats_read(self, &stats);
+    live_bytes = stats.live_bytes;
+    CHECK_INT(tsuga_cancel_fd(self, ends[0]), 1);
+    tsuga_heap_stats_read(self, &stats);
+    CHECK_UINT(stats.live_bytes, live_bytes); /* a cancel frees nothing */
+    CHECK_INT(tsuga_await(self, op).result, -ECANCELED);
+    lease = make_lease(self, 64);
+    op = tsuga_raw(self, &raw, lease, 64);
+    CHECK_INT(tsuga_fd_release(self, ends[0]), -EBUSY);
+    CHECK_INT(tsuga_await(self, tsuga_close(self, ends[0])).result, 0);
+    CHECK_INT(tsuga_await(self, op).result, -ECANCELED);
+}
+
+TEST(raw, a33_is_cancelled_like_any_other)
+{
+    (void)tsuga_world_run(NULL, cancel, NULL);
+}
+
+static void die(struct tsuga_actor *self, void *argument)
+{
+    unsigned turns = *(const unsigned *)argument;
+    struct tsuga_lease lease = make_lease(self, 64);
+    struct tsuga_raw raw;
+    int ends[2];
+
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    raw = raw_read(ends[0], 0, 64);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_INT(tsuga_op_error(tsuga_raw(self, &raw, lease, 64)), 0);
+    for (unsigned i = 0; i < turns; i++)
+        CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    tsuga_exit(self, -EIO);
+}
+
+TEST(raw, h43_outlives_its_actor)
+{
+    for (unsigned turns = 0; turns < 10; turns++)
+        (void)tsuga_world_run(NULL, die, &turns);
+}
+
+/* The other fields arrive where the kernel looks for them. */
+static void use_fields(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_raw splice = {
+        .opcode = IORING_OP_SPLICE, .uses = TSUGA_RAW_FD, .len = 5, .addr = UINT64_MAX};
+    struct tsuga_raw send = {
+        .opcode = IORING_OP_SEND, .uses = TSUGA_RAW_ADDR, .len = 5, .op_flags = MSG_DONTWAIT};
+    struct tsuga_lease lease = make_lease(self, 64);
+    struct tsuga_completion got;
+    int sockets[2];
+    int one[2];
+    int two[2];
+
+    (void)argument;
+    CHECK_INT(tsuga_pipe(self, one, 0), 0);
+    CHECK_INT(tsuga_pipe(self, two, 0), 0);
+    tsuga_fixture_write(one[1], "bytes", 5);
+    splice.addr2 = UINT64_MAX;
+    splice.fd = two[1];
+    splice.splice_fd_in = one[0];
+    CHECK_INT(tsuga_await(self, tsuga_raw(self, &splice, NONE, 0)).result, 5);
+    got = tsuga_await(self, tsuga_read(self, two[0], 10));
+    CHECK(got.result == 5 && memcmp(got.data, "bytes", 5) == 0);
+    tsuga_fixture_sockets(sockets);
+    memcpy(tsuga_lease_data(self, lease), "hello", 5);
+    send.fd = sockets[0];
+    CHECK_INT(tsuga_await(self, tsuga_raw(self, &send, lease, 5)).result, 5);
+    got = tsuga_await(self, tsuga_recv(self, sockets[1], 10));
+    CHECK(got.result == 5 && memcmp(got.data, "hello", 5) == 0);
+    tsuga_fixture_close(sockets, 2);
+}
+
+TEST(raw, a33_every_field_arrives)
+{
+    (void)tsuga_world_run(NULL, use_fields, NULL);
+}
+
+/* Of several completions the last one is delivered, and only that one ends the pin. */
+static void poll_often(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_raw raw = {.opcode = IORING_OP_POLL_ADD,
+                            .uses = TSUGA_RAW_FD,
+                            .len = IORING_POLL_ADD_MULTI,
+                            .op_flags = POLLIN};
+    struct tsuga_token op;
+    char byte;
+    int ends[2];
+
+    (void)argument;
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    raw.fd = ends[0];
+    op = tsuga_raw(self, &raw, NONE, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        tsuga_fixture_write(ends[1], "x", 1);
+        CHECK_INT(tsuga_await_any(self, &op, 1, TSUGA_NS_PER_MS).result, -ETIMEDOUT);
+        tsuga_fixture_read(ends[0], &byte, 1);
+    }
+    CHECK_INT(tsuga_await(self, tsuga_cancel(self, op)).result, 0);
+    CHECK_INT(tsuga_await(self, op).result, -ECANCELED);
+}
+
+TEST(raw, a33_the_last_completion_is_the_one_that_is_delivered)
+{
+    const struct tsuga_setup setup = {.is_unbalanced = true};
+    struct tsuga_stats stats = tsuga_world_run(&setup, poll_often, NULL);
+
+    CHECK(stats.ops_completions > stats.ops_submitted);
+    CHECK_UINT(stats.heaps.live_bytes, 0);
+}
+
+/* Connections that nobody hears of are closed: their callers see the end of the stream. */
+static void accept_often(struct tsuga_actor *self, void *argument)
+{
+    struct sockaddr_in address;
+    struct tsuga_raw raw = {.opcode = IORING_OP_ACCEPT,
+                            .uses = TSUGA_RAW_FD | TSUGA_RAW_NEW_FD,
+                            .ioprio = IORING_ACCEPT_MULTISHOT};
+    struct tsuga_token op;
+    int caller;
+
+    (void)argument;
+    raw.fd = tsuga_fixture_listener(&address);
+    CHECK_INT(tsuga_fd_adopt(self, raw.fd), 0);
+    op = tsuga_raw(self, &raw, NONE, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        caller = tsuga_await(self, tsuga_socket(self, AF_INET, SOCK_STREAM, 0)).result;
+        CHECK_INT(tsuga_await(self, tsuga_connect(self, caller, (struct sockaddr *)&address,
+                                                  sizeof(address)))
+                      .result,
+                  0);
+        CHECK_INT(tsuga_await(self, tsuga_recv(self, caller, 1)).result, 0);
+    }
+    CHECK_INT(tsuga_cancel_fd(self, raw.fd), 1);
+    CHECK_INT(tsuga_await(self, op).result, -ECANCELED);
+}
+
+TEST(raw, a33_descriptors_that_nobody_hears_of_are_closed)
+{
+    const struct tsuga_setup setup = {.is_unbalanced = true};
+    size_t before = tsuga_world_descriptors();
+    struct tsuga_stats stats = tsuga_world_run(&setup, accept_often, NULL);
+
+    CHECK_UINT(stats.descriptors, 0);
+    CHECK_UINT(tsuga_world_descriptors(), before);
+}
