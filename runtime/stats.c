@@ -76,7 +76,7 @@ static const struct metric metrics[] = {
     METRIC(turns_overrun, "counter", "Turns longer than watchdog_us."),
     METRIC(steals, "counter", "Actors that moved to an idle executor."),
     METRIC(ops_submitted, "counter", "Operations started."),
-    METRIC(ops_completions, "counter", "Completions of operations."),
+    METRIC(ops_completions, "counter", "Operations that have ended."),
     METRIC(ops_suspended, "counter", "Times an actor waited for room to submit."),
     METRIC(ops_inflight, "gauge", "Operations in flight."),
     METRIC(enters, "counter", "System calls that entered a ring."),

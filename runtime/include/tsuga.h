@@ -1460,8 +1460,8 @@ TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run
 /**
  * Submit an entry that Tsuga has no kind of operation for. It is tracked, cancelled and awaited
  * like any other, and the lease is pinned until its last completion, which is the one that is
- * delivered: earlier ones (those with IORING_CQE_F_MORE) are counted in ops_completions only, and
- * with TSUGA_RAW_NEW_FD their descriptors are closed.
+ * delivered: of earlier ones (those with IORING_CQE_F_MORE) nobody hears, and with TSUGA_RAW_NEW_FD
+ * their descriptors are closed.
  *
  * raw           copied.
  * lease         what the addresses of `raw` refer to; the zero lease when it has none.
@@ -1902,7 +1902,7 @@ struct tsuga_stats {
     uint64_t turns_overrun; /* longer than watchdog_us */
     uint64_t steals;        /* actors that moved to an idle executor */
     uint64_t ops_submitted;
-    uint64_t ops_completions; /* completions from the kernel and the blocking pool */
+    uint64_t ops_completions; /* operations that have ended */
     uint64_t ops_suspended;   /* times an actor waited for room to submit */
     uint64_t ops_inflight;
     uint64_t enters;               /* system calls that entered a ring */
