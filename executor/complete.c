@@ -247,6 +247,16 @@ static void copy_out(struct tsuga_record *record)
     }
 }
 
+static void tell_sizer(const struct tsuga_record *record, const struct tsuga_extra *extra)
+{
+    struct tsuga_sizer *sizer = extra->argument.sized.sizer;
+
+    if ((record->kind != TSUGA_OP_READ && record->kind != TSUGA_OP_RECV) || sizer == NULL)
+        return;
+    if (sizer->heard != NULL && record->result >= 0)
+        sizer->heard(sizer, extra->argument.sized.asked, (size_t)record->result);
+}
+
 struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
 {
     struct tsuga_io *io = record->io;
@@ -267,6 +277,8 @@ struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
         .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
     };
     copy_out(record);
+    if (extra != NULL)
+        tell_sizer(record, extra);
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
         return &record->message;
     completion->lease = tsuga_leases_handle(&io->executor->leases, record->buffer.lease);

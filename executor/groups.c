@@ -5,6 +5,8 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 
+/* An actor's current message keeps one buffer while it waits for the next. */
+#define COUNT_MIN 2u
 #define COUNT_MAX 32768u
 
 int tsuga_io_find_group(struct tsuga_io *io, struct tsuga_group group, struct tsuga_buffers **out)
@@ -37,7 +39,8 @@ static int check(const struct tsuga_io *io, const struct tsuga_group_options *op
 {
     uint32_t count = options->buffer_count;
 
-    if (options->buffer_bytes == 0 || count > COUNT_MAX || !tsuga_bits_is_power_of_two(count))
+    if (options->buffer_bytes == 0 || count < COUNT_MIN || count > COUNT_MAX ||
+        !tsuga_bits_is_power_of_two(count))
         return -EINVAL;
     return options->buffer_bytes > io->heap.block_bytes_max ? -EMSGSIZE : 0;
 }

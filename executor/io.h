@@ -108,6 +108,10 @@ struct tsuga_extra {
             struct __kernel_timespec time;
             uint64_t target; /* user_data to cancel, or of the timeout to update */
         };
+        struct {
+            struct tsuga_sizer *sizer; /* of a single read or receive; or NULL */
+            size_t asked;              /* bytes that it asked for */
+        } sized;
         uint32_t sizer_slot; /* + 1 of a stream's own sizer; 0: none */
         void *job;
         void *block; /* a third one */

@@ -167,12 +167,64 @@ static uint64_t offset_of(const struct tsuga_op *op)
     return (op->options & TSUGA_OP_AT) != 0 ? op->offset : TSUGA_PREPARE_POSITION;
 }
 
+/* A lease of the pool's, pinned: the operation has it, and then its message. */
+static int take_from_pool(struct tsuga_record *record, struct tsuga_op *op,
+                          struct tsuga_ring_request *request)
+{
+    struct tsuga_leases *leases = &record->io->executor->leases;
+    struct tsuga_lease_entry *entry;
+    int error = op->pool->take(op->pool, &record->io->seat->actor, op->bytes, &op->lease);
+
+    if (error == 0)
+        error = tsuga_leases_find(leases, record->io, op->lease, &entry);
+    if (error != 0)
+        return error;
+    record->flags |= TSUGA_RECORD_READS;
+    op->lease_offset = 0;
+    error = tsuga_prepare_lease(record, op, op->bytes, request);
+    tsuga_leases_release(leases, entry);
+    return error;
+}
+
+/* A read whose size is a sizer's affair, or whose buffer is a pool's. */
+static int prepare_sized(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
+{
+    bool is_sized = op->sizer != NULL && op->bytes == 0;
+    struct tsuga_op sized = *op;
+    struct tsuga_extra *extra;
+    int error;
+
+    if (is_sized)
+        sized.bytes = op->sizer->next(op->sizer);
+    if (sized.bytes == 0)
+        return -EINVAL;
+    if (op->pool != NULL && op->lease.value == 0 && op->into == NULL)
+        error = take_from_pool(record, &sized, request);
+    else
+        error = tsuga_prepare_input(record, &sized, request);
+    if (error == 0 && is_sized)
+        error = tsuga_record_extend(record, &extra);
+    if (error != 0 || !is_sized)
+        return error;
+    extra->argument.sized.sizer = op->sizer;
+    extra->argument.sized.asked = sized.bytes;
+    return 0;
+}
+
+static int prepare_receive(struct tsuga_record *record, const struct tsuga_op *op,
+                           struct tsuga_ring_request *request)
+{
+    return op->sizer == NULL && op->pool == NULL ? tsuga_prepare_input(record, op, request)
+                                                 : prepare_sized(record, op, request);
+}
+
 static int prepare_read(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     request->offset = offset_of(op);
     request->flags = op->flags;
-    return tsuga_prepare_input(record, op, request);
+    return prepare_receive(record, op, request);
 }
 
 static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
@@ -187,7 +239,7 @@ static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     request->flags = op->flags;
-    return tsuga_prepare_input(record, op, request);
+    return prepare_receive(record, op, request);
 }
 
 static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,

@@ -1626,7 +1626,7 @@ TSUGA_API int tsuga_stream_resume(struct tsuga_actor *self, struct tsuga_token s
 /* A group of the actor's own, for streams that shall not compete with others for buffers. */
 struct tsuga_group_options {
     size_t buffer_bytes;   /* rounded up to a size class */
-    uint32_t buffer_count; /* power of two, 1 ..= 32768 */
+    uint32_t buffer_count; /* power of two, 2 ..= 32768: the current message keeps one */
     bool is_incremental;   /* a buffer is filled by several receives, so that small ones do not take
                               a large buffer each: for one stream at a time, of bytes, not of
                               datagrams, which would be cut without a word. Without the kernel's
