@@ -93,7 +93,8 @@ IOHEAP_OBJECTS  := $(call objects,$(IOHEAP_SOURCES)) $(JEMALLOC_OBJECT)
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES)) $(LIBRARY_OBJECTS)
 
 programs  = $(patsubst tests/%.c,$(BUILD)/%,$(1))
-EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c)) $(BUILD)/examples/hash
+EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c)) $(BUILD)/examples/hash \
+                 $(BUILD)/examples/httpd
 BENCHES  := $(call programs,$(BENCH_SOURCES))
 STRESSES := $(call programs,$(STRESS_SOURCES))
 FUZZERS  := $(call programs,$(FUZZ_SOURCES))
@@ -162,7 +163,7 @@ $(BUILD)/tests-fork: $(TEST_OBJECTS) $(BUILD)/obj/tests/support/driver_fork.o
 	$(Q)$(link) $^ $(LIBS)
 
 # The examples are linked as a user's program is; the one for the I/O heap shows it standing alone.
-$(filter-out %/heap %/hash,$(EXAMPLES)): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libtsuga.a
+$(filter-out %/heap %/hash %/httpd,$(EXAMPLES)): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libtsuga.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
@@ -171,6 +172,11 @@ $(BUILD)/examples/hash: $(call objects,$(wildcard examples/hash/*.c)) $(BUILD)/l
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS) -lxxhash
+
+$(BUILD)/examples/httpd: $(call objects,$(wildcard examples/httpd/*.c)) $(BUILD)/libtsuga.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS) -lhttp_parser
 
 $(BUILD)/examples/heap: $(BUILD)/obj/examples/heap.o $(IOHEAP_OBJECTS)
 	@mkdir -p $(@D)

@@ -28,6 +28,7 @@ need_build() {
     need liburing-dev has_library liburing
     need libjemalloc-dev has_library jemalloc
     need libinih-dev has_library inih
+    need libhttp-parser-dev has_header http_parser.h
     need libcriterion-dev has_library criterion
     need libxxhash-dev has_library libxxhash
     need xxhash has_command xxhsum
@@ -43,10 +44,17 @@ need_check() {
     need gcc-aarch64-linux-gnu has_command aarch64-linux-gnu-gcc
     need strace has_command strace
     need valgrind has_command valgrind
+    need curl has_command curl
+    need socat has_command socat
+    need iperf3 has_command iperf3
+    need apache2-utils has_command ab
+    need wrk has_command wrk
 }
 
 need_bench() {
     need libmimalloc-dev has_header mimalloc.h
+    need nginx-light has_command nginx
+    need wrk has_command wrk
 }
 
 as_root() {
