@@ -10,18 +10,18 @@
 #include "examples/httpd/acceptor.h"
 #include "examples/httpd/connection.h"
 
-#define BACKLOG          4096
-#define ACCEPTS_INFLIGHT 4
-#define PAUSE_NS         (100 * MS) /* after an accept that failed */
+#define BACKLOG 4096
 
 /* What is accepted inherits TCP_NODELAY: an answer does not wait for company. */
-static int prepare(int fd, const struct addrinfo *where)
+static int prepare(int fd, const struct addrinfo *where, int send_buffer)
 {
     int on = 1;
 
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
+        (send_buffer > 0 &&
+         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer) < 0) ||
         bind(fd, where->ai_addr, where->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
         return -errno;
     return 0;
@@ -51,30 +51,29 @@ int acceptor_listen(struct server *server, struct shard *shard)
     if (getaddrinfo(server->settings.address, port, &wanted, &where) != 0)
         return -EADDRNOTAVAIL;
     shard->listener = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int error = shard->listener < 0 ? -errno : prepare(shard->listener, where);
+    int error = shard->listener < 0
+                    ? -errno
+                    : prepare(shard->listener, where, (int)server->settings.send_buffer);
     freeaddrinfo(where);
     if (error == 0)
         server->settings.port = port_of(shard->listener);
     return error;
 }
 
+/* One operation for all that will come. Out of descriptors it tries again by itself. */
 static void take_connections(struct tsuga_actor *self, void *argument)
 {
     struct server *server = argument;
     int listener = server->shards[tsuga_executor_of(self)].listener;
-    const struct tsuga_message *message;
     int error = tsuga_fd_adopt(self, listener);
+    if (error < 0)
+        tsuga_exit(self, error);
 
-    for (int i = 0; i < ACCEPTS_INFLIGHT && error == 0; i++)
-        error = tsuga_op_error(tsuga_accept(self, listener));
-    while (error == 0 && tsuga_receive(self, NULL, TSUGA_FOREVER, &message) == 0) {
-        int fd = tsuga_message_completion(message)->result;
-        if (fd >= 0)
-            connection_spawn(self, server, fd);
-        else /* most likely there are too many descriptors; some connection may end meanwhile */
-            (void)tsuga_await(self, tsuga_timeout(self, PAUSE_NS));
-        error = tsuga_op_error(tsuga_accept(self, listener));
-    }
+    struct tsuga_token taking = tsuga_accept_stream(self, listener);
+    struct tsuga_completion io;
+    while ((io = tsuga_await(self, taking)).result >= 0)
+        connection_spawn(self, server, io.result);
+    tsuga_exit(self, io.result);
 }
 
 int acceptor_spawn(struct server *server, struct tsuga_runtime *runtime, uint32_t executor)

@@ -10,8 +10,6 @@
 #include "examples/httpd/output.h"
 #include "examples/httpd/respond.h"
 
-#define BUFFER_BYTES ((size_t)4 << 10)
-
 /* After the last answer the client may still be sending. Closing at once would make its kernel
  * throw away what it has not yet read of the answer. */
 #define LINGER_MS 1000
@@ -44,11 +42,12 @@ static void set_due(struct connection *connection, uint64_t limit_ms)
 
 /* Input. */
 
+/* One operation for all that will come: while nothing does, the connection holds no buffer. */
 static void receive(struct tsuga_actor *self, struct connection *connection)
 {
     connection->receiving = tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECV,
+                                                                  .options = TSUGA_OP_MULTI,
                                                                   .fd = connection->fd,
-                                                                  .bytes = BUFFER_BYTES,
                                                                   .tag = TAG_RECV});
     if (tsuga_op_error(connection->receiving) < 0)
         tsuga_exit(self, TSUGA_NORMAL);
@@ -120,7 +119,7 @@ static void received(struct tsuga_actor *self, struct connection *connection,
 {
     struct tsuga_lease lease = io->lease;
 
-    if (io->result <= 0) { /* the client has said its last word; it may still listen */
+    if (io->last) { /* the client has said its last word; it may still listen */
         output_settle(self, connection);
         tsuga_exit(self, TSUGA_NORMAL);
     }
@@ -129,7 +128,6 @@ static void received(struct tsuga_actor *self, struct connection *connection,
         tsuga_exit(self, TSUGA_NORMAL);
     take_in(self, connection, io->data, io->bytes);
     tsuga_lease_release(self, lease);
-    receive(self, connection);
 }
 
 /* Beginning and end. */

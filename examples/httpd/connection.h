@@ -26,7 +26,7 @@ struct connection {
     bool is_sending;  /* `sending` has not completed */
     bool is_stopping; /* the server is at its end */
     bool is_closing;  /* the last answer is on its way; what else comes is thrown away */
-    struct tsuga_token receiving;
+    struct tsuga_token receiving; /* a stream */
     struct tsuga_token sending;
     uint64_t due_ms; /* when its patience ends */
     int status;      /* of the last answer, for the log */

@@ -15,8 +15,11 @@ void output_settle(struct tsuga_actor *self, struct connection *connection)
 {
     if (!connection->is_sending)
         return;
+    /* A client that sends without end and takes nothing is to fill its own buffers, not ours. */
+    (void)tsuga_stream_pause(self, connection->receiving);
     struct tsuga_completion io =
         tsuga_await_any(self, &connection->sending, 1, connection->server->settings.send_ms * MS);
+    (void)tsuga_stream_resume(self, connection->receiving);
     output_sent(self, connection, &io);
 }
 

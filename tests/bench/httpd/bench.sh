@@ -1,0 +1,126 @@
+#!/bin/sh
+# Requests per second of the example httpd beside those of nginx: one worker each on one processor,
+# 64 connections by wrk on another one, in turns, so that neighbours on the machine disturb both.
+# Prints one JSON object a line; `ratio` is the median of ours / nginx over the rounds, `cpu_ratio`
+# that of the processor time that nginx and we spend on a request.
+#
+#     bench.sh BUILD [ROUNDS [SECONDS]]
+set -eu
+build=$1
+rounds=${2:-9}
+seconds=${3:-1}
+connections=64
+here=tests/bench/httpd
+
+for tool in nginx wrk taskset; do
+    if ! command -v $tool >/dev/null; then
+        echo "httpd: skipped: no $tool" >&2
+        exit 0
+    fi
+done
+if [ "$(nproc)" -lt 2 ]; then
+    echo "httpd: skipped: needs two processors" >&2
+    exit 0
+fi
+
+scratch=$(mktemp -d)
+servers=
+clean_up() {
+    for pid in $servers; do
+        kill -TERM "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "httpd: $1" >&2
+    cat "$scratch"/*.log >&2
+    exit 1
+}
+
+mkdir "$scratch/www" "$scratch/body"
+head -c 1024 /dev/urandom >"$scratch/www/1k"
+head -c 65536 /dev/urandom >"$scratch/www/64k"
+chmod -R a+rX "$scratch"
+
+# Our port is of the kernel's choice, and nginx takes the one after the last try.
+mkfifo "$scratch/port"
+taskset -c 0 "$build/examples/httpd" -c $here/httpd.ini -p 0 -r "$scratch/www" \
+    >"$scratch/port" 2>"$scratch/httpd.log" &
+ours=$!
+servers=$ours
+read -r line <"$scratch/port" || fail "our server does not listen"
+our_port=${line##*:}
+
+start_nginx() {
+    sed -e "s|@PORT@|$1|" -e "s|@ROOT@|$scratch/www|" -e "s|@SCRATCH@|$scratch|" \
+        $here/nginx.conf >"$scratch/nginx.conf"
+    taskset -c 0 nginx -c "$scratch/nginx.conf" 2>"$scratch/start.log" &
+    theirs=$!
+    try=0
+    until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || curl -so /dev/null "127.0.0.1:$1"; do
+        kill -0 $theirs 2>/dev/null || return 1
+        try=$((try + 1))
+        [ $try -lt 100 ] || return 1
+        sleep 0.05
+    done
+}
+their_port=$((our_port + 1))
+until start_nginx $their_port; do
+    their_port=$((their_port + 1))
+    [ $their_port -lt $((our_port + 20)) ] || fail "nginx does not listen"
+done
+servers="$ours $theirs"
+
+# Ticks of processor time that a process has used.
+ticks_of() {
+    awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+# measure PORT FILE PID: requests per second, and microseconds of processor time for each.
+measure() {
+    before=$(ticks_of "$3")
+    taskset -c 1 wrk -t 1 -c $connections -d "${seconds}s" "http://127.0.0.1:$1/$2" \
+        >"$scratch/wrk.log"
+    after=$(ticks_of "$3")
+    ! grep -qE 'Non-2xx|Socket errors' "$scratch/wrk.log" || fail "$2: errors"
+    awk -v ticks=$((after - before)) -v hertz="$(getconf CLK_TCK)" '
+        /requests in/ { count = $1 }
+        /^Requests\/sec/ { rate = $2 }
+        END { print rate, ticks / hertz * 1e6 / count }' "$scratch/wrk.log"
+}
+
+for file in 1k 64k; do
+    : >"$scratch/rounds"
+    measure "$our_port" $file "$ours" >/dev/null # both have the file in their caches
+    measure "$their_port" $file "$theirs" >/dev/null
+    round=0
+    while [ $round -lt "$rounds" ]; do
+        echo "$(measure "$our_port" $file "$ours") $(measure "$their_port" $file "$theirs")" \
+            >>"$scratch/rounds"
+        round=$((round + 1))
+    done
+    awk -v file=$file -v connections=$connections -v rounds="$rounds" '
+        function at(list, share,    i, j, k) {
+            for (i = 2; i <= NR; i++)
+                for (j = i; j > 1 && list[j - 1] > list[j]; j--) {
+                    k = list[j]; list[j] = list[j - 1]; list[j - 1] = k
+                }
+            return list[1 + int((NR - 1) * share + 0.5)]
+        }
+        { ours[NR] = $1; theirs[NR] = $3; ratio[NR] = $1 / $3; cpu[NR] = $4 / $2
+          our_cpu[NR] = $2; their_cpu[NR] = $4 }
+        END {
+            printf "{\"bench\": \"httpd\", \"file\": \"%s\", \"connections\": %d, ", file,
+                connections
+            printf "\"rounds\": %d, \"per_s\": %.0f, \"nginx_per_s\": %.0f, ", rounds,
+                at(ours, 0.5), at(theirs, 0.5)
+            printf "\"ratio\": %.3f, \"ratio_p10\": %.3f, \"ratio_p90\": %.3f, ",
+                at(ratio, 0.5), at(ratio, 0.1), at(ratio, 0.9)
+            printf "\"cpu_us\": %.2f, \"nginx_cpu_us\": %.2f, \"cpu_ratio\": %.3f}\n",
+                at(our_cpu, 0.5), at(their_cpu, 0.5), at(cpu, 0.5)
+        }' "$scratch/rounds"
+done
