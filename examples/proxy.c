@@ -6,9 +6,9 @@
  * copies nothing, and looks at nothing.
  *
  * A direction has one send under way at a time, because two of them could change places. What
- * arrives meanwhile waits, up to a limit; at the limit nothing more is received, the kernel's
- * buffer fills, and the sender behind it slows down. So a receiver that is slow is felt at the
- * other end, and the proxy needs no more memory for it.
+ * arrives meanwhile waits, up to a limit; at the limit the stream of what comes is paused, the
+ * kernel's buffer fills, and the sender behind it slows down. So a receiver that is slow is felt
+ * at the other end, and the proxy needs no more memory for it.
  *
  *     receive ──> waiting leases ──> send          client to target
  *        send <── waiting leases <── receive       target to client
@@ -36,17 +36,17 @@
 
 #include <tsuga.h>
 
-#define MS               UINT64_C(1000000)
-#define BUFFER_BYTES     ((size_t)64 << 10)
-#define WAITING_MAX      8 /* leases of a direction; a power of two */
-#define ACCEPTS_INFLIGHT 4
-#define BACKLOG          1024
-#define CONNECT_NS       (10000 * MS)
-#define PAUSE_NS         (100 * MS) /* after an accept that failed */
-#define IDLE_S           300
-#define IDLE_TICKS       4     /* so often silence is looked for within the limit */
-#define QUIET_S          1     /* the limit at the proxy's end */
-#define IDLE_S_MAX       86400 /* a day */
+#define MS            UINT64_C(1000000)
+#define KIB           ((size_t)1 << 10)
+#define WAITING_MAX   (512 * KIB) /* bytes of a direction, before it rests */
+#define WAITING_MIN   (256 * KIB) /* and before it goes on */
+#define WAITING_FIRST 16          /* leases that there is room for at first; a power of two */
+#define BACKLOG       1024
+#define CONNECT_NS    (10000 * MS)
+#define IDLE_S        300
+#define IDLE_TICKS    4     /* so often silence is looked for within the limit */
+#define QUIET_S       1     /* the limit at the proxy's end */
+#define IDLE_S_MAX    86400 /* a day */
 
 struct proxy {
     uint16_t port;
@@ -58,16 +58,23 @@ struct proxy {
     atomic_uint_fast64_t bytes;
 };
 
-/* One direction. Both counters only grow; what lies between them waits, the first of it being
+struct piece {
+    struct tsuga_lease lease;
+    size_t bytes;
+};
+
+/* One direction. Both counters only grow; the pieces between them wait, the first of them being
  * sent. */
 struct flow {
     int from;
     int to;
-    struct tsuga_lease waiting[WAITING_MAX];
-    size_t waiting_bytes[WAITING_MAX];
+    struct tsuga_token receiving; /* a stream */
+    struct piece *waiting;        /* a ring; grows, as a stream that rests may still bring some */
+    uint64_t room;                /* a power of two, or 0 */
     uint64_t received_count;
     uint64_t sent_count;
-    bool is_receiving;
+    size_t waiting_bytes;
+    bool is_resting;
     bool has_ended; /* the sender has said its last word */
     bool is_done;   /* and the receiver has been told */
 };
@@ -95,75 +102,114 @@ static _Noreturn void break_off(struct tsuga_actor *self, const struct pair *pai
 }
 
 /* Start an operation of a direction; its completion comes back with the direction and the tag. */
-static void start(struct tsuga_actor *self, struct flow *flow, struct tsuga_op op)
+static struct tsuga_token start(struct tsuga_actor *self, struct flow *flow, struct tsuga_op op)
 {
     op.context = flow;
-    if (tsuga_op_error(tsuga_submit(self, &op)) < 0)
+    struct tsuga_token token = tsuga_submit(self, &op);
+    if (tsuga_op_error(token) < 0)
         break_off(self, tsuga_state(self));
+    return token;
 }
 
-/* Receive, unless that is under way, or too much waits. */
+static struct piece *piece_at(const struct flow *flow, uint64_t number)
+{
+    return &flow->waiting[number & (flow->room - 1)];
+}
+
+static bool is_empty(const struct flow *flow)
+{
+    return flow->sent_count == flow->received_count;
+}
+
+/* One operation for all that will come. */
 static void receive(struct tsuga_actor *self, struct flow *flow)
 {
-    bool has_room = flow->received_count - flow->sent_count < WAITING_MAX;
+    flow->receiving = start(
+        self, flow,
+        (struct tsuga_op){
+            .kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI, .fd = flow->from, .tag = TAG_RECV});
+}
 
-    if (flow->is_receiving || flow->has_ended || !has_room)
-        return;
-    flow->is_receiving = true;
-    start(self, flow,
-          (struct tsuga_op){
-              .kind = TSUGA_OP_RECV, .fd = flow->from, .bytes = BUFFER_BYTES, .tag = TAG_RECV});
+/* Backpressure: while a stream rests, what comes stays in the socket, whose buffer is limited. */
+static void balance(struct tsuga_actor *self, struct flow *flow)
+{
+    if (!flow->is_resting && flow->waiting_bytes > WAITING_MAX)
+        flow->is_resting = tsuga_stream_pause(self, flow->receiving) == 0;
+    else if (flow->is_resting && flow->waiting_bytes < WAITING_MIN)
+        flow->is_resting = tsuga_stream_resume(self, flow->receiving) != 0;
 }
 
 /* Send what has waited longest; after the last of it, the end. */
 static void send_next(struct tsuga_actor *self, struct flow *flow)
 {
-    size_t next = flow->sent_count % WAITING_MAX;
-
-    if (flow->sent_count < flow->received_count)
+    if (!is_empty(flow)) {
+        const struct piece *piece = piece_at(flow, flow->sent_count);
         start(self, flow,
               (struct tsuga_op){.kind = TSUGA_OP_SEND,
                                 .fd = flow->to,
-                                .lease = flow->waiting[next],
-                                .bytes = flow->waiting_bytes[next],
+                                .lease = piece->lease,
+                                .bytes = piece->bytes,
                                 .tag = TAG_SEND});
-    else if (flow->has_ended)
+    } else if (flow->has_ended) {
         start(
             self, flow,
             (struct tsuga_op){
                 .kind = TSUGA_OP_SHUTDOWN, .fd = flow->to, .flags = SHUT_WR, .tag = TAG_SHUTDOWN});
+    }
+}
+
+/* Twice the room; the numbers of the pieces lead to other places then. */
+static bool grow(struct flow *flow)
+{
+    struct flow larger = *flow;
+
+    larger.room = flow->room > 0 ? 2 * flow->room : WAITING_FIRST;
+    larger.waiting = calloc(larger.room, sizeof *larger.waiting);
+    if (larger.waiting == NULL)
+        return false;
+    for (uint64_t i = flow->sent_count; i < flow->received_count; i++)
+        *piece_at(&larger, i) = *piece_at(flow, i);
+    free(flow->waiting);
+    *flow = larger;
+    return true;
+}
+
+static bool enqueue(struct tsuga_actor *self, struct flow *flow, const struct tsuga_completion *io)
+{
+    if (flow->received_count - flow->sent_count == flow->room && !grow(flow))
+        return false;
+    if (tsuga_lease_retain(self, io->lease) < 0)
+        return false;
+    *piece_at(flow, flow->received_count++) = (struct piece){io->lease, io->bytes};
+    flow->waiting_bytes += io->bytes;
+    return true;
 }
 
 static void received(struct tsuga_actor *self, struct flow *flow, const struct tsuga_completion *io)
 {
     struct pair *pair = tsuga_state(self);
-    bool is_sending = flow->sent_count < flow->received_count;
-    size_t place = flow->received_count % WAITING_MAX;
+    bool is_sending = !is_empty(flow);
 
-    flow->is_receiving = false;
-    if (io->result < 0 || (io->result > 0 && tsuga_lease_retain(self, io->lease) < 0))
+    if (io->result < 0 || (io->more && !enqueue(self, flow, io)))
         break_off(self, pair);
-    if (io->result > 0) {
-        flow->waiting[place] = io->lease;
-        flow->waiting_bytes[place] = io->bytes;
-        flow->received_count++;
-        pair->bytes += io->bytes;
-    } else {
-        flow->has_ended = true;
-    }
+    flow->has_ended = io->last;
+    pair->bytes += io->bytes;
     if (!is_sending)
         send_next(self, flow);
-    receive(self, flow);
+    balance(self, flow);
 }
 
 static void sent(struct tsuga_actor *self, struct flow *flow, const struct tsuga_completion *io)
 {
+    const struct piece *piece = piece_at(flow, flow->sent_count);
+
     if (io->result < 0)
         break_off(self, tsuga_state(self));
-    tsuga_lease_release(self, flow->waiting[flow->sent_count % WAITING_MAX]);
+    flow->waiting_bytes -= piece->bytes;
+    tsuga_lease_release(self, piece->lease);
     flow->sent_count++;
     send_next(self, flow);
-    receive(self, flow);
+    balance(self, flow);
 }
 
 static void ended(struct tsuga_actor *self, struct flow *flow)
@@ -185,11 +231,6 @@ static void start_tick(struct tsuga_actor *self, const struct pair *pair)
           (struct tsuga_op){.kind = TSUGA_OP_TIMEOUT,
                             .timeout_ns = limit_s * 1000 * MS / IDLE_TICKS,
                             .tag = TAG_TICK});
-}
-
-static bool is_empty(const struct flow *flow)
-{
-    return flow->sent_count == flow->received_count;
 }
 
 static void ticked(struct tsuga_actor *self, struct pair *pair)
@@ -275,10 +316,12 @@ static void note_proxy(struct tsuga_actor *self, void *proxy)
     pair->proxy = proxy;
 }
 
-static void count(void *state)
+static void forget_pair(void *state)
 {
     const struct pair *pair = state;
 
+    free(pair->out.waiting);
+    free(pair->in.waiting);
     if (pair->proxy != NULL) /* it is NULL when the end came before the beginning */
         atomic_fetch_add(&pair->proxy->bytes, pair->bytes);
 }
@@ -292,7 +335,7 @@ static void welcome(struct tsuga_actor *self, struct proxy *proxy, int fd)
         .start = note_proxy,
         .argument = proxy,
         .state_bytes = sizeof(struct pair),
-        .state_fini = count,
+        .state_fini = forget_pair,
         .name = "pair",
         .placement = TSUGA_PLACE_LEAST_LOADED,
         .receives_stop = true,
@@ -333,7 +376,6 @@ static int listen_on(struct tsuga_actor *self, uint16_t *port)
 static void serve(struct tsuga_actor *self, void *argument)
 {
     struct proxy *proxy = argument;
-    const struct tsuga_message *message;
     int listener = listen_on(self, &proxy->port);
     int error = listener < 0 ? listener : 0;
 
@@ -341,16 +383,12 @@ static void serve(struct tsuga_actor *self, void *argument)
         printf("listening on 127.0.0.1:%" PRIu16 "\n", proxy->port);
         fflush(stdout);
     }
-    for (int i = 0; i < ACCEPTS_INFLIGHT && error == 0; i++)
-        error = tsuga_op_error(tsuga_accept(self, listener));
-
-    while (error == 0 && tsuga_receive(self, NULL, TSUGA_FOREVER, &message) == 0) {
-        int fd = tsuga_message_completion(message)->result;
-        if (fd >= 0)
-            welcome(self, proxy, fd);
-        else /* most likely there are too many descriptors; some pair may end meanwhile */
-            (void)tsuga_await(self, tsuga_timeout(self, PAUSE_NS));
-        error = tsuga_op_error(tsuga_accept(self, listener));
+    if (error == 0) { /* out of descriptors the stream tries again by itself */
+        struct tsuga_token taking = tsuga_accept_stream(self, listener);
+        struct tsuga_completion io;
+        while ((io = tsuga_await(self, taking)).result >= 0)
+            welcome(self, proxy, io.result);
+        error = io.result;
     }
     proxy->error = error == -ECANCELED ? 0 : -error;
 }

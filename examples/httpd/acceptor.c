@@ -13,15 +13,13 @@
 #define BACKLOG 4096
 
 /* What is accepted inherits TCP_NODELAY: an answer does not wait for company. */
-static int prepare(int fd, const struct addrinfo *where, int send_buffer)
+static int prepare(int fd, const struct addrinfo *where)
 {
     int on = 1;
 
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
-        (send_buffer > 0 &&
-         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer) < 0) ||
         bind(fd, where->ai_addr, where->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
         return -errno;
     return 0;
@@ -51,9 +49,7 @@ int acceptor_listen(struct server *server, struct shard *shard)
     if (getaddrinfo(server->settings.address, port, &wanted, &where) != 0)
         return -EADDRNOTAVAIL;
     shard->listener = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int error = shard->listener < 0
-                    ? -errno
-                    : prepare(shard->listener, where, (int)server->settings.send_buffer);
+    int error = shard->listener < 0 ? -errno : prepare(shard->listener, where);
     freeaddrinfo(where);
     if (error == 0)
         server->settings.port = port_of(shard->listener);

@@ -43,7 +43,6 @@ static const struct key keys[] = {
     {"header_ms", NUMBER, AT(header_ms), "10000", 1, HOUR_MS},
     {"idle_ms", NUMBER, AT(idle_ms), "60000", 1, HOUR_MS},
     {"send_ms", NUMBER, AT(send_ms), "30000", 1, HOUR_MS},
-    {"send_buffer", NUMBER, AT(send_buffer), "0", 0, 16 * MIB},
     {"cache_files", NUMBER, AT(cache_files), "1024", 1, MIB},
     {"cache_bytes", NUMBER, AT(cache_bytes), "67108864", 0, UINT64_MAX},
     {"cache_file_max", NUMBER, AT(cache_file_max), "131072", 0, MIB},

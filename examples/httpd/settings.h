@@ -31,8 +31,6 @@ struct settings {
     uint64_t idle_ms;   /* between two requests */
     uint64_t send_ms;   /* for a block that is being sent */
 
-    uint64_t send_buffer; /* bytes in the kernel for each connection; 0: as it thinks best */
-
     uint64_t cache_files;    /* of each executor */
     uint64_t cache_bytes;    /* of their contents */
     uint64_t cache_file_max; /* larger files are kept open, but not in memory */
