@@ -1,11 +1,16 @@
 /*
- * poll_many [-n LINES] PATH…: prints the lines of many pipes, terminals, sockets or files as they
- * come, each behind the name of where it came from. `-` is the standard input.
+ * poll_many [-n LINES] [-s] PATH…: prints the lines of many pipes, terminals, sockets or files as
+ * they come, each behind the name of where it came from. `-` is the standard input.
  *
- * One actor serves all of them, and at any time one operation is under way for each:
+ * One actor serves all of them, and waits for one operation of each at a time. There are two ways:
  *
- *     poll ──> there is something ──> read, read, …, nothing left ──> poll
- *                                       └── end of file: done
+ *     poll, many reads     poll ──> there is something ──> read, read, …, nothing left ──> poll
+ *                                                            └── end of file: done
+ *     a stream of reads    poll once ──> bytes, bytes, …, end of file: done              (-s)
+ *
+ * The poll of the first way is itself a stream: one operation that completes whenever something has
+ * come, so that there must be reads until nothing is left. The second way asks once, and the kernel
+ * reads by itself into buffers of its choice; the actor never asks for what it would not get.
  *
  * Why poll at all, when a read would wait as well? The names may be those of FIFOs that nobody
  * writes to yet: opened in the ordinary way each would keep a worker of the kernel waiting, and
@@ -13,17 +18,17 @@
  *
  * tsuga_await_any() waits for whichever operation is the first to complete. Four things follow:
  *
- *     order       a descriptor's next operation begins when the one before was dealt with, so its
- *                 bytes stay in their order; between descriptors there is none
+ *     order       a descriptor's next read begins when the one before was dealt with, and a stream
+ *                 keeps its order, so bytes stay in theirs; between descriptors there is none
  *     fairness    completions are taken as they came: a descriptor that always has something goes
- *                 behind all others that wait, and after a few reads it has to poll again
+ *                 behind all others that have something, too
  *     the end     a descriptor that has ended starts no further operation, and is closed
  *     cancelling  when LINES lines are printed, what is still under way is cancelled. A cancel is a
  *                 wish: each operation still has its own last completion, and only that counts
  *
  * Looking for one of many tokens takes time in proportion. Who serves thousands of descriptors
  * takes every message with tsuga_receive() and finds the descriptor by the operation's context, as
- * examples/echo.c and examples/proxy.c do.
+ * examples/proxy.c does.
  *
  * Exit status: 0 all lines, or LINES of them, were printed, 1 something was not (a message says
  * what), 2 wrong usage, or the runtime could not start.
@@ -42,23 +47,23 @@
 #define SOURCES_MAX  1000
 #define LINE_BYTES   ((size_t)4 << 10) /* longer lines are cut in pieces */
 #define BUFFER_BYTES ((size_t)4 << 10)
-#define READS_MAX    4 /* in a row, before others have their turn */
 
 struct source {
     const char *name;
     int fd;
-    bool is_reading; /* otherwise it polls */
-    unsigned read_count;
+    bool is_reading;          /* otherwise it polls */
+    struct tsuga_token polls; /* the stream of the first way; 0: it has ended */
     size_t line_bytes;
     char line[LINE_BYTES];
 };
 
 struct request {
-    char **names; /* ends with NULL */
+    char **names;     /* ends with NULL */
+    bool has_streams; /* the second way */
     uint64_t lines_max;
     uint64_t line_count;
     int status; /* the exit status */
-    /* Operation and source have the same place in both. */
+    /* What is waited for, and for whom, have the same place in both. */
     struct tsuga_token ops[SOURCES_MAX];
     struct source *sources[SOURCES_MAX];
     size_t count;
@@ -98,18 +103,26 @@ static void take_bytes(struct request *request, struct source *source, const cha
 
 /* Sources. */
 
-static struct tsuga_token start_poll(struct tsuga_actor *self, struct source *source)
+/* What a source waits for when nothing is there. */
+static struct tsuga_token start_poll(struct tsuga_actor *self, const struct request *request,
+                                     struct source *source)
 {
     source->is_reading = false;
-    source->read_count = 0;
-    return tsuga_poll(self, source->fd, POLLIN);
+    if (request->has_streams)
+        return tsuga_poll(self, source->fd, POLLIN);
+    if (source->polls.value == 0)
+        source->polls = tsuga_poll_stream(self, source->fd, POLLIN);
+    return source->polls;
 }
 
-static struct tsuga_token start_read(struct tsuga_actor *self, struct source *source)
+/* And when something is there, or just was. */
+static struct tsuga_token start_read(struct tsuga_actor *self, const struct request *request,
+                                     struct source *source)
 {
     source->is_reading = true;
-    source->read_count++;
-    return tsuga_read(self, source->fd, BUFFER_BYTES);
+    if (!request->has_streams)
+        return tsuga_read(self, source->fd, BUFFER_BYTES);
+    return tsuga_read_stream(self, source->fd);
 }
 
 static void add(struct tsuga_actor *self, struct request *request, const char *name)
@@ -126,9 +139,10 @@ static void add(struct tsuga_actor *self, struct request *request, const char *n
         complain(request, name, ENOMEM);
         return;
     }
-    *source = (struct source){.name = name, .fd = fd};
+    source->name = name;
+    source->fd = fd;
     request->sources[request->count] = source;
-    request->ops[request->count++] = start_poll(self, source);
+    request->ops[request->count++] = start_poll(self, request, source);
 }
 
 /* The last one takes its place. */
@@ -138,6 +152,8 @@ static void drop(struct tsuga_actor *self, struct request *request, size_t place
 
     if (source->line_bytes > 0) /* a last line without an end */
         print_line(request, source);
+    if (source->polls.value != 0)
+        tsuga_forget(self, source->polls); /* which cancels it */
     if (source->fd != STDIN_FILENO)
         tsuga_forget(self, tsuga_close(self, source->fd));
     free(source);
@@ -146,24 +162,45 @@ static void drop(struct tsuga_actor *self, struct request *request, size_t place
     request->ops[place] = request->ops[request->count];
 }
 
-/* What comes after a completion of a source's operation. */
+/* What comes after a completion of a source's poll: the first read. */
+static void has_polled(struct tsuga_actor *self, struct request *request, size_t place,
+                       const struct tsuga_completion *io)
+{
+    struct source *source = request->sources[place];
+
+    if (io->last)
+        source->polls.value = 0; /* the other side has gone; what it left is still to be read */
+    request->ops[place] = start_read(self, request, source);
+}
+
+/* And of a read. */
+static void has_read(struct tsuga_actor *self, struct request *request, size_t place,
+                     const struct tsuga_completion *io)
+{
+    struct source *source = request->sources[place];
+
+    if (io->result > 0)
+        take_bytes(request, source, io->data, io->bytes);
+    if (io->result == 0)
+        drop(self, request, place);
+    else if (io->result == -EAGAIN)
+        request->ops[place] = start_poll(self, request, source);
+    else if (io->last)
+        request->ops[place] = start_read(self, request, source);
+}
+
 static void go_on(struct tsuga_actor *self, struct request *request, size_t place,
                   const struct tsuga_completion *io)
 {
     struct source *source = request->sources[place];
-    bool has_bytes = source->is_reading && io->result > 0;
 
-    if (has_bytes)
-        take_bytes(request, source, io->data, io->bytes);
-    if (source->is_reading && io->result == 0) {
-        drop(self, request, place);
-    } else if (io->result < 0 && io->result != -EAGAIN) {
+    if (io->result < 0 && io->result != -EAGAIN) {
         complain(request, source->name, -io->result);
         drop(self, request, place);
-    } else if (io->result == -EAGAIN || source->read_count == READS_MAX) {
-        request->ops[place] = start_poll(self, source);
+    } else if (source->is_reading) {
+        has_read(self, request, place, io);
     } else {
-        request->ops[place] = start_read(self, source);
+        has_polled(self, request, place, io);
     }
 }
 
@@ -176,14 +213,18 @@ static size_t place_of(const struct request *request, struct tsuga_token op)
     return place;
 }
 
-/* All are asked to end first, then each is waited for: they end at the same time. */
+/* All are asked to end first, then each is waited for: they end at the same time. Of a stream more
+ * may come before its end. */
 static void cancel_rest(struct tsuga_actor *self, struct request *request)
 {
     for (size_t i = 0; i < request->count; i++)
         tsuga_forget(self, tsuga_cancel(self, request->ops[i]));
     while (request->count > 0) {
         struct source *source = request->sources[0];
-        (void)tsuga_await(self, request->ops[0]);
+        while (tsuga_await(self, request->ops[0]).more)
+            continue;
+        if (!source->is_reading)
+            source->polls.value = 0;
         source->line_bytes = 0;
         drop(self, request, 0);
     }
@@ -210,7 +251,7 @@ static void print_all(struct tsuga_actor *self, void *argument)
 
 static int usage(void)
 {
-    fputs("usage: poll_many [-n LINES] PATH...\n", stderr);
+    fputs("usage: poll_many [-n LINES] [-s] PATH...\n", stderr);
     return 2;
 }
 
@@ -221,12 +262,15 @@ int main(int argc, char **argv)
     char *end = "";
     int option;
 
-    while ((option = getopt(argc, argv, "n:")) == 'n') {
-        request.lines_max = strtoull(optarg, &end, 10);
-        if (*optarg < '0' || *optarg > '9' || *end != '\0')
+    while ((option = getopt(argc, argv, "n:s")) != -1) {
+        if (option == 's')
+            request.has_streams = true;
+        else if (option == 'n')
+            request.lines_max = strtoull(optarg, &end, 10);
+        if (option == '?' || *end != '\0' || (option == 'n' && (*optarg < '0' || *optarg > '9')))
             return usage();
     }
-    if (option != -1 || optind == argc || argc - optind > SOURCES_MAX)
+    if (optind == argc || argc - optind > SOURCES_MAX)
         return usage();
     request.names = argv + optind;
     if (tsuga_run(&config, print_all, &request) < 0)
