@@ -2,7 +2,11 @@
  * The lister: an actor that makes listings of directories.
  *
  * io_uring cannot read directories, so that is done on a thread for blocking calls: a directory on
- * a slow disk stalls the lister and those who wait for a listing, and no executor.
+ * a slow disk stalls the lister and those who wait for a listing, and no executor. tsuga_list()
+ * would bring the names, but sizes and dates of ten thousand entries would be as many operations;
+ * one job does it all.
+ *
+ * Thread: lister_spawn() is for main(), lister_ask() for turns of any actor.
  */
 #ifndef TSUGA_HTTPD_LISTER_H
 #define TSUGA_HTTPD_LISTER_H
