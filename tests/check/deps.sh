@@ -55,6 +55,7 @@ need_bench() {
     need libmimalloc-dev has_header mimalloc.h
     need nginx-light has_command nginx
     need wrk has_command wrk
+    need curl has_command curl
 }
 
 as_root() {

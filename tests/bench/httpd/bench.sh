@@ -12,7 +12,7 @@ seconds=${3:-1}
 connections=64
 here=tests/bench/httpd
 
-for tool in nginx wrk taskset; do
+for tool in nginx wrk curl taskset; do
     if ! command -v $tool >/dev/null; then
         echo "httpd: skipped: no $tool" >&2
         exit 0
@@ -61,7 +61,7 @@ start_nginx() {
     taskset -c 0 nginx -c "$scratch/nginx.conf" 2>"$scratch/start.log" &
     theirs=$!
     try=0
-    until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || curl -so /dev/null "127.0.0.1:$1"; do
+    until curl -so /dev/null "127.0.0.1:$1"; do
         kill -0 $theirs 2>/dev/null || return 1
         try=$((try + 1))
         [ $try -lt 100 ] || return 1
