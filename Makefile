@@ -198,6 +198,10 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(LIBRARY_OBJECTS)
 	$(call say,LD)
 	$(Q)$(link) -fsanitize=fuzzer $^ $(LIBS)
 
+$(BUILD)/fuzz/fuzz_httpd: \
+    $(call objects,$(filter-out %/main.c,$(wildcard examples/httpd/*.c)))
+$(BUILD)/fuzz/fuzz_httpd: private LIBS += -lhttp_parser
+
 # Programs that the scripts of tests/check need; they do not use the library.
 $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 	@mkdir -p $(@D)
