@@ -10,15 +10,13 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/prepare.h"
 
 #define VECTORS_MAX 1024u
 #define ADDRESS_MAX sizeof(struct sockaddr_storage)
 #define POSITION    UINT64_MAX /* "the file's own" to the ring */
 
-typedef int prepare_fn(struct tsuga_record *record, const struct tsuga_op *op,
-                       struct tsuga_ring_request *request);
-
-static int copy_in(struct tsuga_record *record, const void *data, size_t bytes, void **out)
+int tsuga_prepare_copy(struct tsuga_record *record, const void *data, size_t bytes, void **out)
 {
     int error = tsuga_ioheap_alloc(&record->io->heap, bytes, out);
 
@@ -38,7 +36,7 @@ static int prepare_nothing(struct tsuga_record *record, const struct tsuga_op *o
     return 0;
 }
 
-static int copy_path(struct tsuga_record *record, const char *path, void **out)
+int tsuga_prepare_path(struct tsuga_record *record, const char *path, void **out)
 {
     size_t bytes;
 
@@ -47,14 +45,14 @@ static int copy_path(struct tsuga_record *record, const char *path, void **out)
     bytes = strnlen(path, PATH_MAX) + 1;
     if (bytes > PATH_MAX)
         return -ENAMETOOLONG;
-    return copy_in(record, path, bytes, out);
+    return tsuga_prepare_copy(record, path, bytes, out);
 }
 
 static int prepare_open(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     struct tsuga_extra *extra;
-    int error = copy_path(record, op->data, &record->buffer.block);
+    int error = tsuga_prepare_path(record, op->data, &record->buffer.block);
 
     if (error == 0)
         error = tsuga_record_extend(record, &extra);
@@ -69,9 +67,8 @@ static int prepare_open(struct tsuga_record *record, const struct tsuga_op *op,
     return 0;
 }
 
-/* The lease that the user named, pinned. */
-static int pin_lease(struct tsuga_record *record, const struct tsuga_op *op, size_t bytes,
-                     struct tsuga_ring_request *request)
+int tsuga_prepare_lease(struct tsuga_record *record, const struct tsuga_op *op, size_t bytes,
+                        struct tsuga_ring_request *request)
 {
     struct tsuga_leases *leases = &record->io->executor->leases;
     struct tsuga_lease_entry *entry;
@@ -124,8 +121,8 @@ static int make_bounce(struct tsuga_record *record, const struct tsuga_op *op,
     return 0;
 }
 
-static int prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
-                         struct tsuga_ring_request *request)
+int tsuga_prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
+                        struct tsuga_ring_request *request)
 {
     struct tsuga_extra *extra;
     int error;
@@ -136,7 +133,7 @@ static int prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
     if (op->lease.value == 0)
         return op->into != NULL ? make_bounce(record, op, request)
                                 : make_lease(record, op->bytes, request);
-    error = pin_lease(record, op, op->bytes, request);
+    error = tsuga_prepare_lease(record, op, op->bytes, request);
     if (error != 0 || op->lease_offset == 0)
         return error;
     error = tsuga_record_extend(record, &extra);
@@ -145,18 +142,18 @@ static int prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
     return error;
 }
 
-static int prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
-                          struct tsuga_ring_request *request)
+int tsuga_prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
+                         struct tsuga_ring_request *request)
 {
     int error;
 
     if (op->lease.value != 0)
-        return pin_lease(record, op, op->bytes, request);
+        return tsuga_prepare_lease(record, op, op->bytes, request);
     if (op->bytes == 0)
         return 0;
     if (op->data == NULL)
         return -EINVAL;
-    error = copy_in(record, op->data, op->bytes, &record->buffer.block);
+    error = tsuga_prepare_copy(record, op->data, op->bytes, &record->buffer.block);
     if (error != 0)
         return error;
     request->address = record->buffer.block;
@@ -173,21 +170,21 @@ static int prepare_read(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     request->offset = offset_of(op);
-    return prepare_input(record, op, request);
+    return tsuga_prepare_input(record, op, request);
 }
 
 static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
     request->offset = offset_of(op);
-    return prepare_output(record, op, request);
+    return tsuga_prepare_output(record, op, request);
 }
 
 static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
     request->flags = op->flags;
-    return prepare_input(record, op, request);
+    return tsuga_prepare_input(record, op, request);
 }
 
 static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,
@@ -196,7 +193,7 @@ static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,
     request->flags = op->flags | MSG_NOSIGNAL;
     if ((op->options & TSUGA_OP_SOME) == 0)
         request->flags |= MSG_WAITALL;
-    return prepare_output(record, op, request);
+    return tsuga_prepare_output(record, op, request);
 }
 
 /* One block for both arrays: ours for the kernel, and behind it the user's. */
@@ -234,7 +231,7 @@ static int make_vector(struct tsuga_record *record, const struct iovec *theirs, 
     if (theirs->iov_base == NULL)
         return -EINVAL;
     if (record->kind == TSUGA_OP_WRITEV)
-        error = copy_in(record, theirs->iov_base, theirs->iov_len, &ours->iov_base);
+        error = tsuga_prepare_copy(record, theirs->iov_base, theirs->iov_len, &ours->iov_base);
     else
         error = tsuga_ioheap_alloc(&record->io->heap, theirs->iov_len, &ours->iov_base);
     if (error == 0)
@@ -275,7 +272,7 @@ static int prepare_statx(struct tsuga_record *record, const struct tsuga_op *op,
 
     if (op->into == NULL)
         return -EINVAL;
-    error = copy_path(record, op->data, &record->buffer.block);
+    error = tsuga_prepare_path(record, op->data, &record->buffer.block);
     if (error == 0)
         error = tsuga_record_extend(record, &extra);
     if (error == 0)
@@ -307,7 +304,7 @@ static int prepare_address(struct tsuga_record *record, const struct tsuga_op *o
 
     if (op->data == NULL || op->bytes == 0 || op->bytes > ADDRESS_MAX)
         return -EINVAL;
-    error = copy_in(record, op->data, op->bytes, &record->buffer.block);
+    error = tsuga_prepare_copy(record, op->data, op->bytes, &record->buffer.block);
     if (error != 0)
         return error;
     request->address = record->buffer.block;
@@ -386,7 +383,7 @@ static int prepare_blocking(struct tsuga_record *record, const struct tsuga_op *
 }
 
 static const struct kind {
-    prepare_fn *prepare;
+    tsuga_prepare_fn *prepare;
     uint8_t ring_kind;
     bool uses_fd;
 } kinds[TSUGA_OP_KIND_COUNT] = {
@@ -413,8 +410,7 @@ static const struct kind {
     [TSUGA_OP_BLOCKING] = {prepare_blocking, TSUGA_RING_NOP, false},
 };
 
-/* Counts the operation as a user of its descriptor, when the actor owns that. */
-static int use_descriptor(struct tsuga_record *record, int fd)
+int tsuga_prepare_descriptor(struct tsuga_record *record, int fd)
 {
     struct tsuga_descriptor *entry =
         tsuga_descriptors_owned(&record->io->executor->shared->descriptors, record->io, fd);
@@ -448,6 +444,6 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
     };
     error = kind->prepare(record, op, request);
     if (error == 0 && kind->uses_fd)
-        error = use_descriptor(record, op->fd);
+        error = tsuga_prepare_descriptor(record, op->fd);
     return error;
 }

@@ -1,0 +1,36 @@
+/*
+ * What the files that turn operations into requests share: prepare.c and prepare_*.c, to which this
+ * is private. On failure a record may be half filled; tsuga_record_give() puts everything back.
+ *
+ * Owner: what is allocated hangs on the record. Thread: the executor's.
+ */
+#ifndef TSUGA_EXECUTOR_PREPARE_H
+#define TSUGA_EXECUTOR_PREPARE_H
+
+#include "executor/io.h"
+
+/* Errors: those that a token may carry. */
+typedef int tsuga_prepare_fn(struct tsuga_record *record, const struct tsuga_op *op,
+                             struct tsuga_ring_request *request);
+
+/* A block of the heap with a copy of the user's bytes, or of a path. Errors: -ENOBUFS, -EMSGSIZE;
+ * -EINVAL no path; -ENAMETOOLONG. */
+TSUGA_NODISCARD int tsuga_prepare_copy(struct tsuga_record *record, const void *data, size_t bytes,
+                                       void **out);
+TSUGA_NODISCARD int tsuga_prepare_path(struct tsuga_record *record, const char *path, void **out);
+
+/* The lease that the user named, pinned. Errors: -ENOENT, -EINVAL. */
+TSUGA_NODISCARD int tsuga_prepare_lease(struct tsuga_record *record, const struct tsuga_op *op,
+                                        size_t bytes, struct tsuga_ring_request *request);
+
+/* The buffer to read into, or to write from, in each of its forms. */
+TSUGA_NODISCARD int tsuga_prepare_input(struct tsuga_record *record, const struct tsuga_op *op,
+                                        struct tsuga_ring_request *request);
+TSUGA_NODISCARD int tsuga_prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
+                                         struct tsuga_ring_request *request);
+
+/* Counts the operation as a user of its descriptor, when the actor owns that. Errors: -EBADF it is
+ * being closed. */
+TSUGA_NODISCARD int tsuga_prepare_descriptor(struct tsuga_record *record, int fd);
+
+#endif
