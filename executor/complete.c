@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "executor/envelope.h"
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/turn.h"
@@ -54,17 +55,33 @@ static void start_waiting_close(struct tsuga_descriptor *entry)
     tsuga_record_start_close(closer);
 }
 
-static void leave_descriptor(struct tsuga_record *record)
+void tsuga_record_leave(struct tsuga_io *io, int fd)
 {
-    struct tsuga_descriptor *entry;
+    struct tsuga_descriptor *entry = tsuga_descriptors_at(&io->executor->shared->descriptors, fd);
 
-    if ((record->flags & TSUGA_RECORD_COUNTED) == 0)
-        return;
-    record->flags &= (uint16_t)~TSUGA_RECORD_COUNTED;
-    entry = tsuga_descriptors_at(&record->io->executor->shared->descriptors, record->fd);
     TSUGA_VERIFY(entry->in_use > 0); /* else a close could overtake an operation */
     if (--entry->in_use == 0 && entry->closer != NULL)
         start_waiting_close(entry);
+}
+
+static void leave_descriptors(struct tsuga_record *record)
+{
+    tsuga_envelope_put_down(record);
+    if ((record->flags & TSUGA_RECORD_COUNTED) == 0)
+        return;
+    record->flags &= (uint16_t)~TSUGA_RECORD_COUNTED;
+    tsuga_record_leave(record->io, record->fd);
+}
+
+/* How many bytes have come: a result may count those that the buffer had no room for, too. */
+static uint32_t received_bytes(const struct tsuga_record *record)
+{
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
+    uint32_t bytes = record->result > 0 ? (uint32_t)record->result : 0;
+
+    if (extra != NULL && extra->into_bytes != 0 && bytes > extra->into_bytes)
+        return (uint32_t)extra->into_bytes;
+    return bytes;
 }
 
 /* The kernel no longer has the lease; the message has it instead. */
@@ -74,7 +91,7 @@ static void unpin(struct tsuga_record *record)
         return;
     record->buffer.lease->user_count++;
     if ((record->flags & TSUGA_RECORD_BRINGS) != 0)
-        record->buffer.lease->bytes = record->result > 0 ? (uint32_t)record->result : 0;
+        record->buffer.lease->bytes = received_bytes(record);
     tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);
 }
 
@@ -92,7 +109,7 @@ static void end_user_cancel(struct tsuga_record *record)
 void tsuga_record_disclaim(struct tsuga_record *record)
 {
     disarm(record);
-    leave_descriptor(record);
+    leave_descriptors(record);
     end_user_cancel(record);
 }
 
@@ -101,7 +118,10 @@ void tsuga_record_disclaim(struct tsuga_record *record)
 static void check_buffer(const struct tsuga_record *record)
 {
     const struct tsuga_lease_entry *lease = record->buffer.lease;
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
 
+    if (extra != NULL && extra->block != NULL)
+        TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(extra->block, 1));
     if (record->buffer.block == NULL)
         return;
     if ((record->flags & TSUGA_RECORD_LEASE) != 0)
@@ -113,9 +133,10 @@ static void check_buffer(const struct tsuga_record *record)
 /* What hangs on the record besides the result: checked, counted out, given back. */
 static void detach(struct tsuga_record *record, bool is_wanted)
 {
-    leave_descriptor(record);
+    leave_descriptors(record);
     if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
         own_descriptor(record, is_wanted);
+    tsuga_envelope_arrive(record, is_wanted);
     unpin(record);
     end_user_cancel(record);
 }
@@ -191,11 +212,9 @@ static void copy_vectors(struct tsuga_record *record, const struct tsuga_extra *
     }
 }
 
-static void copy_out(struct tsuga_record *record)
+static void copy_out(struct tsuga_record *record, const struct tsuga_extra *extra)
 {
-    const struct tsuga_extra *extra = tsuga_record_extra(record);
-
-    if (extra == NULL || record->result < 0)
+    if (record->result < 0)
         return;
     if (record->kind == TSUGA_OP_READV) {
         copy_vectors(record, extra);
@@ -203,8 +222,7 @@ static void copy_out(struct tsuga_record *record)
     } else if (record->kind == TSUGA_OP_STATX) {
         memcpy(extra->into, extra->block, sizeof(struct statx));
     } else if (extra->into != NULL && (record->flags & TSUGA_RECORD_LEASE) == 0) {
-        size_t bytes =
-            (size_t)record->result < extra->into_bytes ? (size_t)record->result : extra->into_bytes;
+        size_t bytes = received_bytes(record);
 
         memcpy(extra->into, record->buffer.block, bytes);
         count_copied(record->io, bytes);
@@ -226,7 +244,10 @@ void tsuga_record_open(struct tsuga_record *record)
         .tag = record->message.tag,
         .context = extra != NULL ? extra->context : record->more.context,
     };
-    copy_out(record);
+    if (extra != NULL) {
+        copy_out(record, extra);
+        completion->peer = tsuga_envelope_open(record);
+    }
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
         return;
     completion->lease = tsuga_leases_handle(&io->executor->leases, record->buffer.lease);
@@ -234,7 +255,7 @@ void tsuga_record_open(struct tsuga_record *record)
         return;
     completion->data =
         extra != NULL && extra->into != NULL ? extra->into : record->buffer.lease->block;
-    completion->bytes = (size_t)record->result;
+    completion->bytes = received_bytes(record);
 }
 
 void tsuga_record_cancel(struct tsuga_record *record)

@@ -229,6 +229,9 @@ void tsuga_executor_flush_backlog(struct tsuga_executor *executor);
 /* Close a descriptor that nobody owns any more. Counts in the population until it is closed. */
 void tsuga_executor_close(struct tsuga_executor *executor, int fd);
 
+/* The same for one that an actor owns, if it does. */
+void tsuga_executor_close_owned(struct tsuga_executor *executor, struct tsuga_io *io, int fd);
+
 /* Let actors that wait for room go on. */
 void tsuga_executor_offer_room(struct tsuga_executor *executor);
 

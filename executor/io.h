@@ -44,6 +44,7 @@ struct tsuga_io {
     struct tsuga_descriptor_list owned; /* descriptors */
     struct tsuga_list_node leases;      /* struct tsuga_lease_entry */
     struct tsuga_completion completion; /* of the actor's current message */
+    struct tsuga_peer peer;             /* likewise */
     struct tsuga_list_node orphan;      /* in the executor's list, oldest first */
     uint64_t give_up_ns;                /* when an orphan no longer counts */
     struct tsuga_alarm again;           /* for cancels that missed */
@@ -94,9 +95,9 @@ struct tsuga_record {
 /* The second record of an operation that needs one. */
 struct tsuga_extra {
     void *context;     /* of the user */
-    void *block;       /* a second block */
+    void *block;       /* a second block; of a message its envelope */
     void *into;        /* the user's memory, or where in its lease a read starts */
-    size_t into_bytes; /* or the number of iovecs */
+    size_t into_bytes; /* at most so many are there, 0: the result says; or the number of iovecs */
     union {
         struct open_how how;
         struct __kernel_timespec time;
@@ -226,6 +227,9 @@ void tsuga_record_open(struct tsuga_record *record);
 /* Undo what preparing has claimed beside memory: the time limit, the count on the descriptor, the
  * hold on a cancel's target. Each is undone once. */
 void tsuga_record_disclaim(struct tsuga_record *record);
+
+/* One operation less uses a descriptor of the actor: a close may have waited for that. */
+void tsuga_record_leave(struct tsuga_io *io, int fd);
 
 /* Ask the kernel to cancel the operation, until it ends. Its own completion tells how it did. */
 void tsuga_record_cancel(struct tsuga_record *record);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/uio.h>
 
+#include "executor/envelope.h"
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "runtime/base/assert.h"
@@ -121,8 +122,11 @@ static void free_buffer(struct tsuga_record *record)
     record->buffer.block = NULL;
 }
 
-static void free_extra(struct tsuga_io *io, struct tsuga_extra *extra)
+static void free_extra(struct tsuga_record *record, struct tsuga_extra *extra)
 {
+    struct tsuga_io *io = record->io;
+
+    tsuga_envelope_empty(record);
     if (extra->block != NULL)
         tsuga_ioheap_free(&io->heap, extra->block);
     TSUGA_ASSERT(extra->deadline_slot == 0);
@@ -152,7 +156,7 @@ void tsuga_record_give(struct tsuga_record *record)
 
     free_buffer(record);
     if (extra != NULL)
-        free_extra(io, extra);
+        free_extra(record, extra);
     record->flags = 0;
     record->state = TSUGA_RECORD_GIVEN;
     if (record->message.hold_count == 0)

@@ -33,10 +33,12 @@ enum tsuga_ring_kind {
     TSUGA_RING_SOCKET,   /* fd domain, length type, flags protocol */
     TSUGA_RING_BIND,     /* fd, address sockaddr, length its bytes */
     TSUGA_RING_LISTEN,   /* fd, length backlog */
-    TSUGA_RING_ACCEPT,   /* fd, flags SOCK_* */
+    TSUGA_RING_ACCEPT,   /* fd, flags SOCK_*; address sockaddr or NULL, address2 its socklen_t */
     TSUGA_RING_CONNECT,  /* fd, address sockaddr, length its bytes */
     TSUGA_RING_RECV,     /* fd, address, length, flags MSG_* */
     TSUGA_RING_SEND,     /* likewise */
+    TSUGA_RING_RECVMSG,  /* fd, address struct msghdr, length 1, flags MSG_* */
+    TSUGA_RING_SENDMSG,  /* likewise */
     TSUGA_RING_SHUTDOWN, /* fd, flags SHUT_* */
     TSUGA_RING_POLL,     /* fd, flags poll events; once */
     TSUGA_RING_WATCH,    /* fd, flags poll events; multishot, until cancelled */

@@ -3,6 +3,7 @@
 #include <linux/openat2.h>
 #include <linux/time_types.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -22,6 +23,24 @@ static void visit_iovecs(const struct visitor *visitor, const struct iovec *iove
     visitor->visit(visitor->context, iovecs, count * sizeof(*iovecs));
     for (uint32_t i = 0; i < count; i++)
         visitor->visit(visitor->context, iovecs[i].iov_base, iovecs[i].iov_len);
+}
+
+static void visit_message(const struct visitor *visitor, const struct msghdr *message)
+{
+    visitor->visit(visitor->context, message, sizeof(*message));
+    visitor->visit(visitor->context, message->msg_name, message->msg_namelen);
+    visitor->visit(visitor->context, message->msg_control, message->msg_controllen);
+    visit_iovecs(visitor, message->msg_iov, (uint32_t)message->msg_iovlen);
+}
+
+/* The address of who was accepted, and where its length is put. */
+static void visit_address(const struct visitor *visitor, const void *address,
+                          const socklen_t *bytes)
+{
+    if (bytes == NULL)
+        return;
+    visitor->visit(visitor->context, bytes, sizeof(*bytes));
+    visitor->visit(visitor->context, address, *bytes);
 }
 
 void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_range_fn *visit,
@@ -51,6 +70,13 @@ void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_rang
     case TSUGA_RING_CONNECT:
         visit(context, request->address, request->length);
         break;
+    case TSUGA_RING_RECVMSG:
+    case TSUGA_RING_SENDMSG:
+        visit_message(&visitor, request->address);
+        break;
+    case TSUGA_RING_ACCEPT:
+        visit_address(&visitor, request->address, request->address2);
+        break;
     case TSUGA_RING_TIMEOUT:
         visit(context, request->address, sizeof(struct __kernel_timespec));
         break;
@@ -59,7 +85,6 @@ void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_rang
     case TSUGA_RING_FSYNC:
     case TSUGA_RING_SOCKET:
     case TSUGA_RING_LISTEN:
-    case TSUGA_RING_ACCEPT:
     case TSUGA_RING_SHUTDOWN:
     case TSUGA_RING_POLL:
     case TSUGA_RING_WATCH:

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "executor/envelope.h"
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "runtime/base/assert.h"
@@ -319,17 +320,12 @@ struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct tsuga_op 
     return op->kind == TSUGA_OP_CLOSE ? start_close(io, op) : start(io, op);
 }
 
-/* A descriptor that an operation has brought and nobody has seen. */
-static void close_unwanted(const struct tsuga_record *record)
+/* Descriptors that an operation has brought and nobody has seen. */
+static void close_unwanted(struct tsuga_record *record)
 {
-    struct tsuga_executor *executor = record->io->executor;
-    struct tsuga_descriptors *descriptors = &executor->shared->descriptors;
-
-    if ((record->flags & TSUGA_RECORD_BRINGS_FD) == 0 ||
-        tsuga_descriptors_owned(descriptors, record->io, record->result) == NULL)
-        return;
-    tsuga_descriptors_disown(descriptors, record->io, record->result);
-    tsuga_executor_close(executor, record->result);
+    if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
+        tsuga_executor_close_owned(record->io->executor, record->io, record->result);
+    tsuga_envelope_refuse(record);
 }
 
 int tsuga_forget(struct tsuga_actor *self, struct tsuga_token op)

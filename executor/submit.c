@@ -119,6 +119,16 @@ void tsuga_executor_close(struct tsuga_executor *executor, int fd)
     tsuga_executor_request(executor, &request);
 }
 
+void tsuga_executor_close_owned(struct tsuga_executor *executor, struct tsuga_io *io, int fd)
+{
+    struct tsuga_descriptors *descriptors = &executor->shared->descriptors;
+
+    if (tsuga_descriptors_owned(descriptors, io, fd) == NULL)
+        return;
+    tsuga_descriptors_disown(descriptors, io, fd);
+    tsuga_executor_close(executor, fd);
+}
+
 void tsuga_executor_insist(struct tsuga_executor *executor,
                            const struct tsuga_ring_request *request)
 {

@@ -407,8 +407,21 @@ enum tsuga_message_kind {
 };
 
 /*
- * A completion. `data` and `lease` are valid as long as the message that brought it: until the
- * actor takes its next message or its behaviour returns; tsuga_lease_retain() extends that.
+ * Who is at the other end, and what came beside the bytes. Valid as long as the message that
+ * brought the completion.
+ */
+struct tsuga_peer {
+    const struct sockaddr *address; /* NULL: the kernel named none, as on a connected stream */
+    socklen_t address_bytes;
+    uint32_t flags;      /* of recvmsg(2): MSG_TRUNC, MSG_CTRUNC, MSG_EOR … */
+    const void *control; /* ancillary data for CMSG_FIRSTHDR(3) and its relatives, or NULL */
+    size_t control_bytes;
+};
+
+/*
+ * A completion. `data`, `lease` and `peer` are valid as long as the message that brought it: until
+ * the actor takes its next message or its behaviour returns; tsuga_lease_retain() extends that for
+ * the buffer.
  */
 struct tsuga_completion {
     struct tsuga_token op;    /* which operation */
@@ -420,6 +433,7 @@ struct tsuga_completion {
     struct tsuga_lease lease; /* the buffer at `data`; for a write or send of a lease, that lease */
     uint64_t tag;             /* as given with the operation */
     void *context;            /* as given with the operation */
+    const struct tsuga_peer *peer; /* RECVMSG, ACCEPT with TSUGA_OP_PEER; NULL for all others */
 };
 
 /**
@@ -596,6 +610,8 @@ enum tsuga_op_kind {
     TSUGA_OP_CONNECT,
     TSUGA_OP_RECV,
     TSUGA_OP_SEND,
+    TSUGA_OP_RECVMSG,
+    TSUGA_OP_SENDMSG,
     TSUGA_OP_SHUTDOWN,
     TSUGA_OP_POLL,
     TSUGA_OP_TIMEOUT,
@@ -611,29 +627,40 @@ enum tsuga_op_option {
     TSUGA_OP_SOME = 1 << 2,   /* send: a short count is a result; without it all bytes are sent */
     TSUGA_OP_ASYNC = 1 << 3,  /* let a kernel worker run it from the start */
     TSUGA_OP_SILENT = 1 << 4, /* no completion message: as tsuga_forget() */
+    TSUGA_OP_PEER = 1 << 9,   /* accept: the completion tells the peer's address */
 };
 
 /*
  * An operation in full, for tsuga_submit(). The short calls below fill it in.
  *
- * Buffers of READ and RECV, the first that is set: `lease` (not copied), `into` (copied when the
- * completion is taken), otherwise the runtime makes a buffer and the completion brings it.
+ * Buffers of READ, RECV and RECVMSG, the first that is set: `lease` (not copied), `into` (copied
+ * when the completion is taken), otherwise the runtime makes a buffer and the completion brings it.
  * Buffers of WRITE and SEND: `lease` (not copied), otherwise `data` (copied now).
+ *
+ * A SENDMSG's `data` is a struct msghdr. Its name, its control and what its iovecs point to are
+ * copied now; with `lease` the bytes are the lease's, and msg_iovlen must be 0. A RECVMSG tells in
+ * `peer` whom the bytes are from. Descriptors that come with them are the actor's from then on, as
+ * if it had opened them, close-on-exec; with no actor to take them they are closed.
+ *
+ * With ancillary data a send may fall short of its bytes also without TSUGA_OP_SOME: the ancillary
+ * data has gone with the first of them. A receive then takes no notice of MSG_WAITALL.
  */
 struct tsuga_op {
     enum tsuga_op_kind kind;
-    uint32_t options; /* bits of enum tsuga_op_option */
-    int fd;           /* descriptor; for OPEN and STATX the directory (AT_FDCWD, not 0) */
-    uint32_t flags;   /* OPEN: O_*; SEND, RECV: MSG_*; STATX: AT_*; POLL: poll(2) events;
-                         ACCEPT: SOCK_*; SHUTDOWN: SHUT_*; FSYNC: 1 for data only;
-                         SOCKET: type; LISTEN: backlog */
-    uint32_t mode;    /* OPEN: permissions; STATX: mask; SOCKET: domain */
-    uint32_t resolve; /* OPEN: RESOLVE_* of openat2(2); SOCKET: protocol */
-    uint64_t offset;  /* with TSUGA_OP_AT */
-    const void *data; /* bytes, path, sockaddr, or array of struct iovec (READV, WRITEV) */
-    void *into;       /* READ, RECV: the caller's buffer; STATX: a struct statx. Must outlive the
-                         operation; written when its completion is taken. */
-    size_t bytes;     /* of data or into; READV, WRITEV: number of iovecs, 1 ..= 1024 */
+    uint32_t options;     /* bits of enum tsuga_op_option */
+    int fd;               /* descriptor; for OPEN and STATX the directory (AT_FDCWD, not 0) */
+    uint32_t flags;       /* OPEN: O_*; SEND, RECV, SENDMSG, RECVMSG: MSG_*; STATX: AT_*;
+                             POLL: poll(2) events; ACCEPT: SOCK_*; SHUTDOWN: SHUT_*; FSYNC: 1 for data
+                             only;       SOCKET: type; LISTEN: backlog */
+    uint32_t mode;        /* OPEN: permissions; STATX: mask; SOCKET: domain */
+    uint32_t resolve;     /* OPEN: RESOLVE_* of openat2(2); SOCKET: protocol */
+    uint64_t offset;      /* with TSUGA_OP_AT */
+    const void *data;     /* bytes, path, sockaddr, struct msghdr, or array of struct iovec (READV,
+                             WRITEV) */
+    void *into;           /* READ, RECV, RECVMSG: the caller's buffer; STATX: a struct statx. Must
+                             outlive the operation; written when its completion is taken. */
+    size_t bytes;         /* of data, into or lease; READV, WRITEV: number of iovecs, 1 ..= 1024 */
+    size_t control_bytes; /* RECVMSG: room for ancillary data; 0: none, and what comes is dropped */
     struct tsuga_lease lease;
     size_t lease_offset;         /* first byte used within the lease */
     uint64_t timeout_ns;         /* 0: none. After it the operation is cancelled, and its result is
@@ -990,6 +1017,112 @@ TSUGA_API struct tsuga_token tsuga_accept(struct tsuga_actor *self, int fd);
  */
 TSUGA_API struct tsuga_token tsuga_connect(struct tsuga_actor *self, int fd,
                                            const struct sockaddr *address, socklen_t bytes);
+
+/**
+ * Send bytes to an address. Both are copied now.
+ *
+ * data     may be NULL when bytes is 0: a datagram may be empty.
+ * address  NULL when the socket is connected; address_bytes is then 0.
+ *
+ * Owner:  everything stays the caller's.
+ * Errors: those of sendto(2). The result is the number of bytes.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_sendto(struct tsuga_actor *self, int fd, const void *data,
+                                          size_t bytes, const struct sockaddr *address,
+                                          socklen_t address_bytes);
+
+/**
+ * Receive from a socket into a buffer that the runtime makes, and learn who sent it: the
+ * completion's `peer` has the address. A datagram that is longer than the buffer is cut, and
+ * `peer->flags` has MSG_TRUNC.
+ *
+ * Owner:  as tsuga_read().
+ * Errors: those of recvmsg(2); result 0 is an empty datagram, or the end of the stream.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_recvfrom(struct tsuga_actor *self, int fd, size_t bytes);
+
+/**
+ * Send a message with all that sendmsg(2) allows. Everything it points to is copied now; its
+ * msg_flags are ignored.
+ *
+ * message  at most 1024 iovecs.
+ * flags    MSG_*; SIGPIPE is never raised.
+ *
+ * Owner:  everything stays the caller's. Descriptors that it carries (SCM_RIGHTS) stay the actor's:
+ *         a close of one waits until the message has gone.
+ * Errors: those of sendmsg(2); -EBADF it carries a descriptor that is being closed. The result is
+ *         the number of bytes; see struct tsuga_op for short ones.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_sendmsg(struct tsuga_actor *self, int fd,
+                                           const struct msghdr *message, int flags);
+
+/**
+ * Receive bytes and ancillary data into memory that the runtime makes; the completion's `peer` has
+ * address, ancillary data and flags.
+ *
+ * bytes          1 ..= the largest size class.
+ * control_bytes  room for ancillary data, as CMSG_SPACE(3) counts it; 0: none.
+ * flags          MSG_*; MSG_CMSG_CLOEXEC is added.
+ *
+ * Owner:  as tsuga_read(). The actor owns the descriptors that came, as with tsuga_open();
+ *         tsuga_peer_fds() lists them.
+ * Errors: those of recvmsg(2); result 0 is an empty datagram, or the end of the stream.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_recvmsg(struct tsuga_actor *self, int fd, size_t bytes,
+                                           size_t control_bytes, int flags);
+
+/**
+ * Send bytes and descriptors over a Unix socket. The bytes are copied now.
+ *
+ * fds    count of them, 1 ..= 253.
+ * bytes  at least 1: a stream has nothing else to hang the descriptors on.
+ *
+ * Owner:  the descriptors stay the caller's, the receiver gets others for the same files. Of those
+ *         that the actor owns, a close waits until they have gone.
+ * Errors: those of sendmsg(2); -EBADF one is being closed. The result is the number of bytes, which
+ *         may be fewer on a stream: then the descriptors have gone all the same.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fd_send(struct tsuga_actor *self, int socket, const int *fds,
+                                           size_t count, const void *data, size_t bytes);
+
+/**
+ * Receive bytes, and with them at most so many descriptors. The kernel closes those beyond, and
+ * `peer->flags` then has MSG_CTRUNC.
+ *
+ * count_max  1 ..= 253.
+ *
+ * Owner:  as tsuga_recvmsg().
+ * Errors: those of recvmsg(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fd_recv(struct tsuga_actor *self, int socket, size_t bytes,
+                                           size_t count_max);
+
+/**
+ * The descriptors that came with a message (SCM_RIGHTS).
+ *
+ * peer   of the completion; may be NULL.
+ * count  receives how many there are.
+ *
+ * Owner:  the descriptors are the actor's; the array is as valid as `peer`.
+ * Shape:  *count numbers; NULL when there are none. -1 stands for one that could not be owned for
+ *         lack of memory, and was closed; `peer->flags` then has MSG_CTRUNC.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API const int *tsuga_peer_fds(const struct tsuga_peer *peer, size_t *count);
 
 /**
  * End one or both directions of a connection.

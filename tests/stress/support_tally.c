@@ -15,6 +15,7 @@ static const char *const kind_names[TSUGA_OP_KIND_COUNT] = {
     [TSUGA_OP_BIND] = "bind",         [TSUGA_OP_LISTEN] = "listen",
     [TSUGA_OP_ACCEPT] = "accept",     [TSUGA_OP_CONNECT] = "connect",
     [TSUGA_OP_RECV] = "recv",         [TSUGA_OP_SEND] = "send",
+    [TSUGA_OP_RECVMSG] = "recvmsg",   [TSUGA_OP_SENDMSG] = "sendmsg",
     [TSUGA_OP_SHUTDOWN] = "shutdown", [TSUGA_OP_POLL] = "poll",
     [TSUGA_OP_TIMEOUT] = "timeout",   [TSUGA_OP_CANCEL] = "cancel",
     [TSUGA_OP_BLOCKING] = "blocking",

@@ -123,7 +123,9 @@ static void use_sockets(struct tsuga_actor *self)
               0);
     CHECK_INT(await_result(self, tsuga_listen(self, listener, 4)), 0);
     CHECK_INT(getsockname(listener, (struct sockaddr *)&address, &address_bytes), 0);
-    accept = tsuga_accept(self, listener);
+    accept = tsuga_submit(
+        self,
+        &(struct tsuga_op){.kind = TSUGA_OP_ACCEPT, .fd = listener, .options = TSUGA_OP_PEER});
     CHECK_INT(await_result(
                   self, tsuga_connect(self, caller, (struct sockaddr *)&address, sizeof(address))),
               0);
@@ -131,6 +133,8 @@ static void use_sockets(struct tsuga_actor *self)
     CHECK_INT(await_result(self, tsuga_send_bytes(self, caller, "ping", 4)), 4);
     CHECK_INT(await_result(self, tsuga_poll(self, called, POLLIN)) & POLLIN, POLLIN);
     CHECK_INT(await_result(self, tsuga_recv(self, called, 64)), 4);
+    CHECK_INT(await_result(self, tsuga_sendto(self, called, "pong", 4, NULL, 0)), 4);
+    CHECK_INT(await_result(self, tsuga_recvmsg(self, caller, 64, 100, 0)), 4);
     CHECK_INT(await_result(self, tsuga_shutdown(self, caller, SHUT_RDWR)), 0);
     CHECK_INT(await_result(self, tsuga_timeout(self, 1000)), 0);
 }
@@ -147,8 +151,10 @@ TEST(prepare, h02_everything_the_kernel_is_shown_lies_in_the_heap_of_the_actor)
     struct sight sight = {0};
     uint64_t expected = 0;
     const enum tsuga_ring_kind with_pointers[] = {
-        TSUGA_RING_OPEN, TSUGA_RING_READ,  TSUGA_RING_WRITE,   TSUGA_RING_READV, TSUGA_RING_WRITEV,
-        TSUGA_RING_RECV, TSUGA_RING_STATX, TSUGA_RING_CONNECT, TSUGA_RING_SEND,  TSUGA_RING_TIMEOUT,
+        TSUGA_RING_OPEN,    TSUGA_RING_READ,    TSUGA_RING_WRITE,  TSUGA_RING_READV,
+        TSUGA_RING_WRITEV,  TSUGA_RING_RECV,    TSUGA_RING_STATX,  TSUGA_RING_CONNECT,
+        TSUGA_RING_SEND,    TSUGA_RING_TIMEOUT, TSUGA_RING_ACCEPT, TSUGA_RING_RECVMSG,
+        TSUGA_RING_SENDMSG,
     };
 
     (void)run_watched(use_everything, &sight);
