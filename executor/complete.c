@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "executor/chain.h"
 #include "executor/envelope.h"
 #include "executor/executor.h"
 #include "executor/io.h"
@@ -153,7 +154,9 @@ static bool has_missed(const struct tsuga_record *canceller)
 /* What the user is told. */
 static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
 {
-    if ((record->flags & TSUGA_RECORD_EXPIRED) != 0 && result == -ECANCELED)
+    const unsigned reasons = TSUGA_RECORD_EXPIRED | TSUGA_RECORD_UNSTARTED;
+
+    if ((record->flags & reasons) == TSUGA_RECORD_EXPIRED && result == -ECANCELED)
         return -ETIMEDOUT;
     if (record->kind == TSUGA_OP_TIMEOUT && result == -ETIME)
         return 0;
@@ -175,6 +178,8 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
         return; /* not the last word: nothing is released */
     check_buffer(record);
     disarm(record);
+    if ((record->flags & TSUGA_RECORD_CHAINED) != 0)
+        tsuga_chain_end_member(record, result);
     record->result = meaning_of(record, result);
     record->state = TSUGA_RECORD_DONE;
     executor->ops_inflight--;
@@ -241,6 +246,8 @@ void tsuga_record_open(struct tsuga_record *record)
         .op = tsuga_record_token(record),
         .result = record->result,
         .last = true,
+        .started = (record->flags & TSUGA_RECORD_UNSTARTED) == 0,
+        .expired = (record->flags & TSUGA_RECORD_EXPIRED) != 0,
         .tag = record->message.tag,
         .context = extra != NULL ? extra->context : record->more.context,
     };
@@ -266,9 +273,11 @@ void tsuga_record_cancel(struct tsuga_record *record)
                                              (uint64_t)(uintptr_t)record | TSUGA_RESULT_CANCEL,
                                          .offset = (uint64_t)(uintptr_t)record};
 
-    if (record->state != TSUGA_RECORD_INFLIGHT || !tsuga_record_hold(record))
+    if (record->state != TSUGA_RECORD_INFLIGHT)
         return;
     record->flags |= TSUGA_RECORD_UNWANTED;
+    if (!tsuga_chain_has_reached(record) || !tsuga_record_hold(record))
+        return;
     if (record->kind == TSUGA_OP_BLOCKING) {
         (void)tsuga_job_cancel(record);
         tsuga_record_unhold(record);

@@ -61,16 +61,19 @@ enum tsuga_record_state {
 
 /* Bits of tsuga_record.flags. */
 enum {
-    TSUGA_RECORD_SILENT = 1 << 0,    /* nobody takes its completion */
-    TSUGA_RECORD_LEASE = 1 << 1,     /* `buffer` is a lease, otherwise a block or NULL */
-    TSUGA_RECORD_BRINGS = 1 << 2,    /* the lease's length becomes the result */
-    TSUGA_RECORD_BRINGS_FD = 1 << 3, /* the result is a new descriptor */
-    TSUGA_RECORD_EXTRA = 1 << 4,     /* `more` is the extra, which has the context */
-    TSUGA_RECORD_EXPIRED = 1 << 5,   /* its deadline has passed */
-    TSUGA_RECORD_COUNTED = 1 << 6,   /* counted as a user of its descriptor */
-    TSUGA_RECORD_VECTORS = 1 << 7,   /* the block holds vectors, which hold blocks */
-    TSUGA_RECORD_READS = 1 << 8,     /* the result counts bytes in the buffer */
-    TSUGA_RECORD_UNWANTED = 1 << 9,  /* the executor has asked for its end */
+    TSUGA_RECORD_SILENT = 1 << 0,     /* nobody takes its completion */
+    TSUGA_RECORD_LEASE = 1 << 1,      /* `buffer` is a lease, otherwise a block or NULL */
+    TSUGA_RECORD_BRINGS = 1 << 2,     /* the lease's length becomes the result */
+    TSUGA_RECORD_BRINGS_FD = 1 << 3,  /* the result is a new descriptor */
+    TSUGA_RECORD_EXTRA = 1 << 4,      /* `more` is the extra, which has the context */
+    TSUGA_RECORD_EXPIRED = 1 << 5,    /* its deadline has passed */
+    TSUGA_RECORD_COUNTED = 1 << 6,    /* counted as a user of its descriptor */
+    TSUGA_RECORD_VECTORS = 1 << 7,    /* the block holds vectors, which hold blocks */
+    TSUGA_RECORD_READS = 1 << 8,      /* the result counts bytes in the buffer */
+    TSUGA_RECORD_UNWANTED = 1 << 9,   /* the executor has asked for its end */
+    TSUGA_RECORD_CHAINED = 1 << 12,   /* a member of a chain, see executor/chain.h */
+    TSUGA_RECORD_UNSTARTED = 1 << 13, /* a member that never began */
+    TSUGA_RECORD_NAMED = 1 << 14,     /* a cancel of the user's has named it */
 };
 
 struct tsuga_record {
@@ -206,6 +209,18 @@ TSUGA_NODISCARD int tsuga_record_prepare(struct tsuga_record *record, const stru
                                          struct tsuga_ring_request *request);
 
 /* start.c */
+
+/* A record with everything that its request needs. On failure nothing is left of it.
+ * Errors: those that a token may carry. */
+TSUGA_NODISCARD int tsuga_record_make(struct tsuga_io *io, const struct tsuga_op *op,
+                                      struct tsuga_ring_request *request,
+                                      struct tsuga_record **out);
+
+/* Put back a record that was prepared, perhaps in part, and never counted. */
+void tsuga_record_abort(struct tsuga_record *record);
+
+/* From now on the operation counts, until tsuga_record_complete(). */
+void tsuga_record_count_in(struct tsuga_record *record);
 
 /* Ask for the close that a WAITING record stands for: no operation uses its descriptor any more. */
 void tsuga_record_start_close(struct tsuga_record *record);

@@ -373,6 +373,7 @@ static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op
         return -ENOENT;
     if (!tsuga_record_hold(target))
         return -EALREADY;
+    target->flags |= TSUGA_RECORD_NAMED;
     extra->argument.target = (uint64_t)(uintptr_t)target;
     request->offset = extra->argument.target;
     return 0;

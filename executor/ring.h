@@ -139,6 +139,10 @@ struct tsuga_ring_ops {
     /* Offer a buffer under a number. At most `entries` are on offer at a time. */
     void (*offer)(struct tsuga_ring *ring, struct tsuga_ring_group *group, void *buffer,
                   uint32_t bytes, uint16_t number);
+    /* After an enter that left requests queued: those of them whose chain had its beginning
+     * submitted become NOPs, each with `mark` or-ed to its user_data, and unlinked. The kernel
+     * takes the end of a submission for the end of the chain, and would start them at once. */
+    void (*sever)(struct tsuga_ring *ring, uint64_t mark);
     /* Only when no request is in flight: closing the ring does not stop the kernel from writing
      * into buffers (1249 of 1280 O_DIRECT reads did). */
     void (*destroy)(struct tsuga_ring *ring);

@@ -53,6 +53,8 @@ static void arrange_timeout(struct io_uring_sqe *sqe, const struct tsuga_ring_re
 {
     (void)request;
     sqe->len = 1;
+    /* Else a time that has run out would break a chain. */
+    sqe->timeout_flags = IORING_TIMEOUT_ETIME_SUCCESS;
 }
 
 static void arrange_cancel(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)

@@ -16,7 +16,7 @@ static bool make_room(struct tsuga_executor *executor, uint32_t count)
 
     if (ring->room_count >= count)
         return true;
-    (void)tsuga_ring_enter(ring, 0, 0);
+    (void)tsuga_executor_enter(executor, 0, 0);
     return ring->room_count >= count;
 }
 

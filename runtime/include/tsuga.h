@@ -424,12 +424,16 @@ struct tsuga_peer {
  * the buffer.
  */
 struct tsuga_completion {
-    struct tsuga_token op;    /* which operation */
-    int32_t result;           /* >= 0, or -errno */
-    bool more;                /* the operation will bring another completion */
-    bool last;                /* it will not; the token is spent */
-    void *data;               /* the bytes that were read, or NULL */
-    size_t bytes;             /* how many are at `data` */
+    struct tsuga_token op; /* which operation */
+    int32_t result;        /* >= 0, or -errno */
+    bool more;             /* the operation will bring another completion */
+    bool last;             /* it will not; the token is spent */
+    bool started;          /* false: nothing was done: it was not submitted, or is a member of a
+                              chain that never came to it */
+    bool expired;          /* its time limit, or its chain's, had passed before it ended; a result
+                              >= 0 is what had been done by then, which may be all */
+    void *data;            /* the bytes that were read, or NULL */
+    size_t bytes;          /* how many are at `data` */
     struct tsuga_lease lease; /* the buffer at `data`; for a write or send of a lease, that lease */
     uint64_t tag;             /* as given with the operation */
     void *context;            /* as given with the operation */
@@ -627,6 +631,7 @@ enum tsuga_op_option {
     TSUGA_OP_SOME = 1 << 2,   /* send: a short count is a result; without it all bytes are sent */
     TSUGA_OP_ASYNC = 1 << 3,  /* let a kernel worker run it from the start */
     TSUGA_OP_SILENT = 1 << 4, /* no completion message: as tsuga_forget() */
+    TSUGA_OP_HARD = 1 << 8,   /* in a chain: the next one starts however this one ends */
     TSUGA_OP_PEER = 1 << 9,   /* accept: the completion tells the peer's address */
 };
 
@@ -664,7 +669,8 @@ struct tsuga_op {
     struct tsuga_lease lease;
     size_t lease_offset;         /* first byte used within the lease */
     uint64_t timeout_ns;         /* 0: none. After it the operation is cancelled, and its result is
-                                    -ETIMEDOUT unless it won the race. TIMEOUT: the time itself. */
+                                    what it has moved, or -ETIMEDOUT. Counts from the submission.
+                                    TIMEOUT: the time itself. */
     struct tsuga_token target;   /* CANCEL: the operation to cancel */
     void (*run)(void *argument); /* BLOCKING: called on a thread of the pool */
     void *argument;              /* BLOCKING: for run; stays the caller's */
@@ -687,13 +693,20 @@ TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct
 
 /**
  * Start several operations as one chain: each begins when the one before it has succeeded in full,
- * and when one fails or falls short, those after it complete with -ECANCELED. Either all of them
- * are submitted, in one piece, or none.
+ * or, after one with TSUGA_OP_HARD, however that ended. When one fails or falls short otherwise,
+ * those after it never begin: they complete with -ECANCELED, and `started` is false. Either all of
+ * them are submitted, in one piece, or none; only a kernel that has run out of memory may take a
+ * part, and then the others never begin, hard links or not.
  *
- * ops    any kinds but CLOSE, CANCEL and BLOCKING, and those for which the kernel has no operation.
- *        The options of the first say whether to wait for room.
- * count  1 ..= the ring's entries.
- * out    receives `count` tokens; each member has a completion of its own.
+ * At a time limit whatever has not ended is cancelled. What has moved bytes completes with their
+ * number, what has moved none with -ETIMEDOUT, what has not begun with -ECANCELED; `expired` is
+ * true for each. What follows a hard link begins all the same, and is cancelled if it waits.
+ *
+ * ops         any kinds but CLOSE, CANCEL and BLOCKING, and those for which the kernel has no
+ *             operation. The options of the first say whether to wait for room.
+ * count       1 ..= the ring's entries.
+ * timeout_ns  of the whole chain, from now; 0: none. Members may have their own as well.
+ * out         receives `count` tokens; each member has a completion of its own.
  *
  * Owner:  as tsuga_submit(), for each member.
  * Errors: -E2BIG longer than the queue; -EINVAL empty, or a kind that cannot be chained; otherwise
@@ -703,7 +716,7 @@ TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct
  */
 TSUGA_API TSUGA_NODISCARD int tsuga_submit_chain(struct tsuga_actor *self,
                                                  const struct tsuga_op *ops, size_t count,
-                                                 struct tsuga_token *out);
+                                                 uint64_t timeout_ns, struct tsuga_token *out);
 
 /**
  * The error that a token carries: 0 when the operation was submitted, otherwise -errno.
@@ -1161,7 +1174,8 @@ TSUGA_API struct tsuga_token tsuga_timeout(struct tsuga_actor *self, uint64_t de
  * other one; only the other one's own completion tells how it ended, and frees its memory.
  *
  * Owner:  nothing changes hands.
- * Errors: -ENOENT it has ended already; -EINVAL never issued; -EALREADY too late to stop.
+ * Errors: -ENOENT it has ended already; -EINVAL never issued; -EALREADY too late to stop, or a
+ *         member of a chain that has not begun: cancel the one before which it waits.
  * Thread: turn.
  * Blocks: never for lack of room: cancels have a reserve.
  */
