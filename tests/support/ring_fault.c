@@ -486,7 +486,9 @@ int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *confi
     fault->plan = plan;
     fault->random = plan->seed + index;
     fault->limit = UINT32_MAX;
-    fault->queue = grow(NULL, inner->entries, sizeof(*fault->queue));
+    /* Cleared: the entry before the first request tells of no chain. */
+    fault->queue = calloc(inner->entries, sizeof(*fault->queue));
+    CHECK(fault->queue != NULL);
     fault->visible_size = inner->cq_entries;
     fault->visible = grow(NULL, fault->visible_size, sizeof(*fault->visible));
     fault->ring = *inner;
