@@ -44,6 +44,7 @@ static uint64_t full_result(const struct tsuga_ring_request *request)
         return sum_of(request->address, request->length);
     case TSUGA_RING_RECV:
     case TSUGA_RING_SEND:
+    case TSUGA_RING_SEND_ZC:
         return is_all ? request->length : 0;
     case TSUGA_RING_RECVMSG:
     case TSUGA_RING_SENDMSG:
@@ -108,7 +109,7 @@ void tsuga_chain_end_member(struct tsuga_record *record, int32_t result)
     struct tsuga_record *next;
 
     judge(chain, index, record, result);
-    record->flags &= (uint16_t)~TSUGA_RECORD_CHAINED;
+    record->flags &= ~(uint32_t)TSUGA_RECORD_CHAINED;
     chain->members[index].record = NULL;
     if (--chain->left_count == 0) {
         free_chain(chain);

@@ -70,7 +70,7 @@ static void leave_descriptors(struct tsuga_record *record)
     tsuga_envelope_put_down(record);
     if ((record->flags & TSUGA_RECORD_COUNTED) == 0)
         return;
-    record->flags &= (uint16_t)~TSUGA_RECORD_COUNTED;
+    record->flags &= ~(uint32_t)TSUGA_RECORD_COUNTED;
     tsuga_record_leave(record->io, record->fd);
 }
 

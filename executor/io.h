@@ -70,14 +70,20 @@ enum {
     TSUGA_RECORD_COUNTED = 1 << 6,    /* counted as a user of its descriptor */
     TSUGA_RECORD_VECTORS = 1 << 7,    /* the block holds vectors, which hold blocks */
     TSUGA_RECORD_READS = 1 << 8,      /* the result counts bytes in the buffer */
-    TSUGA_RECORD_UNWANTED = 1 << 9,   /* the executor has asked for its end */
-    TSUGA_RECORD_CHAINED = 1 << 12,   /* a member of a chain, see executor/chain.h */
-    TSUGA_RECORD_UNSTARTED = 1 << 13, /* a member that never began */
-    TSUGA_RECORD_NAMED = 1 << 14,     /* a cancel of the user's has named it */
+    TSUGA_RECORD_UNWANTED = 1 << 9,   /* somebody has asked for its end */
+    TSUGA_RECORD_CHAINED = 1 << 20,   /* a member of a chain, see executor/chain.h */
+    TSUGA_RECORD_UNSTARTED = 1 << 21, /* a member that never began */
+    TSUGA_RECORD_NAMED = 1 << 22,     /* a cancel of the user's has named it */
 };
 
 struct tsuga_record {
-    struct tsuga_message message;
+    union {
+        struct tsuga_message message;
+        struct {
+            uint64_t others[2];
+            uint32_t flags; /* in place of to_generation: records are never posted */
+        };
+    };
     struct tsuga_io *io;
     union {
         void *context; /* of the user */
@@ -92,7 +98,6 @@ struct tsuga_record {
     int32_t fd;
     uint8_t kind;  /* enum tsuga_op_kind */
     uint8_t state; /* enum tsuga_record_state */
-    uint16_t flags;
 };
 
 /* The second record of an operation that needs one. */
@@ -117,6 +122,9 @@ struct tsuga_deadline {
     struct tsuga_record *record;
 };
 
+_Static_assert(offsetof(struct tsuga_record, flags) ==
+                   offsetof(struct tsuga_record, message.to_generation),
+               "a record's flags take the place of a generation that it does not need");
 _Static_assert(sizeof(struct tsuga_record) <= 64, "a record is one cache line");
 _Static_assert(sizeof(struct tsuga_extra) <= 64, "an extra is one record");
 _Static_assert(sizeof(struct tsuga_deadline) <= 64, "a deadline is one record");

@@ -96,7 +96,7 @@ int tsuga_prepare_sendmsg(struct tsuga_record *record, const struct tsuga_op *op
     request->address = &envelope->header;
     request->length = 1;
     request->flags = op->flags | MSG_NOSIGNAL;
-    /* Kernels before 6.5 send ancillary data again with each part of the bytes. */
+    /* Kernels of before mid-2023 send ancillary data again with each part of the bytes. */
     if ((op->options & TSUGA_OP_SOME) == 0 && shape.msg_controllen == 0)
         request->flags |= MSG_WAITALL;
     return 0;
@@ -121,8 +121,8 @@ int tsuga_prepare_recvmsg(struct tsuga_record *record, const struct tsuga_op *op
     request->address = &envelope->header;
     request->length = 1;
     request->flags = op->flags | MSG_CMSG_CLOEXEC;
-    /* Kernels before 6.5 go on after a part and forget the ancillary data that came with it, the
-     * descriptors among it included. */
+    /* Kernels of before mid-2023 go on after a part and forget the ancillary data that came with
+     * it, the descriptors among it included. */
     if (op->control_bytes > 0)
         request->flags &= ~(uint32_t)MSG_WAITALL;
     return 0;

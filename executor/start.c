@@ -19,7 +19,7 @@ void tsuga_record_abort(struct tsuga_record *record)
     tsuga_record_disclaim(record);
     if ((record->flags & TSUGA_RECORD_LEASE) != 0) {
         tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);
-        record->flags &= (uint16_t)~TSUGA_RECORD_LEASE;
+        record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
         record->buffer.block = NULL;
     }
     tsuga_record_give(record);

@@ -631,8 +631,8 @@ enum tsuga_op_option {
     TSUGA_OP_SOME = 1 << 2,   /* send: a short count is a result; without it all bytes are sent */
     TSUGA_OP_ASYNC = 1 << 3,  /* let a kernel worker run it from the start */
     TSUGA_OP_SILENT = 1 << 4, /* no completion message: as tsuga_forget() */
-    TSUGA_OP_HARD = 1 << 8,   /* in a chain: the next one starts however this one ends */
-    TSUGA_OP_PEER = 1 << 9,   /* accept: the completion tells the peer's address */
+    TSUGA_OP_HARD = 1 << 11,  /* in a chain: the next one starts however this one ends */
+    TSUGA_OP_PEER = 1 << 12,  /* accept: the completion tells the peer's address */
 };
 
 /*
