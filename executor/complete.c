@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "executor/chain.h"
+#include "executor/envelope.h"
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/streams.h"
@@ -55,24 +57,40 @@ static void start_waiting_close(struct tsuga_descriptor *entry)
     tsuga_record_start_close(closer);
 }
 
-static void leave(struct tsuga_record *record, int fd, uint32_t flag)
+void tsuga_record_leave(struct tsuga_io *io, int fd)
 {
-    struct tsuga_descriptor *entry;
+    struct tsuga_descriptor *entry = tsuga_descriptors_at(&io->executor->shared->descriptors, fd);
 
-    if ((record->flags & flag) == 0)
-        return;
-    record->flags &= ~flag;
-    entry = tsuga_descriptors_at(&record->io->executor->shared->descriptors, fd);
     TSUGA_VERIFY(entry->in_use > 0); /* else a close could overtake an operation */
     if (--entry->in_use == 0 && entry->closer != NULL)
         start_waiting_close(entry);
 }
 
+static void leave(struct tsuga_record *record, int fd, uint32_t flag)
+{
+    if ((record->flags & flag) == 0)
+        return;
+    record->flags &= ~flag;
+    tsuga_record_leave(record->io, fd);
+}
+
 static void leave_descriptors(struct tsuga_record *record)
 {
+    tsuga_envelope_put_down(record);
     leave(record, record->fd, TSUGA_RECORD_COUNTED);
     if ((record->flags & TSUGA_RECORD_COUNTED2) != 0)
         leave(record, tsuga_record_extra(record)->argument.fd2, TSUGA_RECORD_COUNTED2);
+}
+
+/* How many bytes have come: a result may count those that the buffer had no room for, too. */
+static uint32_t received_bytes(const struct tsuga_record *record)
+{
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
+    uint32_t bytes = record->result > 0 ? (uint32_t)record->result : 0;
+
+    if (extra != NULL && extra->into_bytes != 0 && bytes > extra->into_bytes)
+        return (uint32_t)extra->into_bytes;
+    return bytes;
 }
 
 /* The kernel no longer has the lease; the message has it instead. */
@@ -82,7 +100,7 @@ static void unpin(struct tsuga_record *record)
         return;
     record->buffer.lease->user_count++;
     if ((record->flags & TSUGA_RECORD_BRINGS) != 0)
-        record->buffer.lease->bytes = record->result > 0 ? (uint32_t)record->result : 0;
+        record->buffer.lease->bytes = received_bytes(record);
     tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);
 }
 
@@ -115,7 +133,10 @@ void tsuga_record_disclaim(struct tsuga_record *record)
 static void check_buffer(const struct tsuga_record *record)
 {
     const struct tsuga_lease_entry *lease = record->buffer.lease;
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
 
+    if (extra != NULL && extra->block != NULL)
+        TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(extra->block, 1));
     if (record->buffer.block == NULL)
         return;
     if ((record->flags & TSUGA_RECORD_LEASE) != 0)
@@ -130,6 +151,7 @@ static void detach(struct tsuga_record *record, bool is_wanted)
     leave_descriptors(record);
     if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
         own_descriptor(record, is_wanted);
+    tsuga_envelope_arrive(record, is_wanted);
     unpin(record);
     leave_target(record);
 }
@@ -146,7 +168,9 @@ static bool has_missed(const struct tsuga_record *record)
 /* What the user is told. */
 static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
 {
-    if ((record->flags & TSUGA_RECORD_EXPIRED) != 0 && result == -ECANCELED)
+    const unsigned reasons = TSUGA_RECORD_EXPIRED | TSUGA_RECORD_UNSTARTED;
+
+    if ((record->flags & reasons) == TSUGA_RECORD_EXPIRED && result == -ECANCELED)
         return -ETIMEDOUT;
     if (record->kind == TSUGA_OP_TIMEOUT && result == -ETIME)
         return 0;
@@ -177,6 +201,8 @@ bool tsuga_record_end(struct tsuga_record *record, int32_t result)
     tsuga_count(&executor->counters.ops_completions, 1);
     check_buffer(record);
     disarm(record);
+    if ((record->flags & TSUGA_RECORD_CHAINED) != 0)
+        tsuga_chain_end_member(record, result);
     record->result = meaning_of(record, result);
     record->state = TSUGA_RECORD_DONE;
     executor->ops_inflight--;
@@ -226,11 +252,9 @@ static void copy_vectors(struct tsuga_record *record, const struct tsuga_extra *
     }
 }
 
-static void copy_out(struct tsuga_record *record)
+static void copy_out(struct tsuga_record *record, const struct tsuga_extra *extra)
 {
-    const struct tsuga_extra *extra = tsuga_record_extra(record);
-
-    if (extra == NULL || record->result < 0)
+    if (record->result < 0)
         return;
     if (record->kind == TSUGA_OP_READV) {
         copy_vectors(record, extra);
@@ -239,8 +263,7 @@ static void copy_out(struct tsuga_record *record)
         if (extra->into != NULL)
             memcpy(extra->into, extra->block, extra->into_bytes);
     } else if (extra->into != NULL && (record->flags & TSUGA_RECORD_LEASE) == 0) {
-        size_t bytes =
-            (size_t)record->result < extra->into_bytes ? (size_t)record->result : extra->into_bytes;
+        size_t bytes = received_bytes(record);
 
         memcpy(extra->into, record->buffer.block, bytes);
         count_copied(record->io, bytes);
@@ -271,14 +294,18 @@ struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
         .op = tsuga_record_token(record),
         .result = record->result,
         .last = true,
+        .started = (record->flags & TSUGA_RECORD_UNSTARTED) == 0,
+        .expired = (record->flags & TSUGA_RECORD_EXPIRED) != 0,
         .tag = record->message.tag,
         .context = extra != NULL ? extra->context : record->more.context,
         .zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0,
         .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
     };
-    copy_out(record);
-    if (extra != NULL)
+    if (extra != NULL) {
+        copy_out(record, extra);
         tell_sizer(record, extra);
+        completion->peer = tsuga_envelope_open(record);
+    }
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
         return &record->message;
     completion->lease = tsuga_leases_handle(&io->executor->leases, record->buffer.lease);
@@ -286,7 +313,7 @@ struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
         return &record->message;
     completion->data =
         extra != NULL && extra->into != NULL ? extra->into : record->buffer.lease->block;
-    completion->bytes = (size_t)record->result;
+    completion->bytes = received_bytes(record);
     return &record->message;
 }
 
@@ -305,7 +332,7 @@ void tsuga_record_cancel(struct tsuga_record *record)
         return;
     if ((record->flags & TSUGA_RECORD_MULTI) != 0 && tsuga_stream_end_idle(record))
         return;
-    if (!tsuga_record_hold(record))
+    if (!tsuga_chain_has_reached(record) || !tsuga_record_hold(record))
         return;
     if ((record->flags & TSUGA_RECORD_JOB) != 0) {
         (void)tsuga_job_cancel(record);

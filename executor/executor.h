@@ -46,11 +46,12 @@
 
 /* user_data is a record's address, or one of these. */
 enum {
-    TSUGA_RESULT_CANCEL = 1, /* or-ed to a record's address: a cancel of that record has ended */
-    TSUGA_RESULT_WAKE = 2,   /* the watch on the wake descriptor */
-    TSUGA_RESULT_OWN = 4,    /* a cancel of one of the watches */
-    TSUGA_RESULT_SIGNAL = 8, /* the watch on the signal descriptor */
-    TSUGA_RESULT_CLOSE = 16, /* a close on behalf of an actor that has ended or lost interest */
+    TSUGA_RESULT_CANCEL = 1,   /* or-ed to a record's address: a cancel of that record has ended */
+    TSUGA_RESULT_WAKE = 2,     /* the watch on the wake descriptor */
+    TSUGA_RESULT_OWN = 4,      /* a cancel of one of the watches */
+    TSUGA_RESULT_SIGNAL = 8,   /* the watch on the signal descriptor */
+    TSUGA_RESULT_CLOSE = 16,   /* a close on behalf of an actor that has ended or lost interest */
+    TSUGA_RESULT_SEVERED = 32, /* or-ed to a record's address: it was cut off from its chain */
 };
 
 /* Requests that found no room and may not wait: cancels, closes, the watch. In order. */
@@ -189,6 +190,19 @@ static inline void tsuga_executor_discard(struct tsuga_executor *executor,
     tsuga_letters_give(&executor->letters, executor->shared->memory, letter);
 }
 
+/* Submit what is queued, and wait. When the kernel takes only a part, it starts the beginning of a
+ * chain by itself; the rest must not start by itself, too. */
+static inline int tsuga_executor_enter(struct tsuga_executor *executor, uint32_t wait_count,
+                                       uint64_t timeout_ns)
+{
+    struct tsuga_ring *ring = executor->ring;
+    int error = tsuga_ring_enter(ring, wait_count, timeout_ns);
+
+    if (ring->queue_count > 0)
+        ring->ops->sever(ring, TSUGA_RESULT_SEVERED);
+    return error;
+}
+
 /* loop.c */
 
 /* Queue an actor that runs nowhere and is queued nowhere. */
@@ -234,6 +248,9 @@ void tsuga_executor_flush_backlog(struct tsuga_executor *executor);
 
 /* Close a descriptor that nobody owns any more. Counts in the population until it is closed. */
 void tsuga_executor_close(struct tsuga_executor *executor, int fd);
+
+/* The same for one that an actor owns, if it does. */
+void tsuga_executor_close_owned(struct tsuga_executor *executor, struct tsuga_io *io, int fd);
 
 /* Let actors that wait for room go on. */
 void tsuga_executor_offer_room(struct tsuga_executor *executor);

@@ -65,6 +65,9 @@ enum {
     TSUGA_RECORD_BLOCK3 = 1 << 16,    /* `argument.block` of the extra is a third block */
     TSUGA_RECORD_FD2 = 1 << 17,       /* `argument.fd2` of the extra is a second descriptor */
     TSUGA_RECORD_COUNTED2 = 1 << 18,  /* counted as a user of that */
+    TSUGA_RECORD_CHAINED = 1 << 20,   /* a member of a chain, see executor/chain.h */
+    TSUGA_RECORD_UNSTARTED = 1 << 21, /* a member that never began */
+    TSUGA_RECORD_NAMED = 1 << 22,     /* a cancel of the user's has named it */
 };
 
 struct tsuga_record {
@@ -94,9 +97,9 @@ struct tsuga_record {
 /* The second record of an operation that needs one. */
 struct tsuga_extra {
     void *context;     /* of the user */
-    void *block;       /* a second block */
+    void *block;       /* a second block; of a message its envelope */
     void *into;        /* the user's memory, or where in its lease a read starts */
-    size_t into_bytes; /* or the number of iovecs */
+    size_t into_bytes; /* at most so many are there, 0: the result says; or the number of iovecs */
     union {
         struct open_how how;
         struct {
@@ -147,6 +150,7 @@ struct tsuga_io {
     struct tsuga_list_node groups;      /* struct tsuga_buffers, the actor's own */
     struct tsuga_list_node stalled;     /* streams that wait until the actor gives something back */
     struct tsuga_completion completion; /* of the actor's current message */
+    struct tsuga_peer peer;             /* likewise */
     struct tsuga_list_node orphan;      /* in the executor's list, oldest first */
     uint64_t give_up_ns;                /* when an orphan no longer counts */
     struct tsuga_alarm again;           /* for cancels that missed */
@@ -253,6 +257,18 @@ TSUGA_NODISCARD int tsuga_record_prepare(struct tsuga_record *record, const stru
 
 /* start.c */
 
+/* A record with everything that its request needs. On failure nothing is left of it.
+ * Errors: those that a token may carry. */
+TSUGA_NODISCARD int tsuga_record_make(struct tsuga_io *io, const struct tsuga_op *op,
+                                      struct tsuga_ring_request *request,
+                                      struct tsuga_record **out);
+
+/* Put back a record that was prepared, perhaps in part, and never counted. */
+void tsuga_record_abort(struct tsuga_record *record);
+
+/* From now on the operation counts, until tsuga_record_complete(). */
+void tsuga_record_count_in(struct tsuga_record *record);
+
 /* Ask for the close that a WAITING record stands for: no operation uses its descriptor any more. */
 void tsuga_record_start_close(struct tsuga_record *record);
 
@@ -278,6 +294,9 @@ struct tsuga_message *tsuga_record_open(struct tsuga_record *record);
 /* Undo what preparing has claimed beside memory: the time limit, the count on the descriptor, the
  * hold on a cancel's target. Each is undone once. */
 void tsuga_record_disclaim(struct tsuga_record *record);
+
+/* One operation less uses a descriptor of the actor: a close may have waited for that. */
+void tsuga_record_leave(struct tsuga_io *io, int fd);
 
 /* Ask the kernel to cancel the operation, until it ends. Its own completion tells how it did. */
 void tsuga_record_cancel(struct tsuga_record *record);

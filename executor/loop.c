@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "executor/chain.h"
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/streams.h"
@@ -194,6 +195,12 @@ static void route_many(struct tsuga_record *record, const struct tsuga_ring_resu
         tsuga_stream_complete(record, result);
 }
 
+static void end_severed(struct tsuga_record *record)
+{
+    tsuga_chain_sever(record);
+    tsuga_record_complete(record, -ECANCELED, false);
+}
+
 static void route(struct tsuga_executor *executor, const struct tsuga_ring_result *result)
 {
     bool has_more = (result->flags & TSUGA_RING_MORE) != 0;
@@ -206,6 +213,8 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
         tsuga_record_complete(record, result->result, has_more);
     else if (mark == TSUGA_RESULT_CANCEL)
         tsuga_record_end_cancel(record, result->result);
+    else if (mark == TSUGA_RESULT_SEVERED)
+        end_severed(record);
     else if (mark == TSUGA_RESULT_OWN)
         executor->own_inflight--;
     else if (mark == TSUGA_RESULT_CLOSE)
@@ -230,7 +239,7 @@ static void reap(struct tsuga_executor *executor)
 static void enter_once(struct tsuga_executor *executor)
 {
     /* What could not be submitted stays queued, and the next tick tries again: case 3. */
-    (void)tsuga_ring_enter(executor->ring, 0, 0);
+    (void)tsuga_executor_enter(executor, 0, 0);
 }
 
 void tsuga_executor_look(struct tsuga_executor *executor)
@@ -387,7 +396,7 @@ static void sleep_in_ring(struct tsuga_executor *executor)
     atomic_fetch_add_explicit(&shared->sleeper_count, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&executor->inbox, memory_order_seq_cst) == NULL &&
         !atomic_load_explicit(&shared->is_finishing, memory_order_seq_cst))
-        (void)tsuga_ring_enter(executor->ring, 1, limit_ns);
+        (void)tsuga_executor_enter(executor, 1, limit_ns);
     atomic_fetch_sub_explicit(&shared->sleeper_count, 1, memory_order_seq_cst);
     atomic_store_explicit(&executor->is_sleeping, false, memory_order_relaxed);
     if (atomic_load_explicit(&shared->wants_nudge, memory_order_seq_cst))
@@ -450,7 +459,7 @@ void tsuga_executor_drain(struct tsuga_executor *executor)
     cancel_watch(executor, TSUGA_RESULT_SIGNAL);
     while (executor->own_inflight > 0) {
         tsuga_executor_flush_backlog(executor);
-        (void)tsuga_ring_enter(executor->ring, 1, TSUGA_NS_PER_MS);
+        (void)tsuga_executor_enter(executor, 1, TSUGA_NS_PER_MS);
         reap(executor);
     }
     publish_counters(executor);

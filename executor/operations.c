@@ -1,8 +1,12 @@
 /* The short forms of starting an operation: each fills in a struct tsuga_op. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "executor/io.h"
+
+#define FDS_MAX 253u /* SCM_MAX_FD of the kernel */
 
 struct tsuga_token tsuga_nop(struct tsuga_actor *self)
 {
@@ -312,6 +316,67 @@ struct tsuga_token tsuga_connect(struct tsuga_actor *self, int fd, const struct 
     return tsuga_submit(
         self,
         &(struct tsuga_op){.kind = TSUGA_OP_CONNECT, .fd = fd, .data = address, .bytes = bytes});
+}
+
+struct tsuga_token tsuga_sendto(struct tsuga_actor *self, int fd, const void *data, size_t bytes,
+                                const struct sockaddr *address, socklen_t address_bytes)
+{
+    struct iovec vector = {(void *)(uintptr_t)data, bytes};
+    struct msghdr message = {.msg_name = (void *)(uintptr_t)address,
+                             .msg_namelen = address_bytes,
+                             .msg_iov = &vector,
+                             .msg_iovlen = bytes > 0 ? 1 : 0};
+
+    return tsuga_sendmsg(self, fd, &message, 0);
+}
+
+struct tsuga_token tsuga_recvfrom(struct tsuga_actor *self, int fd, size_t bytes)
+{
+    return tsuga_recvmsg(self, fd, bytes, 0, 0);
+}
+
+struct tsuga_token tsuga_sendmsg(struct tsuga_actor *self, int fd, const struct msghdr *message,
+                                 int flags)
+{
+    return tsuga_submit(
+        self, &(struct tsuga_op){
+                  .kind = TSUGA_OP_SENDMSG, .fd = fd, .data = message, .flags = (uint32_t)flags});
+}
+
+struct tsuga_token tsuga_recvmsg(struct tsuga_actor *self, int fd, size_t bytes,
+                                 size_t control_bytes, int flags)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECVMSG,
+                                                 .fd = fd,
+                                                 .bytes = bytes,
+                                                 .control_bytes = control_bytes,
+                                                 .flags = (uint32_t)flags});
+}
+
+struct tsuga_token tsuga_fd_send(struct tsuga_actor *self, int socket, const int *fds, size_t count,
+                                 const void *data, size_t bytes)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+    } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec vector = {(void *)(uintptr_t)data, bytes};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control};
+
+    if (fds == NULL || count == 0 || count > FDS_MAX || bytes == 0)
+        return tsuga_token_error(-EINVAL);
+    control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+    return tsuga_sendmsg(self, socket, &message, 0);
+}
+
+struct tsuga_token tsuga_fd_recv(struct tsuga_actor *self, int socket, size_t bytes,
+                                 size_t count_max)
+{
+    if (count_max == 0 || count_max > FDS_MAX)
+        return tsuga_token_error(-EINVAL);
+    return tsuga_recvmsg(self, socket, bytes, CMSG_SPACE(count_max * sizeof(int)), 0);
 }
 
 struct tsuga_token tsuga_shutdown(struct tsuga_actor *self, int fd, int how)

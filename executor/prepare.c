@@ -14,9 +14,6 @@
 #include "executor/streams.h"
 #include "executor/zero_copy.h"
 
-#define VECTORS_MAX 1024u
-#define ADDRESS_MAX sizeof(struct sockaddr_storage)
-
 int tsuga_prepare_copy(struct tsuga_record *record, const void *data, size_t bytes, void **out)
 {
     int error = tsuga_ioheap_alloc(&record->io->heap, bytes, out);
@@ -238,8 +235,18 @@ static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
 static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
+    struct tsuga_extra *extra;
+    int error;
+
     request->flags = op->flags;
-    return prepare_receive(record, op, request);
+    error = prepare_receive(record, op, request);
+    if (error != 0 || (op->flags & MSG_TRUNC) == 0)
+        return error;
+    /* The result may be more than the buffer holds. */
+    error = tsuga_record_extend(record, &extra);
+    if (error == 0)
+        extra->into_bytes = request->length;
+    return error;
 }
 
 static int prepare_send(struct tsuga_record *record, const struct tsuga_op *op,
@@ -265,7 +272,7 @@ static int make_vectors(struct tsuga_record *record, const struct tsuga_op *op, 
     void *block;
     int error;
 
-    if (theirs == NULL || op->bytes == 0 || op->bytes > VECTORS_MAX)
+    if (theirs == NULL || op->bytes == 0 || op->bytes > TSUGA_VECTORS_MAX)
         return -EINVAL;
     error = tsuga_record_extend(record, &extra);
     if (error == 0)
@@ -364,7 +371,7 @@ static int prepare_address(struct tsuga_record *record, const struct tsuga_op *o
 {
     int error;
 
-    if (op->data == NULL || op->bytes == 0 || op->bytes > ADDRESS_MAX)
+    if (op->data == NULL || op->bytes == 0 || op->bytes > TSUGA_ADDRESS_MAX)
         return -EINVAL;
     error = tsuga_prepare_copy(record, op->data, op->bytes, &record->buffer.block);
     if (error != 0)
@@ -387,7 +394,7 @@ static int prepare_accept(struct tsuga_record *record, const struct tsuga_op *op
 {
     record->flags |= TSUGA_RECORD_BRINGS_FD;
     request->flags = op->flags | SOCK_CLOEXEC;
-    return 0;
+    return (op->options & TSUGA_OP_PEER) != 0 ? tsuga_prepare_peer(record, request) : 0;
 }
 
 static int prepare_flags(struct tsuga_record *record, const struct tsuga_op *op,
@@ -414,6 +421,7 @@ static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op
     if (!tsuga_record_hold(target))
         return -EALREADY;
     target->flags |= target->flags & TSUGA_RECORD_MULTI ? TSUGA_RECORD_UNWANTED : 0;
+    target->flags |= TSUGA_RECORD_NAMED;
     extra->argument.target = (uint64_t)(uintptr_t)target;
     request->offset = extra->argument.target;
     return 0;
@@ -448,6 +456,8 @@ static const struct kind {
     [TSUGA_OP_CONNECT] = {prepare_address, TSUGA_RING_CONNECT, true},
     [TSUGA_OP_RECV] = {prepare_recv, TSUGA_RING_RECV, true},
     [TSUGA_OP_SEND] = {prepare_send, TSUGA_RING_SEND, true},
+    [TSUGA_OP_RECVMSG] = {tsuga_prepare_recvmsg, TSUGA_RING_RECVMSG, true},
+    [TSUGA_OP_SENDMSG] = {tsuga_prepare_sendmsg, TSUGA_RING_SENDMSG, true},
     [TSUGA_OP_SHUTDOWN] = {prepare_flags, TSUGA_RING_SHUTDOWN, true},
     [TSUGA_OP_POLL] = {prepare_flags, TSUGA_RING_POLL, true},
     [TSUGA_OP_TIMEOUT] = {tsuga_prepare_timeout, TSUGA_RING_TIMEOUT, false},

@@ -7,10 +7,15 @@
 #ifndef TSUGA_EXECUTOR_PREPARE_H
 #define TSUGA_EXECUTOR_PREPARE_H
 
+#include <sys/socket.h>
+
 #include "executor/io.h"
 
 /* "The file's own position" to the ring. */
 #define TSUGA_PREPARE_POSITION UINT64_MAX
+
+#define TSUGA_VECTORS_MAX 1024u /* iovecs of one operation, as of the system calls */
+#define TSUGA_ADDRESS_MAX sizeof(struct sockaddr_storage)
 
 /* Errors: those that a token may carry. */
 typedef int tsuga_prepare_fn(struct tsuga_record *record, const struct tsuga_op *op,
@@ -31,6 +36,14 @@ TSUGA_NODISCARD int tsuga_prepare_input(struct tsuga_record *record, const struc
                                         struct tsuga_ring_request *request);
 TSUGA_NODISCARD int tsuga_prepare_output(struct tsuga_record *record, const struct tsuga_op *op,
                                          struct tsuga_ring_request *request);
+
+/* prepare_message.c: what goes through sockets with an envelope */
+tsuga_prepare_fn tsuga_prepare_recvmsg;
+tsuga_prepare_fn tsuga_prepare_sendmsg;
+
+/* Room for the address of who is accepted. Errors: -ENOBUFS. */
+TSUGA_NODISCARD int tsuga_prepare_peer(struct tsuga_record *record,
+                                       struct tsuga_ring_request *request);
 
 /* Counts the operation as a user of its descriptor, when the actor owns that. Errors: -EBADF it is
  * being closed. */

@@ -145,7 +145,8 @@ int tsuga_receive(struct tsuga_actor *self, const struct tsuga_select *select, u
 
 static struct tsuga_completion failed(struct tsuga_token op, int error, bool is_over)
 {
-    return (struct tsuga_completion){.op = op, .result = error, .last = is_over};
+    return (struct tsuga_completion){
+        .op = op, .result = error, .last = is_over, .started = !is_over};
 }
 
 /* Each token must name an operation of this actor that is not over: else the wait has no end. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/uio.h>
 
+#include "executor/envelope.h"
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/streams.h"
@@ -122,10 +123,11 @@ static void free_buffer(struct tsuga_record *record)
     record->buffer.block = NULL;
 }
 
-static void free_extra(const struct tsuga_record *record, struct tsuga_extra *extra)
+static void free_extra(struct tsuga_record *record, struct tsuga_extra *extra)
 {
     struct tsuga_io *io = record->io;
 
+    tsuga_envelope_empty(record);
     if ((record->flags & TSUGA_RECORD_BLOCK3) != 0)
         tsuga_ioheap_free(&io->heap, extra->argument.block);
     if (extra->block != NULL)

@@ -33,10 +33,12 @@ enum tsuga_ring_kind {
     TSUGA_RING_SOCKET,   /* fd domain, length type, flags protocol */
     TSUGA_RING_BIND,     /* fd, address sockaddr, length its bytes */
     TSUGA_RING_LISTEN,   /* fd, length backlog */
-    TSUGA_RING_ACCEPT,   /* fd, flags SOCK_* */
+    TSUGA_RING_ACCEPT,   /* fd, flags SOCK_*; address sockaddr or NULL, address2 its socklen_t */
     TSUGA_RING_CONNECT,  /* fd, address sockaddr, length its bytes */
     TSUGA_RING_RECV,     /* fd, address, length, flags MSG_* */
     TSUGA_RING_SEND,     /* likewise */
+    TSUGA_RING_RECVMSG,  /* fd, address struct msghdr, length 1, flags MSG_* */
+    TSUGA_RING_SENDMSG,  /* likewise */
     TSUGA_RING_SHUTDOWN, /* fd, flags SHUT_* */
     TSUGA_RING_POLL,     /* fd, flags poll events; once */
     TSUGA_RING_WATCH,    /* fd, flags poll events; multishot, until cancelled */
@@ -171,6 +173,10 @@ struct tsuga_ring_ops {
     /* Offer a buffer under a number. At most `entries` are on offer at a time. */
     void (*offer)(struct tsuga_ring *ring, struct tsuga_ring_group *group, void *buffer,
                   uint32_t bytes, uint16_t number);
+    /* After an enter that left requests queued: those of them whose chain had its beginning
+     * submitted become NOPs, each with `mark` or-ed to its user_data, and unlinked. The kernel
+     * takes the end of a submission for the end of the chain, and would start them at once. */
+    void (*sever)(struct tsuga_ring *ring, uint64_t mark);
     /* Only when no request is in flight: closing the ring does not stop the kernel from writing
      * into buffers (1249 of 1280 O_DIRECT reads did). */
     void (*destroy)(struct tsuga_ring *ring);

@@ -4,6 +4,7 @@
 #include <linux/time_types.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -25,8 +26,26 @@ static void visit_iovecs(const struct visitor *visitor, const struct iovec *iove
         visitor->visit(visitor->context, iovecs[i].iov_base, iovecs[i].iov_len);
 }
 
+static void visit_message(const struct visitor *visitor, const struct msghdr *message)
+{
+    visitor->visit(visitor->context, message, sizeof(*message));
+    visitor->visit(visitor->context, message->msg_name, message->msg_namelen);
+    visitor->visit(visitor->context, message->msg_control, message->msg_controllen);
+    visit_iovecs(visitor, message->msg_iov, (uint32_t)message->msg_iovlen);
+}
+
+/* The address of who was accepted, and where its length is put. */
+static void visit_address(const struct visitor *visitor, const void *address,
+                          const socklen_t *bytes)
+{
+    if (bytes == NULL)
+        return;
+    visitor->visit(visitor->context, bytes, sizeof(*bytes));
+    visitor->visit(visitor->context, address, *bytes);
+}
+
 /* What a pointer leads to: so many bytes, or one of these. */
-enum { PATH = -1, LENGTH = -2, VECTORS = -3 };
+enum { PATH = -1, LENGTH = -2, VECTORS = -3, MESSAGE = -4 };
 
 /* For address, address2 and address3; kinds that are not named have no pointers. */
 static const int16_t targets[TSUGA_RING_KIND_COUNT][3] = {
@@ -41,6 +60,8 @@ static const int16_t targets[TSUGA_RING_KIND_COUNT][3] = {
     [TSUGA_RING_RECV] = {LENGTH},
     [TSUGA_RING_SEND] = {LENGTH},
     [TSUGA_RING_SEND_ZC] = {LENGTH},
+    [TSUGA_RING_RECVMSG] = {MESSAGE},
+    [TSUGA_RING_SENDMSG] = {MESSAGE},
     [TSUGA_RING_TIMEOUT] = {sizeof(struct __kernel_timespec)},
     [TSUGA_RING_UPDATE] = {sizeof(struct __kernel_timespec)},
     [TSUGA_RING_RENAME] = {PATH, PATH},
@@ -73,6 +94,9 @@ static void visit_target(const struct visitor *visitor, const void *first, int16
     case VECTORS:
         visit_iovecs(visitor, first, length);
         break;
+    case MESSAGE:
+        visit_message(visitor, first);
+        break;
     default:
         visitor->visit(visitor->context, first, first != NULL ? (size_t)target : 0);
         break;
@@ -85,6 +109,10 @@ void tsuga_ring_ranges(const struct tsuga_ring_request *request, tsuga_ring_rang
     const struct visitor visitor = {visit, context};
     const int16_t *target = targets[request->kind];
 
+    if (request->kind == TSUGA_RING_ACCEPT) {
+        visit_address(&visitor, request->address, request->address2);
+        return;
+    }
     visit_target(&visitor, request->address, target[0], request->length);
     visit_target(&visitor, request->address2, target[1], request->length);
     visit_target(&visitor, request->address3, target[2], request->length);

@@ -59,6 +59,8 @@ static void arrange_timeout(struct io_uring_sqe *sqe, const struct tsuga_ring_re
 {
     (void)request;
     sqe->len = 1;
+    /* Else a time that has run out would break a chain. */
+    sqe->timeout_flags = IORING_TIMEOUT_ETIME_SUCCESS;
 }
 
 static void arrange_cancel(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
@@ -155,10 +157,12 @@ const struct tsuga_ring_operation tsuga_ring_operations[TSUGA_RING_KIND_COUNT] =
     [TSUGA_RING_SOCKET] = {"socket", arrange_socket, IORING_OP_SOCKET},
     [TSUGA_RING_BIND] = {"bind", arrange_sockaddr, TSUGA_URING_OP_BIND},
     [TSUGA_RING_LISTEN] = {"listen", NULL, TSUGA_URING_OP_LISTEN},
-    [TSUGA_RING_ACCEPT] = {"accept", NULL, IORING_OP_ACCEPT},
+    [TSUGA_RING_ACCEPT] = {"accept", arrange_address2, IORING_OP_ACCEPT},
     [TSUGA_RING_CONNECT] = {"connect", arrange_sockaddr, IORING_OP_CONNECT},
     [TSUGA_RING_RECV] = {"recv", NULL, IORING_OP_RECV},
     [TSUGA_RING_SEND] = {"send", NULL, IORING_OP_SEND},
+    [TSUGA_RING_RECVMSG] = {"recvmsg", NULL, IORING_OP_RECVMSG},
+    [TSUGA_RING_SENDMSG] = {"sendmsg", NULL, IORING_OP_SENDMSG},
     [TSUGA_RING_SHUTDOWN] = {"shutdown", arrange_shutdown, IORING_OP_SHUTDOWN},
     [TSUGA_RING_POLL] = {"poll", NULL, IORING_OP_POLL_ADD},
     [TSUGA_RING_WATCH] = {"watch", arrange_watch, IORING_OP_POLL_ADD},

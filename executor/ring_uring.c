@@ -260,8 +260,31 @@ static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void 
                           memory_order_release);
 }
 
-static const struct tsuga_ring_ops ops = {push,      enter,        reap,  supports,
-                                          add_group, remove_group, offer, destroy};
+static bool is_linked(const struct io_uring_sqe *sqe)
+{
+    return (sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) != 0;
+}
+
+static void sever(struct tsuga_ring *ring, uint64_t mark)
+{
+    struct uring *uring = uring_of(ring);
+    uint32_t at = uring->sq_tail - ring->queue_count;
+    bool is_cut;
+
+    if (ring->queue_count == ring->entries)
+        return; /* nothing was submitted: the entry before the first is the last */
+    is_cut = is_linked(&uring->sqes[(at - 1) & uring->sq_mask]);
+    for (; is_cut && at != uring->sq_tail; at++) {
+        struct io_uring_sqe *sqe = &uring->sqes[at & uring->sq_mask];
+
+        is_cut = is_linked(sqe);
+        *sqe = (struct io_uring_sqe){
+            .opcode = IORING_OP_NOP, .fd = -1, .user_data = sqe->user_data | mark};
+    }
+}
+
+static const struct tsuga_ring_ops ops = {push,         enter, reap,  supports, add_group,
+                                          remove_group, offer, sever, destroy};
 
 static bool may_use(const struct tsuga_ring_config *config, enum tsuga_feature feature)
 {

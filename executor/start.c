@@ -2,21 +2,20 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "executor/envelope.h"
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/streams.h"
 #include "runtime/base/assert.h"
 
-/* From now on the operation counts, until tsuga_record_complete(). */
-static void count_in(struct tsuga_record *record)
+void tsuga_record_count_in(struct tsuga_record *record)
 {
     record->io->inflight++;
     record->io->executor->ops_inflight++;
     tsuga_count(&record->io->executor->counters.ops_submitted, 1);
 }
 
-/* Put back a record that was prepared in part and never counted. */
-static void abort_record(struct tsuga_record *record)
+void tsuga_record_abort(struct tsuga_record *record)
 {
     tsuga_record_disclaim(record);
     if ((record->flags & TSUGA_RECORD_LEASE) != 0) {
@@ -115,10 +114,10 @@ static int launch(struct tsuga_record *record, const struct tsuga_op *op,
 
         if (error != 0)
             return error;
-        count_in(record);
+        tsuga_record_count_in(record);
         return 0;
     }
-    count_in(record);
+    tsuga_record_count_in(record);
     if ((record->flags & TSUGA_RECORD_MULTI) != 0 && record->kind != TSUGA_OP_SEND)
         tsuga_stream_begin(record);
     else if (is_plain_call(executor, request))
@@ -138,9 +137,8 @@ static bool is_timed_by_itself(enum tsuga_op_kind kind)
     return kind == TSUGA_OP_TIMEOUT || kind == TSUGA_OP_UPDATE;
 }
 
-/* A record with everything that its request needs. On failure nothing is left of it. */
-static int prepare(struct tsuga_io *io, const struct tsuga_op *op,
-                   struct tsuga_ring_request *request, struct tsuga_record **out)
+int tsuga_record_make(struct tsuga_io *io, const struct tsuga_op *op,
+                      struct tsuga_ring_request *request, struct tsuga_record **out)
 {
     struct tsuga_record *record;
     int error = tsuga_record_take(io, &record);
@@ -151,7 +149,7 @@ static int prepare(struct tsuga_io *io, const struct tsuga_op *op,
     if (error == 0 && op->timeout_ns != 0 && !is_timed_by_itself(op->kind))
         error = set_deadline(record, op->timeout_ns);
     if (error != 0) {
-        abort_record(record);
+        tsuga_record_abort(record);
         return error;
     }
     *out = record;
@@ -163,7 +161,7 @@ static struct tsuga_token start(struct tsuga_io *io, const struct tsuga_op *op)
     struct tsuga_ring_request request;
     struct tsuga_record *record;
     struct tsuga_token token;
-    int error = prepare(io, op, &request, &record);
+    int error = tsuga_record_make(io, op, &request, &record);
 
     if (error != 0)
         return tsuga_token_error(error);
@@ -171,97 +169,8 @@ static struct tsuga_token start(struct tsuga_io *io, const struct tsuga_op *op)
     error = launch(record, op, &request);
     if (error == 0)
         return token;
-    abort_record(record);
+    tsuga_record_abort(record);
     return tsuga_token_error(error);
-}
-
-/* One member of a chain, ready to be pushed. */
-struct member {
-    struct tsuga_record *record;
-    struct tsuga_ring_request request;
-};
-
-/* What the ring itself carries out, in order, and what may be cancelled half-way. */
-static bool is_chainable(const struct tsuga_executor *executor, enum tsuga_op_kind kind)
-{
-    struct tsuga_ring_request request = {.kind = kind == TSUGA_OP_BIND ? TSUGA_RING_BIND
-                                                                       : TSUGA_RING_LISTEN};
-
-    if ((unsigned)kind >= TSUGA_OP_KIND_COUNT || kind == TSUGA_OP_CLOSE ||
-        kind == TSUGA_OP_CANCEL || tsuga_job_is_needed(executor->ring, kind))
-        return false;
-    if (kind != TSUGA_OP_BIND && kind != TSUGA_OP_LISTEN)
-        return true;
-    return !is_plain_call(executor, &request);
-}
-
-static int check_chain(const struct tsuga_executor *executor, const struct tsuga_op *ops,
-                       size_t count)
-{
-    if (ops == NULL || count == 0)
-        return -EINVAL;
-    if (count > executor->ring->entries || count > executor->ops_max)
-        return -E2BIG;
-    for (size_t i = 0; i < count; i++) {
-        if (!is_chainable(executor, ops[i].kind) || (ops[i].options & TSUGA_OP_MULTI) != 0)
-            return -EINVAL;
-    }
-    return 0;
-}
-
-static int prepare_members(struct tsuga_io *io, const struct tsuga_op *ops, size_t count,
-                           struct member *members)
-{
-    for (size_t i = 0; i < count; i++) {
-        int error = prepare(io, &ops[i], &members[i].request, &members[i].record);
-
-        if (error == 0)
-            continue;
-        while (i-- > 0)
-            abort_record(members[i].record);
-        return error;
-    }
-    return 0;
-}
-
-/* All of them into the queue with no enter in between: a chain that is split by a submission runs
- * unlinked. There is room, see tsuga_executor_admit(). */
-static void push_members(struct tsuga_executor *executor, struct member *members, size_t count,
-                         struct tsuga_token *out)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (i + 1 < count)
-            members[i].request.options |= TSUGA_RING_LINK;
-        out[i] = tsuga_record_token(members[i].record);
-        count_in(members[i].record);
-        tsuga_ring_push(executor->ring, &members[i].request);
-    }
-}
-
-int tsuga_submit_chain(struct tsuga_actor *self, const struct tsuga_op *ops, size_t count,
-                       struct tsuga_token *out)
-{
-    struct tsuga_seat *seat = tsuga_seat_of(self);
-    struct tsuga_executor *executor = tsuga_seat_home(seat);
-    const struct tsuga_memory *memory = executor->shared->memory;
-    struct member *members;
-    struct tsuga_io *io;
-    int error = check_chain(executor, ops, count);
-
-    if (error == 0)
-        error = tsuga_io_open(seat, &io);
-    if (error == 0)
-        error = tsuga_executor_admit(seat, (uint32_t)count, ops[0].options);
-    if (error != 0)
-        return error;
-    members = tsuga_memory_alloc(memory, count * sizeof(*members));
-    if (members == NULL)
-        return -ENOMEM;
-    error = prepare_members(io, ops, count, members);
-    if (error == 0)
-        push_members(executor, members, count, out);
-    tsuga_memory_free(memory, members, count * sizeof(*members));
-    return error;
 }
 
 void tsuga_record_start_close(struct tsuga_record *record)
@@ -314,7 +223,7 @@ static struct tsuga_token start_close(struct tsuga_io *io, const struct tsuga_op
         return tsuga_token_error(error);
     record->fd = op->fd;
     token = tsuga_record_token(record);
-    count_in(record);
+    tsuga_record_count_in(record);
     if (entry->in_use == 0) {
         tsuga_record_start_close(record);
         return token;
@@ -342,17 +251,12 @@ struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct tsuga_op 
     return op->kind == TSUGA_OP_CLOSE ? start_close(io, op) : start(io, op);
 }
 
-/* A descriptor that an operation has brought and nobody has seen. */
-static void close_unwanted(const struct tsuga_record *record)
+/* Descriptors that an operation has brought and nobody has seen. */
+static void close_unwanted(struct tsuga_record *record)
 {
-    struct tsuga_executor *executor = record->io->executor;
-    struct tsuga_descriptors *descriptors = &executor->shared->descriptors;
-
-    if ((record->flags & TSUGA_RECORD_BRINGS_FD) == 0 ||
-        tsuga_descriptors_owned(descriptors, record->io, record->result) == NULL)
-        return;
-    tsuga_descriptors_disown(descriptors, record->io, record->result);
-    tsuga_executor_close(executor, record->result);
+    if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
+        tsuga_executor_close_owned(record->io->executor, record->io, record->result);
+    tsuga_envelope_refuse(record);
 }
 
 static void forget_stream(struct tsuga_actor *self, struct tsuga_record *record)

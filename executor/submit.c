@@ -16,7 +16,7 @@ static bool make_room(struct tsuga_executor *executor, uint32_t count)
 
     if (ring->room_count >= count)
         return true;
-    (void)tsuga_ring_enter(ring, 0, 0);
+    (void)tsuga_executor_enter(executor, 0, 0);
     return ring->room_count >= count;
 }
 
@@ -117,6 +117,16 @@ void tsuga_executor_close(struct tsuga_executor *executor, int fd)
     executor->own_inflight++;
     tsuga_shared_enter(executor->shared);
     tsuga_executor_request(executor, &request);
+}
+
+void tsuga_executor_close_owned(struct tsuga_executor *executor, struct tsuga_io *io, int fd)
+{
+    struct tsuga_descriptors *descriptors = &executor->shared->descriptors;
+
+    if (tsuga_descriptors_owned(descriptors, io, fd) == NULL)
+        return;
+    tsuga_descriptors_disown(descriptors, io, fd);
+    tsuga_executor_close(executor, fd);
 }
 
 void tsuga_executor_insist(struct tsuga_executor *executor,

@@ -441,21 +441,39 @@ enum tsuga_message_kind {
 };
 
 /*
- * A completion. `data` and `lease` are valid as long as the message that brought it: until the
- * actor takes its next message or its behaviour returns; tsuga_lease_retain() extends that.
+ * Who is at the other end, and what came beside the bytes. Valid as long as the message that
+ * brought the completion.
+ */
+struct tsuga_peer {
+    const struct sockaddr *address; /* NULL: the kernel named none, as on a connected stream */
+    socklen_t address_bytes;
+    uint32_t flags;      /* of recvmsg(2): MSG_TRUNC, MSG_CTRUNC, MSG_EOR … */
+    const void *control; /* ancillary data for CMSG_FIRSTHDR(3) and its relatives, or NULL */
+    size_t control_bytes;
+};
+
+/*
+ * A completion. `data`, `lease` and `peer` are valid as long as the message that brought it: until
+ * the actor takes its next message or its behaviour returns; tsuga_lease_retain() extends that for
+ * the buffer.
  */
 struct tsuga_completion {
-    struct tsuga_token op;    /* which operation */
-    int32_t result;           /* >= 0, or -errno */
-    bool more;                /* the operation will bring another completion */
-    bool last;                /* it will not; the token is spent */
-    bool zero_copy;           /* a send whose buffer the kernel read itself */
-    bool copied;              /* it did, and copied the bytes all the same (loopback always does) */
-    void *data;               /* the bytes that were read, or NULL */
-    size_t bytes;             /* how many are at `data` */
+    struct tsuga_token op; /* which operation */
+    int32_t result;        /* >= 0, or -errno */
+    bool more;             /* the operation will bring another completion */
+    bool last;             /* it will not; the token is spent */
+    bool started;          /* false: nothing was done: it was not submitted, or is a member of a
+                              chain that never came to it */
+    bool expired;          /* its time limit, or its chain's, had passed before it ended; a result
+                              >= 0 is what had been done by then, which may be all */
+    bool zero_copy;        /* a send whose buffer the kernel read itself */
+    bool copied;           /* it did, and copied the bytes all the same (loopback always does) */
+    void *data;            /* the bytes that were read, or NULL */
+    size_t bytes;          /* how many are at `data` */
     struct tsuga_lease lease; /* the buffer at `data`; for a write or send of a lease, that lease */
     uint64_t tag;             /* as given with the operation */
     void *context;            /* as given with the operation */
+    const struct tsuga_peer *peer; /* RECVMSG, ACCEPT with TSUGA_OP_PEER; NULL for all others */
 };
 
 /**
@@ -632,6 +650,8 @@ enum tsuga_op_kind {
     TSUGA_OP_CONNECT,
     TSUGA_OP_RECV,
     TSUGA_OP_SEND,
+    TSUGA_OP_RECVMSG,
+    TSUGA_OP_SENDMSG,
     TSUGA_OP_SHUTDOWN,
     TSUGA_OP_POLL,
     TSUGA_OP_TIMEOUT,
@@ -675,6 +695,8 @@ enum tsuga_op_option {
                                     are on their way, the last one when the buffer is free */
     TSUGA_OP_ABSOLUTE = 1 << 10, /* TIMEOUT, UPDATE: `timeout_ns` is a time of CLOCK_MONOTONIC */
     TSUGA_OP_AT2 = 1 << 11,      /* SPLICE: use `offset2`; without it the file's own position */
+    TSUGA_OP_HARD = 1 << 12,     /* in a chain: the next one starts however this one ends */
+    TSUGA_OP_PEER = 1 << 13,     /* accept: the completion tells the peer's address */
 };
 
 /* Bits of struct tsuga_raw.uses. */
@@ -711,10 +733,18 @@ struct tsuga_raw {
 /*
  * An operation in full, for tsuga_submit(). The short calls below fill it in.
  *
- * Buffers of READ, RECV, LIST and GET_XATTR, the first that is set: `lease` (not copied), `into`
- * (copied when the completion is taken), otherwise the runtime makes a buffer and the completion
- * brings it. Buffers of WRITE, SEND and SET_XATTR: `lease` (not copied), otherwise `data` (copied
- * now). Those of FUTEX_WAIT, FUTEX_WAKE and RAW are leases.
+ * Buffers of READ, RECV, RECVMSG, LIST and GET_XATTR, the first that is set: `lease` (not copied),
+ * `into` (copied when the completion is taken), otherwise the runtime makes a buffer and the
+ * completion brings it. Buffers of WRITE, SEND and SET_XATTR: `lease` (not copied), otherwise
+ * `data` (copied now). Those of FUTEX_WAIT, FUTEX_WAKE and RAW are leases.
+ *
+ * A SENDMSG's `data` is a struct msghdr. Its name, its control and what its iovecs point to are
+ * copied now; with `lease` the bytes are the lease's, and msg_iovlen must be 0. A RECVMSG tells in
+ * `peer` whom the bytes are from. Descriptors that come with them are the actor's from then on, as
+ * if it had opened them, close-on-exec; with no actor to take them they are closed.
+ *
+ * With ancillary data a send may fall short of its bytes also without TSUGA_OP_SOME: the ancillary
+ * data has gone with the first of them. A receive then takes no notice of MSG_WAITALL.
  */
 struct tsuga_op {
     enum tsuga_op_kind kind;
@@ -723,12 +753,13 @@ struct tsuga_op {
                          the process, group or pidfd; SPLICE, TEE: what to read from */
     int fd2;          /* RENAME, LINK, SYMLINK: the directory of `path` (AT_FDCWD, not 0); SPLICE,
                          TEE: what to write to */
-    uint32_t flags;   /* OPEN: O_*; SEND, RECV: MSG_*; STATX: AT_*; POLL: poll(2) events;
-                         ACCEPT: SOCK_*; SHUTDOWN: SHUT_*; FSYNC: 1 for data only;
-                         SOCKET: type; LISTEN: backlog; READ, WRITE, READV, WRITEV: RWF_* of
-                         preadv2(2); SYNC_RANGE: SYNC_FILE_RANGE_*; ALLOCATE: FALLOC_FL_*;
-                         ADVISE: POSIX_FADV_*; SPLICE, TEE: SPLICE_F_*; RENAME: RENAME_*; LINK:
-                         AT_*; UNLINK: AT_REMOVEDIR; SET_XATTR: XATTR_*; WAITID: WEXITED, … */
+    uint32_t
+        flags; /* OPEN: O_*; SEND, RECV, SENDMSG, RECVMSG: MSG_*; STATX: AT_*; POLL: poll(2) events;
+                  ACCEPT: SOCK_*; SHUTDOWN: SHUT_*; FSYNC: 1 for data only;
+                  SOCKET: type; LISTEN: backlog; READ, WRITE, READV, WRITEV: RWF_* of
+                  preadv2(2); SYNC_RANGE: SYNC_FILE_RANGE_*; ALLOCATE: FALLOC_FL_*;
+                  ADVISE: POSIX_FADV_*; SPLICE, TEE: SPLICE_F_*; RENAME: RENAME_*; LINK:
+                  AT_*; UNLINK: AT_REMOVEDIR; SET_XATTR: XATTR_*; WAITID: WEXITED, … */
     uint32_t mode;    /* OPEN, MKDIR: permissions; STATX: mask; SOCKET: domain; WAITID: P_*;
                          FUTEX_*: mask of FUTEX_WAIT_BITSET, 0 for all bits */
     uint32_t resolve; /* OPEN: RESOLVE_* of openat2(2); SOCKET: protocol */
@@ -736,8 +767,8 @@ struct tsuga_op {
                          the range begins; TRUNCATE: the new length; FUTEX_WAIT: the expected
                          value; FUTEX_WAKE: how many to wake */
     uint64_t offset2; /* SPLICE: where to write, with TSUGA_OP_AT2 */
-    const void *data; /* bytes, path, sockaddr, or array of struct iovec (READV, WRITEV); RENAME,
-                         LINK: the old path; SYMLINK: what the link says */
+    const void *data; /* bytes, path, sockaddr, struct msghdr, or array of struct iovec (READV,
+                         WRITEV); RENAME, LINK: the old path; SYMLINK: what the link says */
     const char *path; /* RENAME, LINK, SYMLINK: the new path; *_XATTR: the file, NULL for `fd` */
     const char *name; /* *_XATTR: of the attribute */
     void *into;       /* the caller's buffer; STATX: a struct statx; WAITID: a siginfo_t, or NULL.
@@ -745,11 +776,12 @@ struct tsuga_op {
     size_t bytes;     /* of data or into; READV, WRITEV: number of iovecs, 1 ..= 1024; SYNC_RANGE,
                          ALLOCATE, ADVISE, SPLICE, TEE: of the range, < 4 GiB but for ALLOCATE;
                          RAW: how many of the lease the kernel may use from each address on */
+    size_t control_bytes; /* RECVMSG: room for ancillary data; 0: none, and what comes is dropped */
     struct tsuga_lease lease;
     size_t lease_offset;         /* first byte used within the lease */
     uint64_t timeout_ns;         /* 0: none. After it the operation is cancelled, and its result is
-                                    -ETIMEDOUT unless it won the race. TIMEOUT, UPDATE: the time
-                                    itself. */
+                                    what it has moved, or -ETIMEDOUT. Counts from the submission.
+                                    TIMEOUT, UPDATE: the time itself. */
     struct tsuga_token target;   /* CANCEL: the operation to cancel; UPDATE: the timeout */
     void (*run)(void *argument); /* BLOCKING: called on a thread of the pool */
     void *argument;              /* BLOCKING: for run; stays the caller's */
@@ -778,13 +810,21 @@ TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct
 
 /**
  * Start several operations as one chain: each begins when the one before it has succeeded in full,
- * and when one fails or falls short, those after it complete with -ECANCELED. Either all of them
- * are submitted, in one piece, or none.
+ * or, after one with TSUGA_OP_HARD, however that ended. When one fails or falls short otherwise,
+ * those after it never begin: they complete with -ECANCELED, and `started` is false. Either all of
+ * them are submitted, in one piece, or none; only a kernel that has run out of memory may take a
+ * part, and then the others never begin, hard links or not.
  *
- * ops    any kinds but CLOSE, CANCEL, BLOCKING and LIST, and those for which the kernel has no
- *        operation. The options of the first say whether to wait for room.
- * count  1 ..= the ring's entries.
- * out    receives `count` tokens; each member has a completion of its own.
+ * At a time limit whatever has not ended is cancelled. What has moved bytes completes with their
+ * number, what has moved none with -ETIMEDOUT, what has not begun with -ECANCELED; `expired` is
+ * true for each. What follows a hard link begins all the same, and is cancelled if it waits.
+ *
+ * ops         any kinds but CLOSE, CANCEL, BLOCKING and LIST, and those for which the kernel has no
+ *             operation. The options of the first say whether to wait for room.
+ *             Sends are never zero copy, and nothing is a stream.
+ * count       1 ..= the ring's entries.
+ * timeout_ns  of the whole chain, from now; 0: none. Members may have their own as well.
+ * out         receives `count` tokens; each member has a completion of its own.
  *
  * Owner:  as tsuga_submit(), for each member.
  * Errors: -E2BIG longer than the queue; -EINVAL empty, or a kind that cannot be chained; otherwise
@@ -794,7 +834,7 @@ TSUGA_API struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct
  */
 TSUGA_API TSUGA_NODISCARD int tsuga_submit_chain(struct tsuga_actor *self,
                                                  const struct tsuga_op *ops, size_t count,
-                                                 struct tsuga_token *out);
+                                                 uint64_t timeout_ns, struct tsuga_token *out);
 
 /**
  * The error that a token carries: 0 when the operation was submitted, otherwise -errno.
@@ -1352,6 +1392,112 @@ TSUGA_API struct tsuga_token tsuga_connect(struct tsuga_actor *self, int fd,
                                            const struct sockaddr *address, socklen_t bytes);
 
 /**
+ * Send bytes to an address. Both are copied now.
+ *
+ * data     may be NULL when bytes is 0: a datagram may be empty.
+ * address  NULL when the socket is connected; address_bytes is then 0.
+ *
+ * Owner:  everything stays the caller's.
+ * Errors: those of sendto(2). The result is the number of bytes.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_sendto(struct tsuga_actor *self, int fd, const void *data,
+                                          size_t bytes, const struct sockaddr *address,
+                                          socklen_t address_bytes);
+
+/**
+ * Receive from a socket into a buffer that the runtime makes, and learn who sent it: the
+ * completion's `peer` has the address. A datagram that is longer than the buffer is cut, and
+ * `peer->flags` has MSG_TRUNC.
+ *
+ * Owner:  as tsuga_read().
+ * Errors: those of recvmsg(2); result 0 is an empty datagram, or the end of the stream.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_recvfrom(struct tsuga_actor *self, int fd, size_t bytes);
+
+/**
+ * Send a message with all that sendmsg(2) allows. Everything it points to is copied now; its
+ * msg_flags are ignored.
+ *
+ * message  at most 1024 iovecs.
+ * flags    MSG_*; SIGPIPE is never raised.
+ *
+ * Owner:  everything stays the caller's. Descriptors that it carries (SCM_RIGHTS) stay the actor's:
+ *         a close of one waits until the message has gone.
+ * Errors: those of sendmsg(2); -EBADF it carries a descriptor that is being closed. The result is
+ *         the number of bytes; see struct tsuga_op for short ones.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_sendmsg(struct tsuga_actor *self, int fd,
+                                           const struct msghdr *message, int flags);
+
+/**
+ * Receive bytes and ancillary data into memory that the runtime makes; the completion's `peer` has
+ * address, ancillary data and flags.
+ *
+ * bytes          1 ..= the largest size class.
+ * control_bytes  room for ancillary data, as CMSG_SPACE(3) counts it; 0: none.
+ * flags          MSG_*; MSG_CMSG_CLOEXEC is added.
+ *
+ * Owner:  as tsuga_read(). The actor owns the descriptors that came, as with tsuga_open();
+ *         tsuga_peer_fds() lists them.
+ * Errors: those of recvmsg(2); result 0 is an empty datagram, or the end of the stream.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_recvmsg(struct tsuga_actor *self, int fd, size_t bytes,
+                                           size_t control_bytes, int flags);
+
+/**
+ * Send bytes and descriptors over a Unix socket. The bytes are copied now.
+ *
+ * fds    count of them, 1 ..= 253.
+ * bytes  at least 1: a stream has nothing else to hang the descriptors on.
+ *
+ * Owner:  the descriptors stay the caller's, the receiver gets others for the same files. Of those
+ *         that the actor owns, a close waits until they have gone.
+ * Errors: those of sendmsg(2); -EBADF one is being closed. The result is the number of bytes, which
+ *         may be fewer on a stream: then the descriptors have gone all the same.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fd_send(struct tsuga_actor *self, int socket, const int *fds,
+                                           size_t count, const void *data, size_t bytes);
+
+/**
+ * Receive bytes, and with them at most so many descriptors. The kernel closes those beyond, and
+ * `peer->flags` then has MSG_CTRUNC.
+ *
+ * count_max  1 ..= 253.
+ *
+ * Owner:  as tsuga_recvmsg().
+ * Errors: those of recvmsg(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fd_recv(struct tsuga_actor *self, int socket, size_t bytes,
+                                           size_t count_max);
+
+/**
+ * The descriptors that came with a message (SCM_RIGHTS).
+ *
+ * peer   of the completion; may be NULL.
+ * count  receives how many there are.
+ *
+ * Owner:  the descriptors are the actor's; the array is as valid as `peer`.
+ * Shape:  *count numbers; NULL when there are none. -1 stands for one that could not be owned for
+ *         lack of memory, and was closed; `peer->flags` then has MSG_CTRUNC.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API const int *tsuga_peer_fds(const struct tsuga_peer *peer, size_t *count);
+
+/**
  * End one or both directions of a connection.
  *
  * how  SHUT_RD, SHUT_WR or SHUT_RDWR.
@@ -1412,7 +1558,8 @@ TSUGA_API struct tsuga_token tsuga_timeout_update(struct tsuga_actor *self,
  * other one; only the other one's own completion tells how it ended, and frees its memory.
  *
  * Owner:  nothing changes hands.
- * Errors: -ENOENT it has ended already; -EINVAL never issued; -EALREADY too late to stop.
+ * Errors: -ENOENT it has ended already; -EINVAL never issued; -EALREADY too late to stop, or a
+ *         member of a chain that has not begun: cancel the one before which it waits.
  * Thread: turn.
  * Blocks: never for lack of room: cancels have a reserve.
  */

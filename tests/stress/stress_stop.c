@@ -136,17 +136,23 @@ static void begin_life(struct tsuga_actor *self, void *argument)
     STRESS_REQUIRE(tsuga_on_exit(self, take_stock, life) == 0);
 }
 
-/* Now and then as the head of a chain, whose tail nobody waits for. */
+/* Now and then as the head of a chain, whose tail nobody waits for. The link is soft or
+ * hard, and the whole may have a time limit. */
 static struct tsuga_token start(struct life *life, const struct tsuga_op *op)
 {
     struct tsuga_op chain[2] = {*op, {.kind = TSUGA_OP_NOP, .options = TSUGA_OP_SILENT}};
     struct tsuga_token tokens[2];
+    uint64_t limit_ns = 0;
     int error;
 
     if (op->kind == TSUGA_OP_CLOSE || op->kind == TSUGA_OP_CANCEL ||
         op->kind == TSUGA_OP_BLOCKING || stress_random(&life->props.random) % 4 > 0)
         return tsuga_submit(life->self, op);
-    error = tsuga_submit_chain(life->self, chain, 2, tokens);
+    if (stress_random(&life->props.random) % 2 == 0)
+        chain[0].options |= TSUGA_OP_HARD;
+    if (stress_random(&life->props.random) % 4 == 0)
+        limit_ns = 1 + stress_random(&life->props.random) % 2000000;
+    error = tsuga_submit_chain(life->self, chain, 2, limit_ns, tokens);
     if (error == -EINVAL) /* what is no operation of the ring */
         return tsuga_submit(life->self, op);
     return error == 0 ? tokens[0] : (struct tsuga_token){(uint64_t)-error};

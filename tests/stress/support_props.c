@@ -367,6 +367,8 @@ static bool set_accept(const struct stage *stage)
     stage->op->fd = listen_here(&address, 5);
     if (!adopt(stage, stage->op->fd))
         return false;
+    if (draw(stage, 2) == 0)
+        stage->op->options = TSUGA_OP_PEER;
     return stage->is_pending || call_at(stage, &address);
 }
 
@@ -405,6 +407,57 @@ static bool set_send(const struct stage *stage)
     else
         stage->props->peer = ends[0];
     return set_writer(stage, ends[1]);
+}
+
+/* The payload, now and then with a descriptor of the actor's own. */
+static void address_message(const struct stage *stage, int fd)
+{
+    struct stress_props *props = stage->props;
+    struct cmsghdr *control;
+
+    props->vectors[0] = (struct iovec){props->payload, STRESS_PAYLOAD};
+    props->message = (struct msghdr){.msg_iov = props->vectors, .msg_iovlen = 1};
+    if (draw(stage, 2) == 0)
+        return;
+    control = (struct cmsghdr *)props->control;
+    *control = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(control), &fd, sizeof(fd));
+    props->message.msg_control = control;
+    props->message.msg_controllen = sizeof(props->control);
+}
+
+static bool set_recvmsg(const struct stage *stage)
+{
+    int ends[2];
+
+    if (!make_sockets(stage, ends))
+        return false;
+    if (draw(stage, 2) == 0)
+        stage->op->control_bytes = CMSG_SPACE(sizeof(int));
+    address_message(stage, ends[draw(stage, 2)]);
+    if (!stage->is_pending)
+        STRESS_REQUIRE(CALL(sendmsg, ends[1], &stage->props->message, 0) == (long)STRESS_PAYLOAD);
+    return set_reader(stage, ends[0]);
+}
+
+static bool set_sendmsg(const struct stage *stage)
+{
+    int ends[2];
+
+    if (!make_sockets(stage, ends))
+        return false;
+    if (stage->is_pending)
+        stuff(ends[1]);
+    else
+        stage->props->peer = ends[0];
+    if (!set_writer(stage, ends[1]))
+        return false;
+    address_message(stage, ends[0]);
+    if (stage->op->lease.value != 0)
+        stage->props->message.msg_iovlen = 0;
+    stage->op->data = &stage->props->message;
+    return true;
 }
 
 static bool set_shutdown(const struct stage *stage)
@@ -587,6 +640,8 @@ static bool (*const setters[TSUGA_OP_KIND_COUNT])(const struct stage *stage) = {
     [TSUGA_OP_CONNECT] = set_connect,
     [TSUGA_OP_RECV] = set_recv,
     [TSUGA_OP_SEND] = set_send,
+    [TSUGA_OP_RECVMSG] = set_recvmsg,
+    [TSUGA_OP_SENDMSG] = set_sendmsg,
     [TSUGA_OP_SHUTDOWN] = set_shutdown,
     [TSUGA_OP_POLL] = set_poll,
     [TSUGA_OP_TIMEOUT] = set_timeout,
@@ -651,6 +706,7 @@ void stress_props_check(struct stress_props *props, enum tsuga_op_kind kind,
     case TSUGA_OP_READ:
     case TSUGA_OP_READV:
     case TSUGA_OP_RECV:
+    case TSUGA_OP_RECVMSG:
         check_read(props, got);
         break;
     case TSUGA_OP_WRITE:
@@ -658,6 +714,7 @@ void stress_props_check(struct stress_props *props, enum tsuga_op_kind kind,
     case TSUGA_OP_SEND:
     case TSUGA_OP_SPLICE:
     case TSUGA_OP_TEE:
+    case TSUGA_OP_SENDMSG:
         check_written(props, got);
         break;
     case TSUGA_OP_STATX:

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "tests/stress/support_tally.h"
@@ -56,8 +57,10 @@ struct stress_props {
     int peer;      /* from which a written payload can be read, or -1 */
     struct sockaddr_in address;
     struct iovec vectors[2];
-    unsigned char payload[STRESS_PAYLOAD]; /* to write */
-    unsigned char into[STRESS_PAYLOAD];    /* to read into */
+    struct msghdr message;
+    uint64_t control[CMSG_SPACE(sizeof(int)) / sizeof(uint64_t)]; /* one struct cmsghdr */
+    unsigned char payload[STRESS_PAYLOAD];                        /* to write */
+    unsigned char into[STRESS_PAYLOAD];                           /* to read into */
     struct statx attributes;
     struct stress_job *job;
     struct tsuga_raw raw;

@@ -9,6 +9,7 @@
 #define SCRIPT_MAX         32u
 #define RANDOM_REFUSALS    3u
 #define RANDOM_HOLD_ENTERS 4u
+#define IN_CHAIN           (TSUGA_RING_LINK | TSUGA_RING_HARD)
 
 /* A request whose outcome is decided; `waiting` counts the ones of its kind that come before. */
 struct substitution {
@@ -66,6 +67,7 @@ struct tsuga_ring_fault {
     uint32_t substitution_count;
     struct answer answers[SCRIPT_MAX];
     uint32_t answer_count;
+    bool is_breaking; /* the next request is linked to one that is to fail */
 
     struct tsuga_ring_fault_counts counts;
     struct tsuga_ring_request *requests;
@@ -123,8 +125,17 @@ static void apply_substitution(struct tsuga_ring_fault *fault, struct tsuga_ring
     }
     CHECK(fault->answer_count < SCRIPT_MAX);
     fault->answers[fault->answer_count++] = (struct answer){request->user_data, result};
-    *request = (struct tsuga_ring_request){
-        .kind = TSUGA_RING_NOP, .fd = -1, .user_data = request->user_data};
+    *request = (struct tsuga_ring_request){.kind = TSUGA_RING_NOP,
+                                           .fd = -1,
+                                           .user_data = request->user_data,
+                                           .options = request->options & IN_CHAIN};
+}
+
+/* What was decided for a request decides for those linked to it: they never begin. */
+static void break_chain(struct tsuga_ring_fault *fault, struct tsuga_ring_request *request)
+{
+    fault->is_breaking = (request->options & TSUGA_RING_LINK) != 0;
+    apply_substitution(fault, request, -ECANCELED);
 }
 
 static void substitute(struct tsuga_ring_fault *fault, struct tsuga_ring_request *request)
@@ -134,6 +145,10 @@ static void substitute(struct tsuga_ring_fault *fault, struct tsuga_ring_request
     uint32_t kept = 0;
     bool is_due = false;
 
+    if (fault->is_breaking) {
+        break_chain(fault, request);
+        return;
+    }
     for (uint32_t i = 0; i < fault->substitution_count; i++) {
         struct substitution *one = &fault->substitutions[i];
 
@@ -146,8 +161,11 @@ static void substitute(struct tsuga_ring_fault *fault, struct tsuga_ring_request
         fault->substitutions[kept++] = *one;
     }
     fault->substitution_count = kept;
-    if (is_due)
-        apply_substitution(fault, request, result);
+    if (!is_due)
+        return;
+    fault->is_breaking = (request->options & IN_CHAIN) == TSUGA_RING_LINK &&
+                         (result < 0 || (uint32_t)result < request->length);
+    apply_substitution(fault, request, result);
 }
 
 static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *request)
@@ -417,6 +435,24 @@ static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void 
     inner->ops->offer(inner, group, buffer, bytes, number);
 }
 
+/* As the kernel would see it: of a chain that is passed on in part the rest is on its own. */
+static void sever(struct tsuga_ring *ring, uint64_t mark)
+{
+    struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
+    uint32_t at = (fault->queue_first + ring->entries - 1) % ring->entries;
+    bool is_cut = fault->queue_count < ring->entries && fault->queue[at].options & TSUGA_RING_LINK;
+
+    for (uint32_t i = 0; is_cut && i < fault->queue_count; i++) {
+        struct tsuga_ring_request *request =
+            &fault->queue[(fault->queue_first + i) % ring->entries];
+
+        is_cut = (request->options & TSUGA_RING_LINK) != 0;
+        *request = (struct tsuga_ring_request){
+            .kind = TSUGA_RING_NOP, .fd = -1, .user_data = request->user_data | mark};
+        fault->counts.severed++;
+    }
+}
+
 static void destroy(struct tsuga_ring *ring)
 {
     struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
@@ -431,8 +467,8 @@ static void destroy(struct tsuga_ring *ring)
 int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *config,
                             struct tsuga_ring **out)
 {
-    static const struct tsuga_ring_ops ops = {push,      enter,        reap,  supports,
-                                              add_group, remove_group, offer, destroy};
+    static const struct tsuga_ring_ops ops = {push,         enter, reap,  supports, add_group,
+                                              remove_group, offer, sever, destroy};
     struct tsuga_ring_fault_plan *plan = context;
     uint32_t index;
     struct tsuga_ring_fault *fault;
@@ -450,7 +486,9 @@ int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *confi
     fault->plan = plan;
     fault->random = plan->seed + index;
     fault->limit = UINT32_MAX;
-    fault->queue = grow(NULL, inner->entries, sizeof(*fault->queue));
+    /* Cleared: the entry before the first request tells of no chain. */
+    fault->queue = calloc(inner->entries, sizeof(*fault->queue));
+    CHECK(fault->queue != NULL);
     fault->visible_size = inner->cq_entries;
     fault->visible = grow(NULL, fault->visible_size, sizeof(*fault->visible));
     fault->ring = *inner;

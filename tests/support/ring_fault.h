@@ -67,6 +67,7 @@ struct tsuga_ring_fault_counts {
     uint64_t cut_short;   /* enters that submitted only a part */
     uint64_t held;        /* results */
     uint64_t substituted; /* requests */
+    uint64_t severed;     /* requests cut off from their chains */
 };
 
 /* A tsuga_ring_create_fn whose context is a struct tsuga_ring_fault_plan. */
@@ -94,7 +95,8 @@ void tsuga_ring_fault_hold(struct tsuga_ring_fault *fault, uint64_t user_data,
 
 /* Decides the outcome of the nth request of a kind from now on, 1 being the next one. A negative
  * result: the request never reaches the kernel and ends with that result. Otherwise (reads, writes,
- * receives and sends): the kernel sees a request for `result` bytes at most. */
+ * receives and sends): the kernel sees a request for `result` bytes at most. What is linked to it
+ * ends with -ECANCELED, unless the link is hard. */
 void tsuga_ring_fault_substitute(struct tsuga_ring_fault *fault, enum tsuga_ring_kind kind,
                                  uint32_t nth, int32_t result);
 

@@ -58,6 +58,12 @@ static void count_blocks(struct tsuga_actor *self, void *argument)
     char text[100] = "some bytes";
     struct iovec vectors[] = {{text, 10}, {text + 10, 20}, {text + 30, 70}};
     struct sockaddr_in address = {.sin_family = AF_INET};
+    struct msghdr message = {.msg_name = &address,
+                             .msg_namelen = sizeof(address),
+                             .msg_iov = vectors,
+                             .msg_iovlen = 3,
+                             .msg_control = text,
+                             .msg_controllen = 24};
     struct statx attributes;
     int fd = tsuga_fixture_memory_file(1000, 1);
     int pair[2];
@@ -76,6 +82,10 @@ static void count_blocks(struct tsuga_actor *self, void *argument)
         {4, {.kind = TSUGA_OP_WRITEV, .fd = fd, .bytes = 3, .data = vectors}},
         {1, {.kind = TSUGA_OP_CONNECT, .fd = fd, .bytes = sizeof(address), .data = &address}},
         {2, {.kind = TSUGA_OP_STATX, .fd = AT_FDCWD, .data = "/", .into = &attributes}},
+        /* Header, iovecs, name and control of a message share one. */
+        {4, {.kind = TSUGA_OP_SENDMSG, .fd = fd, .data = &message}},
+        {2, {.kind = TSUGA_OP_RECVMSG, .fd = fd, .bytes = 100, .control_bytes = 100}},
+        {1, {.kind = TSUGA_OP_ACCEPT, .fd = fd, .options = TSUGA_OP_PEER}},
     };
 
     (void)argument;

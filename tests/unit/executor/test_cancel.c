@@ -33,9 +33,10 @@ static void do_nothing(void *context)
 struct endless {
     int pipe[2];
     int sockets[2];
+    int stuffed[2]; /* the first end takes nothing more */
     int listener;
     sem_t gate;
-    struct tsuga_op ops[8];
+    struct tsuga_op ops[12];
     size_t count;
 };
 
@@ -48,18 +49,29 @@ static void open_endless(struct endless *endless)
 {
     static char big[BIG];
     static struct iovec vector = {big, sizeof(big)};
+    static struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     struct sockaddr_in address;
 
     *endless = (struct endless){.count = 0};
     tsuga_fixture_pipe(endless->pipe);
     tsuga_fixture_sockets(endless->sockets);
+    tsuga_fixture_sockets(endless->stuffed);
+    while (send(endless->stuffed[0], big, sizeof(big), MSG_DONTWAIT) > 0)
+        continue;
     endless->listener = tsuga_fixture_listener(&address);
     CHECK_INT(sem_init(&endless->gate, 0, 0), 0);
     add(endless, (struct tsuga_op){.kind = TSUGA_OP_READ, .fd = endless->pipe[0], .bytes = 9});
     add(endless, (struct tsuga_op){
                      .kind = TSUGA_OP_READV, .fd = endless->pipe[0], .data = &vector, .bytes = 1});
     add(endless, (struct tsuga_op){.kind = TSUGA_OP_RECV, .fd = endless->sockets[0], .bytes = 9});
+    add(endless,
+        (struct tsuga_op){
+            .kind = TSUGA_OP_RECVMSG, .fd = endless->sockets[0], .bytes = 9, .control_bytes = 100});
+    add(endless,
+        (struct tsuga_op){.kind = TSUGA_OP_SENDMSG, .fd = endless->stuffed[0], .data = &message});
     add(endless, (struct tsuga_op){.kind = TSUGA_OP_ACCEPT, .fd = endless->listener});
+    add(endless, (struct tsuga_op){
+                     .kind = TSUGA_OP_ACCEPT, .fd = endless->listener, .options = TSUGA_OP_PEER});
     add(endless, (struct tsuga_op){.kind = TSUGA_OP_POLL, .fd = endless->pipe[0], .flags = POLLIN});
     add(endless, (struct tsuga_op){.kind = TSUGA_OP_BLOCKING, .run = do_nothing});
 }
@@ -68,6 +80,7 @@ static void close_endless(struct endless *endless)
 {
     tsuga_fixture_close(endless->pipe, 2);
     tsuga_fixture_close(endless->sockets, 2);
+    tsuga_fixture_close(endless->stuffed, 2);
     tsuga_fixture_close(&endless->listener, 1);
 }
 

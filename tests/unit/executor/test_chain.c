@@ -48,7 +48,7 @@ static void chain_behind_others(struct tsuga_actor *self, void *argument)
     fill_in(scene, ops);
     for (unsigned i = 0; i < RING_ENTRIES - 1; i++)
         nops[i] = tsuga_nop(self);
-    CHECK_INT(tsuga_submit_chain(self, ops, 2, chain), 0);
+    CHECK_INT(tsuga_submit_chain(self, ops, 2, 0, chain), 0);
     for (unsigned i = 0; i < RING_ENTRIES - 1; i++)
         CHECK_INT(tsuga_await(self, nops[i]).result, 0);
     /* A write to a pipe with room completes at once, if nothing holds it back. */
@@ -78,7 +78,7 @@ static void break_chain(struct tsuga_actor *self, void *argument)
 
     fill_in(scene, ops);
     ops[0].fd = -1;
-    CHECK_INT(tsuga_submit_chain(self, ops, 2, chain), 0);
+    CHECK_INT(tsuga_submit_chain(self, ops, 2, 0, chain), 0);
     CHECK_INT(tsuga_await(self, chain[0]).result, -EBADF);
     CHECK_INT(tsuga_await(self, chain[1]).result, -ECANCELED);
 }
@@ -100,20 +100,20 @@ static void refuse_chains(struct tsuga_actor *self, void *argument)
     struct tsuga_heap_stats after;
 
     (void)argument;
-    CHECK_INT(tsuga_submit_chain(self, ops, RING_ENTRIES + 1, chain), -E2BIG);
-    CHECK_INT(tsuga_submit_chain(self, ops, 0, chain), -EINVAL);
-    CHECK_INT(tsuga_submit_chain(self, NULL, 1, chain), -EINVAL);
+    CHECK_INT(tsuga_submit_chain(self, ops, RING_ENTRIES + 1, 0, chain), -E2BIG);
+    CHECK_INT(tsuga_submit_chain(self, ops, 0, 0, chain), -EINVAL);
+    CHECK_INT(tsuga_submit_chain(self, NULL, 1, 0, chain), -EINVAL);
     ops[1].kind = TSUGA_OP_CLOSE;
-    CHECK_INT(tsuga_submit_chain(self, ops, 2, chain), -EINVAL);
+    CHECK_INT(tsuga_submit_chain(self, ops, 2, 0, chain), -EINVAL);
     CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
     /* The last member cannot be prepared: the first ones are put back, time limits and all. */
     ops[0] = (struct tsuga_op){
         .kind = TSUGA_OP_READ, .fd = STDIN_FILENO, .bytes = 100, .timeout_ns = 1000000000};
     ops[1] = (struct tsuga_op){.kind = TSUGA_OP_WRITE, .fd = 1, .data = "x", .bytes = 16u << 20};
-    CHECK_INT(tsuga_submit_chain(self, ops, 2, chain), -EMSGSIZE);
+    CHECK_INT(tsuga_submit_chain(self, ops, 2, 0, chain), -EMSGSIZE);
     /* The first time may have added a slab of records, which the actor keeps. */
     tsuga_heap_stats_read(self, &before);
-    CHECK_INT(tsuga_submit_chain(self, ops, 2, chain), -EMSGSIZE);
+    CHECK_INT(tsuga_submit_chain(self, ops, 2, 0, chain), -EMSGSIZE);
     tsuga_heap_stats_read(self, &after);
     CHECK_UINT(after.live_bytes, before.live_bytes);
     CHECK_UINT(chain[0].value, 7);
@@ -156,7 +156,7 @@ static void submit_many_chains(struct tsuga_actor *self, void *argument)
     for (unsigned i = 0; i < 1000; i++) {
         struct tsuga_token alone = tsuga_nop(self);
 
-        CHECK_INT(tsuga_submit_chain(self, ops, 1 + i % 3, chain), 0);
+        CHECK_INT(tsuga_submit_chain(self, ops, 1 + i % 3, 0, chain), 0);
         for (unsigned k = 0; k < 1 + i % 3; k++)
             CHECK_INT(tsuga_await(self, chain[k]).result, 0);
         CHECK_INT(tsuga_await(self, alone).result, 0);

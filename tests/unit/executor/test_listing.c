@@ -174,7 +174,7 @@ static void err(struct tsuga_actor *self, void *argument)
     CHECK_INT(tsuga_await(self, tsuga_list(self, place->fd, 1)).result, -EINVAL);
     CHECK_INT(tsuga_op_error(tsuga_list(self, place->fd, 0)), -EINVAL);
     CHECK_INT(tsuga_op_error(tsuga_list(self, place->fd, (size_t)1 << 30)), -EMSGSIZE);
-    CHECK_INT(tsuga_submit_chain(self, &op, 1, &token), -EINVAL);
+    CHECK_INT(tsuga_submit_chain(self, &op, 1, 0, &token), -EINVAL);
     close(file);
 }
 

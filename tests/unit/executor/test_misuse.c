@@ -64,6 +64,8 @@ static void use_closed(struct tsuga_actor *self, void *argument)
     CHECK_INT(result(self, tsuga_recv(self, fd, 10)), -EBADF);
     CHECK_INT(result(self, tsuga_write(self, fd, text, 10)), -EBADF);
     CHECK_INT(result(self, tsuga_send_bytes(self, fd, text, 10)), -EBADF);
+    CHECK_INT(result(self, tsuga_sendto(self, fd, text, 10, NULL, 0)), -EBADF);
+    CHECK_INT(result(self, tsuga_recvmsg(self, fd, 10, 10, 0)), -EBADF);
     CHECK_INT(result(self, tsuga_readv(self, fd, &vector, 1)), -EBADF);
     CHECK_INT(result(self, tsuga_writev(self, fd, &vector, 1)), -EBADF);
     CHECK_INT(result(self, tsuga_fsync(self, fd, false)), -EBADF);

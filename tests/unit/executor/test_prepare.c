@@ -125,7 +125,9 @@ static void use_sockets(struct tsuga_actor *self)
               0);
     CHECK_INT(await_result(self, tsuga_listen(self, listener, 4)), 0);
     CHECK_INT(getsockname(listener, (struct sockaddr *)&address, &address_bytes), 0);
-    accept = tsuga_accept(self, listener);
+    accept = tsuga_submit(
+        self,
+        &(struct tsuga_op){.kind = TSUGA_OP_ACCEPT, .fd = listener, .options = TSUGA_OP_PEER});
     CHECK_INT(await_result(
                   self, tsuga_connect(self, caller, (struct sockaddr *)&address, sizeof(address))),
               0);
@@ -133,6 +135,8 @@ static void use_sockets(struct tsuga_actor *self)
     CHECK_INT(await_result(self, tsuga_send_bytes(self, caller, "ping", 4)), 4);
     CHECK_INT(await_result(self, tsuga_poll(self, called, POLLIN)) & POLLIN, POLLIN);
     CHECK_INT(await_result(self, tsuga_recv(self, called, 64)), 4);
+    CHECK_INT(await_result(self, tsuga_sendto(self, called, "pong", 4, NULL, 0)), 4);
+    CHECK_INT(await_result(self, tsuga_recvmsg(self, caller, 64, 100, 0)), 4);
     CHECK_INT(await_result(self, tsuga_shutdown(self, caller, SHUT_RDWR)), 0);
     CHECK_INT(await_result(self, tsuga_timeout(self, 1000)), 0);
 }
@@ -202,7 +206,7 @@ TEST(prepare, h02_everything_the_kernel_is_shown_lies_in_the_heap_of_the_actor)
         TSUGA_RING_SEND,       TSUGA_RING_TIMEOUT,   TSUGA_RING_MKDIR,      TSUGA_RING_SYMLINK,
         TSUGA_RING_LINK_PATH,  TSUGA_RING_RENAME,    TSUGA_RING_UNLINK,     TSUGA_RING_SET_XATTR,
         TSUGA_RING_FSET_XATTR, TSUGA_RING_GET_XATTR, TSUGA_RING_FGET_XATTR, TSUGA_RING_UPDATE,
-        TSUGA_RING_RAW,
+        TSUGA_RING_RAW,        TSUGA_RING_ACCEPT,    TSUGA_RING_RECVMSG,    TSUGA_RING_SENDMSG,
     };
 
     (void)run_watched(use_everything, &sight);

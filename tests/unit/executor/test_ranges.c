@@ -92,7 +92,7 @@ static void cut(struct tsuga_actor *self, void *argument)
     check_byte(fd, 200, 0);
     CHECK_INT(tsuga_await(self, tsuga_ftruncate(self, fd, UINT64_MAX)).result, -EINVAL);
     CHECK_INT(tsuga_await(self, tsuga_ftruncate(self, -1, 0)).result, -EBADF);
-    error = tsuga_submit_chain(self, chain, 2, tokens);
+    error = tsuga_submit_chain(self, chain, 2, 0, tokens);
     CHECK_INT(error, has_operation ? 0 : -EINVAL);
     if (error == 0) {
         CHECK_INT(tsuga_await(self, tokens[1]).result, 0);

@@ -64,7 +64,7 @@ static int transfer(struct tsuga_ring *ring, enum tsuga_ring_kind kind, int fd, 
     struct tsuga_ring_request request = {
         .kind = (uint8_t)kind, .fd = fd, .address = address, .length = length};
 
-    if (kind != TSUGA_RING_RECV && kind != TSUGA_RING_SEND)
+    if (kind <= TSUGA_RING_WRITEV)
         request.offset = AT_POSITION;
     return tsuga_ring_kit_run(ring, request);
 }
@@ -230,6 +230,43 @@ static int accept_and_connect(struct tsuga_ring *ring, int listener, int client,
     }
     CHECK_INT(fcntl(accepted, F_GETFD), FD_CLOEXEC);
     return accepted;
+}
+
+TEST(ring, carries_messages_and_their_ancillary_data)
+{
+    struct tsuga_ring_kit kit;
+    struct tsuga_ring *ring = make_ring(&kit);
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    char text[16] = "in two parts";
+    struct iovec vectors[] = {{text, 4}, {text + 4, 8}};
+    struct msghdr message = {.msg_iov = vectors,
+                             .msg_iovlen = 2,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    struct sockaddr_storage name;
+    int ends[2];
+    int came;
+
+    CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+    memcpy(CMSG_DATA(&control.header), &ends[0], sizeof(int));
+    CHECK_INT(transfer(ring, TSUGA_RING_SENDMSG, ends[0], &message, 1), 12);
+    memset(text, 0, sizeof(text));
+    message.msg_name = &name;
+    message.msg_namelen = sizeof(name);
+    CHECK_INT(transfer(ring, TSUGA_RING_RECVMSG, ends[1], &message, 1), 12);
+    CHECK_STR(text, "in two parts");
+    CHECK_UINT(message.msg_namelen, 0); /* the sender has no name */
+    memcpy(&came, CMSG_DATA(&control.header), sizeof(came));
+    CHECK(came != ends[0] && fcntl(came, F_GETFD) == 0);
+    close_file(ring, came);
+    close_file(ring, ends[0]);
+    close_file(ring, ends[1]);
+    ring->ops->destroy(ring);
 }
 
 TEST(ring, connects_and_carries_bytes_over_tcp)

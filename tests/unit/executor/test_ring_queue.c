@@ -1,10 +1,9 @@
 /* The queues of the io_uring ring: room, waiting, overflow, and submissions that are cut short. */
 #include <errno.h>
-#include <liburing.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -12,38 +11,9 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/sanitize.h"
 #include "tests/support/child.h"
+#include "tests/support/meddling.h"
 #include "tests/support/ring_kit.h"
 #include "tests/support/test.h"
-
-/* How the kernel shall treat the coming calls of io_uring_enter2(); const between tests. */
-struct meddling {
-    uint32_t call_count;   /* calls that are concerned */
-    uint32_t submit_count; /* most that they submit */
-    int error;             /* instead of submitting any */
-};
-
-static struct meddling meddling;
-
-/* Stands before liburing's. Cut short, it returns as the kernel does: without running what is
- * deferred, and with the number of requests that it took. */
-int io_uring_enter2(unsigned fd, unsigned submit_count, unsigned wait_count, unsigned flags,
-                    sigset_t *argument, size_t argument_bytes)
-{
-    bool is_cut = meddling.call_count > 0 && submit_count > meddling.submit_count;
-    long result;
-
-    if (is_cut) {
-        meddling.call_count--;
-        if (meddling.error != 0)
-            return meddling.error;
-        flags &= ~IORING_ENTER_GETEVENTS;
-        submit_count = meddling.submit_count;
-        wait_count = 0;
-    }
-    result =
-        syscall(SYS_io_uring_enter, fd, submit_count, wait_count, flags, argument, argument_bytes);
-    return result < 0 ? -errno : (int)result;
-}
 
 static void check_room(const struct tsuga_ring *ring)
 {
@@ -211,7 +181,7 @@ TEST(ring, h24_partial_submission_keeps_the_rest_in_order)
     ring = tsuga_ring_kit_create(&kit);
     for (uint64_t i = 0; i < 8; i++)
         push_nop(ring, i);
-    meddling = (struct meddling){.call_count = 2, .submit_count = 3};
+    tsuga_meddling = (struct tsuga_meddling){.call_count = 2, .submit_count = 3};
     CHECK_INT(tsuga_ring_enter(ring, 8, TSUGA_FOREVER), -EAGAIN);
     CHECK_UINT(ring->queue_count, 5);
     check_room(ring);
@@ -248,7 +218,7 @@ TEST(ring, h21_refused_submission_still_brings_results)
     CHECK_INT(write(ends[1], "x", 1), 1);
     CHECK(!tsuga_ring_has_results(ring));
     push_nop(ring, 1);
-    meddling = (struct meddling){.call_count = 1, .error = -EBUSY};
+    tsuga_meddling = (struct tsuga_meddling){.call_count = 1, .error = -EBUSY};
     CHECK_INT(tsuga_ring_enter(ring, 1, TSUGA_FOREVER), -EBUSY);
     CHECK(tsuga_ring_has_results(ring));
     CHECK_INT(tsuga_ring_kit_wait(ring).result, 1);
@@ -271,7 +241,7 @@ TEST(ring, h24_refused_submission_is_repeated_once)
         ring = tsuga_ring_kit_create(&kit);
         push_nop(ring, 0);
         push_nop(ring, 1);
-        meddling = (struct meddling){.call_count = 3, .error = errors[i]};
+        tsuga_meddling = (struct tsuga_meddling){.call_count = 3, .error = errors[i]};
         for (unsigned k = 0; k < 3; k++) {
             CHECK_INT(tsuga_ring_enter(ring, 2, TSUGA_FOREVER), errors[i]);
             CHECK_UINT(ring->queue_count, 2);

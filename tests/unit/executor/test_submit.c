@@ -313,7 +313,7 @@ static void submit_pair(struct tsuga_actor *self, void *argument)
     const struct tsuga_op nops[2] = {{.kind = TSUGA_OP_NOP}, {.kind = TSUGA_OP_NOP}};
     struct tsuga_token ops[2];
 
-    CHECK_INT(tsuga_submit_chain(self, nops, 2, ops), 0);
+    CHECK_INT(tsuga_submit_chain(self, nops, 2, 0, ops), 0);
     patience->is_submitted = true;
     CHECK_INT(tsuga_await(self, ops[0]).result, 0);
     CHECK_INT(tsuga_await(self, ops[1]).result, 0);
