@@ -1739,8 +1739,8 @@ TSUGA_API TSUGA_NODISCARD int tsuga_lease_make(struct tsuga_actor *self, size_t 
 TSUGA_API void *tsuga_lease_data(struct tsuga_actor *self, struct tsuga_lease lease);
 
 /**
- * How large a lease's buffer is: the bytes asked for, or, of a read, those that came. 0 for a
- * lease that is not valid.
+ * How large a lease's buffer is: the bytes asked for, or, of a read into a buffer of the runtime's,
+ * those that came. 0 for a lease that is not valid.
  *
  * Owner:  a value, the caller's.
  * Errors: none.
