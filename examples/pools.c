@@ -237,8 +237,8 @@ static struct tsuga_completion receive(struct run *run, int fd, uint64_t number)
 }
 
 /* There and, from the block in which it arrived, back. Sends are not awaited one by one: a
- * zero-copy send ends when the peer has acknowledged its bytes, with its next answer or 40 ms
- * later. */
+ * zero-copy send ends when the peer has acknowledged its bytes, perhaps only with its next answer,
+ * or 40 ms later. */
 static void through_connection(struct run *run, uint32_t options)
 {
     struct tsuga_op there = {.kind = TSUGA_OP_SEND, .options = options, .fd = run->out};

@@ -7,7 +7,7 @@
  * zero copy gains on a real network device.
  *
  * The peer reads on a thread of its own, and acknowledges at once (TCP_QUICKACK): a notification
- * waits for that, and the acknowledgement of a peer that has nothing to say waits for 40 ms.
+ * waits for that, and TCP may keep an acknowledgement back for 40 ms.
  */
 #include <errno.h>
 #include <netinet/in.h>
