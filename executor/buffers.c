@@ -196,7 +196,7 @@ int tsuga_buffers_open(struct tsuga_executor *executor, const struct tsuga_buffe
     if (buffers == NULL)
         return -ENOMEM;
     *buffers = (struct tsuga_buffers){
-        .ring = {.entries = config->count_max, .is_incremental = config->is_incremental},
+        .ring = {.entries = config->count_max},
         .executor = executor,
         .heap = config->heap,
         .owner = config->owner,

@@ -10,9 +10,6 @@
  * grow while streams wait for buffers, and shrink when many were on offer all the time. A group of
  * an actor's own has a fixed number of buffers in the actor's I/O heap.
  *
- * In an incremental group the kernel fills a buffer piece by piece; its lease is handed out again
- * and again, as slices, and the buffer comes back when the kernel is done with it and all are gone.
- *
  * Invariants: offered_count <= count <= ring.entries; no stream is armed while offered_count is 0;
  * the kernel's own count of offers may be lower, as results that name some are on their way.
  *
@@ -77,7 +74,6 @@ struct tsuga_buffers_config {
     uint32_t buffer_bytes; /* a size class of the heap */
     uint32_t count;        /* buffers at first */
     uint32_t count_max;    /* power of two, <= 32768 */
-    bool is_incremental;
 };
 
 /* Errors: that of tsuga_ioheap_init(). */

@@ -115,7 +115,6 @@ enum {
     TSUGA_RING_MORE = 1 << 0,   /* another result of this request will follow */
     TSUGA_RING_NOTIF = 1 << 1,  /* the zero-copy notification */
     TSUGA_RING_BUFFER = 1 << 2, /* the kernel took a buffer of the group: tsuga_ring_buffer() */
-    TSUGA_RING_BUFFER_MORE = 1 << 3, /* and goes on filling it (incremental groups) */
     TSUGA_RING_BUFFER_SHIFT = 16,
 };
 
@@ -146,7 +145,6 @@ struct tsuga_ring_group {
     uint32_t entries; /* power of two, <= 32768: offers that the kernel can hold */
     uint16_t id;      /* chosen by whoever adds the group */
     uint16_t tail;    /* offers made since the group was added, modulo 2^16 */
-    bool is_incremental; /* a buffer is filled by several results; for byte streams only */
 };
 
 struct tsuga_ring;

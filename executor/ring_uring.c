@@ -13,8 +13,6 @@
 #include "runtime/base/sanitize.h"
 
 /* Newer than the header of liburing 2.3. */
-#define TSUGA_URING_CQE_BUFFER_MORE  (1u << 4)  /* Linux 6.12 */
-#define TSUGA_URING_PBUF_INCREMENTAL 2u         /* Linux 6.12 */
 #define TSUGA_URING_FEAT_NO_IOWAIT   (1u << 17) /* Linux 6.15 */
 #define TSUGA_URING_ENTER_NO_IOWAIT  (1u << 7)  /* Linux 6.15 */
 #define TSUGA_URING_RESTART_FIRST    512        /* ERESTARTSYS */
@@ -181,7 +179,6 @@ static uint32_t flags_of(const struct io_uring_cqe *cqe)
     return flag_if(cqe, IORING_CQE_F_MORE, TSUGA_RING_MORE) |
            flag_if(cqe, IORING_CQE_F_NOTIF, TSUGA_RING_NOTIF) |
            flag_if(cqe, IORING_CQE_F_BUFFER, TSUGA_RING_BUFFER) |
-           flag_if(cqe, TSUGA_URING_CQE_BUFFER_MORE, TSUGA_RING_BUFFER_MORE) |
            cqe->flags >> IORING_CQE_BUFFER_SHIFT << TSUGA_RING_BUFFER_SHIFT;
 }
 
@@ -229,7 +226,6 @@ static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
         .ring_addr = (uintptr_t)group->memory,
         .ring_entries = group->entries,
         .bgid = group->id,
-        .pad = group->is_incremental ? TSUGA_URING_PBUF_INCREMENTAL : 0,
     };
 
     group->tail = 0;

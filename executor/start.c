@@ -267,7 +267,7 @@ static void forget_stream(struct tsuga_actor *self, struct tsuga_record *record)
     tsuga_stream_drop(record);
     if (record->state == TSUGA_RECORD_DONE)
         tsuga_record_give(record);
-    else
+    else if (record->kind != TSUGA_OP_SEND) /* that has an end of its own, and goes on to it */
         tsuga_record_cancel(record);
 }
 

@@ -118,7 +118,6 @@ enum tsuga_feature {
     TSUGA_FEATURE_BIND_LISTEN,
     TSUGA_FEATURE_GUARD_INSTALL,
     TSUGA_FEATURE_BUFFER_RING,
-    TSUGA_FEATURE_BUFFER_RING_INCREMENTAL,
     TSUGA_FEATURE_MULTISHOT,
     TSUGA_FEATURE_READ_MULTISHOT,
     TSUGA_FEATURE_SEND_ZERO_COPY,
@@ -1774,10 +1773,6 @@ TSUGA_API int tsuga_stream_resume(struct tsuga_actor *self, struct tsuga_token s
 struct tsuga_group_options {
     size_t buffer_bytes;   /* rounded up to a size class */
     uint32_t buffer_count; /* power of two, 2 ..= 32768: the current message keeps one */
-    bool is_incremental;   /* a buffer is filled by several receives, so that small ones do not take
-                              a large buffer each: for one stream at a time, of bytes, not of
-                              datagrams, which would be cut without a word. Without the kernel's
-                              help (before Linux 6.12) as if it were not set. */
 };
 
 /**
@@ -1886,8 +1881,8 @@ TSUGA_API TSUGA_NODISCARD int tsuga_lease_make(struct tsuga_actor *self, size_t 
 TSUGA_API void *tsuga_lease_data(struct tsuga_actor *self, struct tsuga_lease lease);
 
 /**
- * How large a lease's buffer is: the bytes asked for, or, of a read, those that came. 0 for a
- * lease that is not valid.
+ * How large a lease's buffer is: the bytes asked for, or, of a read into a buffer of the runtime's,
+ * those that came. 0 for a lease that is not valid.
  *
  * Owner:  a value, the caller's.
  * Errors: none.

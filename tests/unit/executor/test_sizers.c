@@ -176,7 +176,7 @@ TEST(sizers, n14_a_stream_adapts_its_buffers)
 static void use_groups(struct tsuga_actor *self, void *argument)
 {
     static const struct tsuga_group_options options[GROUPS] = {
-        {64, 8, false}, {1000, 4, false}, {4096, 2, false}, {5000, 2, false}, {65536, 2, false}};
+        {64, 8}, {1000, 4}, {4096, 2}, {5000, 2}, {65536, 2}};
     struct tsuga_group groups[GROUPS];
     struct tsuga_token streams[GROUPS];
     static char content[65536];
@@ -272,10 +272,9 @@ static void make_bad_groups(struct tsuga_actor *self, void *argument)
     static const struct {
         struct tsuga_group_options options;
         int error;
-    } cases[] = {{{0, 2, false}, -EINVAL},        {{64, 1, false}, -EINVAL},
-                 {{64, 0, false}, -EINVAL},       {{64, 3, false}, -EINVAL},
-                 {{64, 65536, false}, -EINVAL},   {{4u << 20, 2, false}, -EMSGSIZE},
-                 {{1u << 20, 4, false}, -ENOBUFS}};
+    } cases[] = {{{0, 2}, -EINVAL},        {{64, 1}, -EINVAL},     {{64, 0}, -EINVAL},
+                 {{64, 3}, -EINVAL},       {{64, 65536}, -EINVAL}, {{4u << 20, 2}, -EMSGSIZE},
+                 {{1u << 20, 4}, -ENOBUFS}};
     struct tsuga_group group = {7};
 
     (void)argument;

@@ -380,6 +380,38 @@ TEST(zero_copy, z22_the_size_decides_as_configured)
     (void)tsuga_world_run(&setup, send_by_size, NULL);
 }
 
+/* A send that is forgotten goes on, also one that would have told twice, also while it waits for
+ * room. */
+static void forget_early(struct tsuga_actor *self, void *argument)
+{
+    static char content[BYTES];
+    const int bytes = 4096;
+    struct tsuga_completion got;
+    struct tsuga_token token;
+    int ends[2];
+
+    (void)argument;
+    connect_tcp(ends);
+    CHECK_INT(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+    token = send_with(self, ends[0], make(self, BYTES), TSUGA_OP_ZERO_COPY | TSUGA_OP_EARLY);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_forget(self, token), 0);
+    got = tsuga_await(self, tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECV,
+                                                                  .fd = ends[1],
+                                                                  .flags = MSG_WAITALL,
+                                                                  .into = content,
+                                                                  .bytes = BYTES,
+                                                                  .timeout_ns = TSUGA_NS_PER_S}));
+    CHECK_INT(got.result, BYTES);
+    tsuga_content_check(content, BYTES, SEED, 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(zero_copy, z05_a_send_that_is_forgotten_goes_on)
+{
+    (void)tsuga_world_run(NULL, forget_early, NULL);
+}
+
 /* Failing. */
 
 static void fail(struct tsuga_actor *self, void *argument)

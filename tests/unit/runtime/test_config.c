@@ -12,7 +12,7 @@
 
 /* file, log.write, log.context, signals */
 #define FIELDS_WITHOUT_KEY_BYTES (3 * sizeof(void *) + sizeof(enum tsuga_toggle))
-#define HOLES_BYTES              24u
+#define HOLES_BYTES              20u
 
 /* What the resolver said, and how often. */
 struct said {
@@ -138,7 +138,6 @@ static const struct sample samples[] = {
     {"features", "waitid", "off", TSUGA_OFF},
     {"features", "guard_install", "off", TSUGA_OFF},
     {"features", "buffer_ring", "off", TSUGA_OFF},
-    {"features", "buffer_ring_incremental", "off", TSUGA_OFF},
     {"features", "multishot", "off", TSUGA_OFF},
     {"features", "read_multishot", "off", TSUGA_OFF},
     {"features", "send_zero_copy", "off", TSUGA_OFF},
