@@ -335,9 +335,11 @@ static void be_stuck(struct tsuga_stream *stream)
     struct tsuga_receive *receive = &executor->receive;
 
     stream->state = TSUGA_STREAM_STUCK;
-    (void)tsuga_timers_cancel(&executor->timers, &receive->retry.timer);
-    receive->retry.ring = ring_retry;
-    tsuga_timers_arm(&executor->timers, &receive->retry.timer, executor->now_ns + RETRY_NS);
+    /* Not put off by those that are stuck later. */
+    if (!tsuga_timers_is_armed(&receive->retry.timer)) {
+        receive->retry.ring = ring_retry;
+        tsuga_timers_arm(&executor->timers, &receive->retry.timer, executor->now_ns + RETRY_NS);
+    }
     tsuga_list_push_back(&receive->stuck, &stream->link);
 }
 
@@ -454,10 +456,14 @@ static void poll_one(struct tsuga_stream *stream, int32_t events)
 {
     if (events <= 0 || !is_wanted(stream->record))
         return;
-    stream->is_hung = (events & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+        /* Not among what waits: it would be taken from there before it can be the last result. */
+        stream->is_hung = true;
+        stream->by.hung |= (uint32_t)events;
+        return;
+    }
     stream->number |= (uint32_t)events;
-    if (!stream->is_hung)
-        announce(stream);
+    announce(stream);
 }
 
 /* What a result brings. */
@@ -525,7 +531,7 @@ static void request_ended(struct tsuga_stream *stream, int32_t result)
     stream->state = TSUGA_STREAM_RESTING;
     stream->is_disarming = false;
     if (stream->is_hung)
-        end(stream, take_events(stream));
+        end(stream, (int32_t)stream->by.hung);
     else if (is_last(stream, result))
         end(stream, result);
     else if (stream->shows_end && result != -ECANCELED)
