@@ -80,7 +80,7 @@ static void unpin(struct tsuga_record *record)
 {
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
         return;
-    record->buffer.lease->user_count++;
+    tsuga_leases_attach(record->buffer.lease);
     if ((record->flags & TSUGA_RECORD_BRINGS) != 0)
         record->buffer.lease->bytes = record->result > 0 ? (uint32_t)record->result : 0;
     tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);

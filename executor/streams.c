@@ -142,7 +142,7 @@ void tsuga_stream_drop(struct tsuga_record *record)
     if (record->kind == TSUGA_OP_ACCEPT)
         drop_descriptors(stream);
     while (takes_buffers(stream) && stream->waiting.last != NULL)
-        tsuga_leases_release(leases, pop_buffer(stream));
+        tsuga_leases_detach(leases, pop_buffer(stream));
     stream->number = 0;
     if (record->kind == TSUGA_OP_TIMEOUT)
         stream->waiting.count = 0;
@@ -408,7 +408,7 @@ static void take_block(struct tsuga_stream *stream, int32_t result)
     record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
     if (result > 0 && is_wanted(record)) {
         entry->bytes = (uint32_t)result;
-        entry->user_count = 1;
+        tsuga_leases_attach(entry);
         push_buffer(stream, entry);
     }
     tsuga_leases_unpin(leases, entry);
@@ -893,7 +893,7 @@ void tsuga_stream_give_piece(struct tsuga_record *piece)
 
     piece->buffer.lease = NULL;
     if (entry != NULL)
-        tsuga_leases_release(&piece->io->executor->leases, entry);
+        tsuga_leases_detach(&piece->io->executor->leases, entry);
 }
 
 /* The user's side. */
