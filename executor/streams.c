@@ -274,6 +274,9 @@ static void disarm(struct tsuga_stream *stream)
     stream->is_disarming = true;
     record->io->inflight++;
     tsuga_executor_request(record->io->executor, &request);
+    /* Before the next turn: without deferred task work results come without an enter, and a stream
+     * that borrows too much would go on until something else calls for one. */
+    record->io->executor->turns_to_tick = 1;
 }
 
 static void end(struct tsuga_stream *stream, int32_t result)
