@@ -220,6 +220,7 @@ void tsuga_buffers_close(struct tsuga_buffers *buffers)
     TSUGA_VERIFY(buffers->user_count == 0); /* else the kernel fills buffers that are freed here */
     leave_ring(buffers);
     buffers->is_closed = true;
+    tsuga_list_remove(&buffers->hungry); /* the streams that waited have ended */
     for (uint32_t number = 0; number < buffers->ring.entries; number++) {
         struct tsuga_lease_entry *entry = buffers->entries[number];
 

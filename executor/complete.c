@@ -98,7 +98,7 @@ static void unpin(struct tsuga_record *record)
 {
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
         return;
-    record->buffer.lease->user_count++;
+    tsuga_leases_attach(record->buffer.lease);
     if ((record->flags & TSUGA_RECORD_BRINGS) != 0)
         record->buffer.lease->bytes = received_bytes(record);
     tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);

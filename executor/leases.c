@@ -80,6 +80,7 @@ int tsuga_leases_take(struct tsuga_leases *leases, struct tsuga_lease_entry **ou
         return error;
     entry = TSUGA_CONTAINER_OF(tsuga_list_pop_front(&leases->free), struct tsuga_lease_entry, link);
     entry->user_count = 0;
+    entry->message_count = 0;
     entry->pin_count = 0;
     entry->child_count = 0;
     entry->released = NULL;
@@ -91,9 +92,11 @@ void tsuga_leases_give(struct tsuga_leases *leases, struct tsuga_lease_entry *en
 {
     entry->io = NULL;
     entry->block = NULL;
-    /* A slot whose generation would wrap is retired: its handles could come to mean another. */
-    if (++entry->generation != UINT32_MAX)
-        tsuga_list_push_front(&leases->free, &entry->link);
+    /* A slot whose generation would wrap is retired: its handles could come to mean another. A lent
+     * buffer's may have come to its end before. */
+    if (entry->generation == UINT32_MAX || ++entry->generation == UINT32_MAX)
+        return;
+    tsuga_list_push_front(&leases->free, &entry->link);
 }
 
 /* From now on the entry is one of the actor's. */
@@ -128,7 +131,7 @@ void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, siz
 {
     entry->io = io;
     entry->bytes = (uint32_t)bytes;
-    entry->user_count = 1;
+    tsuga_leases_attach(entry);
     tsuga_list_push_back(&io->leases, &entry->link);
     if (entry->from.buffers->owner == NULL)
         io->heap.lent_bytes += entry->capacity_bytes;
@@ -235,6 +238,13 @@ void tsuga_leases_release(struct tsuga_leases *leases, struct tsuga_lease_entry 
     free_if_unused(leases, entry);
 }
 
+void tsuga_leases_detach(struct tsuga_leases *leases, struct tsuga_lease_entry *entry)
+{
+    TSUGA_VERIFY(entry->message_count > 0);
+    entry->message_count--;
+    tsuga_leases_release(leases, entry);
+}
+
 void tsuga_leases_drop_child(struct tsuga_leases *leases, struct tsuga_lease_entry *entry)
 {
     struct tsuga_io *io = entry->io;
@@ -255,6 +265,7 @@ void tsuga_leases_drop_users(struct tsuga_leases *leases, struct tsuga_io *io)
 
         node = node->next;
         entry->user_count = 0;
+        entry->message_count = 0;
         free_if_unused(leases, entry);
     }
 }
@@ -308,14 +319,23 @@ int tsuga_lease_retain(struct tsuga_actor *self, struct tsuga_lease lease)
     return error;
 }
 
+/* Whether the user has a reference of its own. */
+static bool is_users(const struct tsuga_lease_entry *entry)
+{
+    return entry->user_count > entry->message_count;
+}
+
 int tsuga_lease_release(struct tsuga_actor *self, struct tsuga_lease lease)
 {
     struct tsuga_lease_entry *entry;
     int error = tsuga_lease_find(self, lease, &entry);
 
-    if (error == 0)
-        tsuga_leases_release(&tsuga_seat_of(self)->io->executor->leases, entry);
-    return error;
+    if (error != 0)
+        return error;
+    if (!is_users(entry))
+        return -ENOENT;
+    tsuga_leases_release(&tsuga_seat_of(self)->io->executor->leases, entry);
+    return 0;
 }
 
 int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
@@ -375,7 +395,8 @@ int tsuga_lease_writable(struct tsuga_actor *self, struct tsuga_lease lease,
     memcpy(copy->block, shared->block, shared->bytes);
     tsuga_count(&shared->io->executor->counters.copied_bytes, shared->bytes);
     *out = tsuga_leases_handle(leases, copy);
-    tsuga_leases_release(leases, shared);
+    if (is_users(shared))
+        tsuga_leases_release(leases, shared);
     return 0;
 }
 

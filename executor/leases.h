@@ -52,13 +52,14 @@ struct tsuga_lease_entry {
     uint32_t bytes; /* that mean something */
     uint32_t capacity_bytes;
     uint32_t slot;
-    uint32_t generation;  /* of the next use while free */
-    uint32_t user_count;  /* references of the actor, its current message included */
-    uint32_t pin_count;   /* operations in flight */
-    uint32_t child_count; /* slices and tickets */
-    uint32_t followers;   /* LENT, waiting in a stream: empty datagrams behind it */
-    uint16_t number;      /* LENT: in its group */
-    uint8_t source;       /* enum tsuga_lease_source */
+    uint32_t generation;    /* of the next use while free */
+    uint32_t user_count;    /* references of the actor, those of its messages included */
+    uint32_t message_count; /* of these, of completions: the user can not release them */
+    uint32_t pin_count;     /* operations in flight */
+    uint32_t child_count;   /* slices and tickets */
+    uint32_t followers;     /* LENT, waiting in a stream: empty datagrams behind it */
+    uint16_t number;        /* LENT: in its group */
+    uint8_t source;         /* enum tsuga_lease_source */
     union {
         struct tsuga_buffers *buffers;   /* LENT */
         struct tsuga_lease_entry *whole; /* SLICE */
@@ -93,7 +94,7 @@ void tsuga_leases_give(struct tsuga_leases *leases, struct tsuga_lease_entry *en
 TSUGA_NODISCARD int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io,
                                       size_t bytes, struct tsuga_lease_entry **out);
 
-/* A buffer of a group becomes the actor's, with one reference. */
+/* A buffer of a group becomes the actor's, with the reference of a completion. */
 void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes);
 
 /* The entry that a handle of an actor names.
@@ -110,6 +111,14 @@ TSUGA_NODISCARD int tsuga_lease_find(struct tsuga_actor *self, struct tsuga_leas
 
 void tsuga_leases_unpin(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);
 void tsuga_leases_release(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);
+
+/* A completion that will be delivered gets a reference; it is given back. */
+static inline void tsuga_leases_attach(struct tsuga_lease_entry *entry)
+{
+    entry->user_count++;
+    entry->message_count++;
+}
+void tsuga_leases_detach(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);
 
 /* A ticket to the entry is gone. */
 void tsuga_leases_drop_child(struct tsuga_leases *leases, struct tsuga_lease_entry *entry);

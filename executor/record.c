@@ -117,7 +117,7 @@ static void free_buffer(struct tsuga_record *record)
     if ((record->flags & TSUGA_RECORD_VECTORS) != 0)
         free_vectors(record);
     if ((record->flags & TSUGA_RECORD_LEASE) != 0)
-        tsuga_leases_release(&record->io->executor->leases, record->buffer.lease);
+        tsuga_leases_detach(&record->io->executor->leases, record->buffer.lease);
     else
         tsuga_ioheap_free(&record->io->heap, record->buffer.block);
     record->buffer.block = NULL;

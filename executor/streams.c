@@ -142,7 +142,7 @@ void tsuga_stream_drop(struct tsuga_record *record)
     if (record->kind == TSUGA_OP_ACCEPT)
         drop_descriptors(stream);
     while (takes_buffers(stream) && stream->waiting.last != NULL)
-        tsuga_leases_release(leases, pop_buffer(stream));
+        tsuga_leases_detach(leases, pop_buffer(stream));
     stream->number = 0;
     if (record->kind == TSUGA_OP_TIMEOUT)
         stream->waiting.count = 0;
@@ -274,6 +274,9 @@ static void disarm(struct tsuga_stream *stream)
     stream->is_disarming = true;
     record->io->inflight++;
     tsuga_executor_request(record->io->executor, &request);
+    /* Before the next turn: without deferred task work results come without an enter, and a stream
+     * that borrows too much would go on until something else calls for one. */
+    record->io->executor->turns_to_tick = 1;
 }
 
 static void end(struct tsuga_stream *stream, int32_t result)
@@ -335,9 +338,11 @@ static void be_stuck(struct tsuga_stream *stream)
     struct tsuga_receive *receive = &executor->receive;
 
     stream->state = TSUGA_STREAM_STUCK;
-    (void)tsuga_timers_cancel(&executor->timers, &receive->retry.timer);
-    receive->retry.ring = ring_retry;
-    tsuga_timers_arm(&executor->timers, &receive->retry.timer, executor->now_ns + RETRY_NS);
+    /* Not put off by those that are stuck later. */
+    if (!tsuga_timers_is_armed(&receive->retry.timer)) {
+        receive->retry.ring = ring_retry;
+        tsuga_timers_arm(&executor->timers, &receive->retry.timer, executor->now_ns + RETRY_NS);
+    }
     tsuga_list_push_back(&receive->stuck, &stream->link);
 }
 
@@ -406,7 +411,7 @@ static void take_block(struct tsuga_stream *stream, int32_t result)
     record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
     if (result > 0 && is_wanted(record)) {
         entry->bytes = (uint32_t)result;
-        entry->user_count = 1;
+        tsuga_leases_attach(entry);
         push_buffer(stream, entry);
     }
     tsuga_leases_unpin(leases, entry);
@@ -454,10 +459,14 @@ static void poll_one(struct tsuga_stream *stream, int32_t events)
 {
     if (events <= 0 || !is_wanted(stream->record))
         return;
-    stream->is_hung = (events & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+        /* Not among what waits: it would be taken from there before it can be the last result. */
+        stream->is_hung = true;
+        stream->by.hung |= (uint32_t)events;
+        return;
+    }
     stream->number |= (uint32_t)events;
-    if (!stream->is_hung)
-        announce(stream);
+    announce(stream);
 }
 
 /* What a result brings. */
@@ -525,7 +534,7 @@ static void request_ended(struct tsuga_stream *stream, int32_t result)
     stream->state = TSUGA_STREAM_RESTING;
     stream->is_disarming = false;
     if (stream->is_hung)
-        end(stream, take_events(stream));
+        end(stream, (int32_t)stream->by.hung);
     else if (is_last(stream, result))
         end(stream, result);
     else if (stream->shows_end && result != -ECANCELED)
@@ -887,7 +896,7 @@ void tsuga_stream_give_piece(struct tsuga_record *piece)
 
     piece->buffer.lease = NULL;
     if (entry != NULL)
-        tsuga_leases_release(&piece->io->executor->leases, entry);
+        tsuga_leases_detach(&piece->io->executor->leases, entry);
 }
 
 /* The user's side. */

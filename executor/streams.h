@@ -58,6 +58,7 @@ struct tsuga_stream {
     union {
         struct tsuga_sizer *sizer; /* or NULL */
         uint64_t due_ns;           /* the end of the next period */
+        uint32_t hung;             /* poll events with which a stream of polls ends */
     } by;
     uint32_t flags;        /* of the request */
     uint32_t number;       /* poll events that wait; empty datagrams before the first buffer */

@@ -45,6 +45,11 @@ void tsuga_timers_init(struct tsuga_timers *timers, uint64_t now_ns);
 /* Arm a timer that is disarmed. One whose deadline has passed fires at the next expire. */
 void tsuga_timers_arm(struct tsuga_timers *timers, struct tsuga_timer *timer, uint64_t deadline_ns);
 
+static inline bool tsuga_timers_is_armed(const struct tsuga_timer *timer)
+{
+    return timer->tick != 0;
+}
+
 /* True when it was armed. */
 bool tsuga_timers_cancel(struct tsuga_timers *timers, struct tsuga_timer *timer);
 

@@ -41,22 +41,32 @@ static void report(struct tsuga_watchdog *watchdog, struct tsuga_executor *execu
                      watchdog->shared->config.executor.watchdog_us);
 }
 
-/* A turn that was there at the last look and still is has run for a whole period. */
-static void look_at(struct tsuga_watchdog *watchdog, struct tsuga_executor *executor)
+/* A turn that was there at the last look and still is has run for a whole period. Returns whether
+ * there were any turns. */
+static bool look_at(struct tsuga_watchdog *watchdog, struct tsuga_executor *executor)
 {
     uint64_t turns = atomic_load_explicit(&executor->counters.turns, memory_order_relaxed);
-    bool is_same = turns == watchdog->turns_seen[executor->index] &&
-                   atomic_load_explicit(&executor->is_in_turn, memory_order_relaxed);
+    bool is_quiet = turns == watchdog->turns_seen[executor->index];
 
     watchdog->turns_seen[executor->index] = turns;
-    if (!is_same) {
+    if (!is_quiet || !atomic_load_explicit(&executor->is_in_turn, memory_order_relaxed)) {
         watchdog->was_reported[executor->index] = false;
-        return;
+        return !is_quiet;
     }
     if (!watchdog->was_reported[executor->index])
         report(watchdog, executor);
     watchdog->was_reported[executor->index] = true;
     call_helper(watchdog->shared, executor);
+    return true;
+}
+
+static bool look_at_all(struct tsuga_watchdog *watchdog)
+{
+    bool is_busy = false;
+
+    for (uint32_t i = 0; i < watchdog->shared->executor_count; i++)
+        is_busy |= look_at(watchdog, &watchdog->shared->executors[i]);
+    return is_busy;
 }
 
 static void wait_a_period(struct tsuga_watchdog *watchdog)
@@ -88,13 +98,16 @@ static void wait_while_all_sleep(struct tsuga_watchdog *watchdog)
 static void *watch(void *context)
 {
     struct tsuga_watchdog *watchdog = context;
+    bool is_busy = false;
 
     pthread_mutex_lock(&watchdog->lock);
     while (!watchdog->is_stopping) {
-        wait_while_all_sleep(watchdog);
+        /* Not as soon as all happen to sleep: the executor that wakes up next pays with a system
+         * call for waking the watchdog. */
+        if (!is_busy)
+            wait_while_all_sleep(watchdog);
         wait_a_period(watchdog);
-        for (uint32_t i = 0; i < watchdog->shared->executor_count; i++)
-            look_at(watchdog, &watchdog->shared->executors[i]);
+        is_busy = look_at_all(watchdog);
     }
     pthread_mutex_unlock(&watchdog->lock);
     return NULL;

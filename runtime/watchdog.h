@@ -1,6 +1,6 @@
 /*
  * The watchdog: a thread that counts and names turns that run too long, and has others help with
- * what waits behind them. While all executors sleep, so does it.
+ * what waits behind them. When all executors have slept for a period, so does it.
  *
  * Owner: the runtime. Thread: start and stop by the runtime's owner; nudge by any executor.
  */

@@ -1907,7 +1907,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_lease_retain(struct tsuga_actor *self,
  * on it are gone.
  *
  * Owner:  the caller's reference is gone.
- * Errors: -ENOENT the lease is gone; -EINVAL it never was.
+ * Errors: -ENOENT the lease is gone, or all references are completions' own; -EINVAL it never was.
  * Thread: turn.
  * Blocks: never.
  */
@@ -1945,7 +1945,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_lease_slice(struct tsuga_actor *self, struct
  *
  * out  receives the lease; the caller's reference to `lease` has become one to it.
  *
- * Owner:  the caller's reference.
+ * Owner:  the caller's reference; a completion keeps its own, and a copy is then one more.
  * Errors: -ENOENT the lease is gone; -EINVAL it never was; -EMSGSIZE; -ENOBUFS; -ENOMEM. The
  *         reference is then unchanged.
  * Thread: turn.

@@ -13,21 +13,19 @@
  * At the end a table tells how many operations were started, and how many stops found one, by kind
  * and by state. The status is 1 when there was none where there could have been one.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "runtime/runtime.h"
 #include "tests/stress/support_props.h"
+#include "tests/stress/support_round.h"
 #include "tests/stress/support_tally.h"
 
 #include <tsuga.h>
@@ -455,11 +453,6 @@ static void found_pair(struct tsuga_actor *self, void *argument)
 
 /* Rounds. */
 
-static uint64_t now_ns(void)
-{
-    return tsuga_clock_monotonic_ns(NULL);
-}
-
 static uint64_t draw(struct round *round, uint64_t count)
 {
     return stress_random(&round->random) % count;
@@ -515,51 +508,6 @@ static void stir(struct round *round)
     sched_yield();
 }
 
-static void check_balance(const struct tsuga_stats *stats)
-{
-    STRESS_REQUIRE(stats->actors_alive == 0);
-    STRESS_REQUIRE(stats->actors_ended == stats->actors_spawned);
-    STRESS_REQUIRE(stats->ops_completions == stats->ops_submitted);
-    STRESS_REQUIRE(stats->orphans == 0);
-    STRESS_REQUIRE(stats->leaked_heaps == 0);
-    STRESS_REQUIRE(stats->descriptors == 0);
-    STRESS_REQUIRE(stats->heaps.live_bytes == 0);
-}
-
-static void end_round(struct round *round)
-{
-    struct tsuga_stats stats;
-
-    switch (draw(round, 3)) {
-    case 0:
-        tsuga_stop(round->runtime, TSUGA_STOP_GRACEFUL);
-        break;
-    case 1:
-        tsuga_stop(round->runtime, TSUGA_STOP_GRACEFUL);
-        tsuga_stop(round->runtime, TSUGA_STOP_NOW);
-        break;
-    default:
-        tsuga_stop(round->runtime, TSUGA_STOP_NOW);
-        break;
-    }
-    STRESS_REQUIRE(tsuga_join(round->runtime) == 0);
-    tsuga_stats_read(round->runtime, &stats);
-    tsuga_destroy(round->runtime);
-    check_balance(&stats);
-}
-
-static size_t count_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    STRESS_REQUIRE(directory != NULL);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
-}
-
 static void note_features(struct round *round)
 {
     struct tsuga_ring *ring = round->runtime->shared.executors[0].ring;
@@ -573,8 +521,8 @@ static void note_features(struct round *round)
 
 static void run_round(struct round *round)
 {
-    uint64_t end_ns = now_ns() + ROUND_NS;
-    size_t descriptors = count_descriptors();
+    uint64_t end_ns = stress_now_ns() + ROUND_NS;
+    size_t descriptors = stress_count_descriptors();
     struct tsuga_config config;
 
     round->is_tight = draw(round, 4) == 0;
@@ -584,27 +532,11 @@ static void run_round(struct round *round)
     config = draw_config(round);
     STRESS_REQUIRE(tsuga_start(&config, &round->runtime) == 0);
     note_features(round);
-    while (now_ns() < end_ns)
+    while (stress_now_ns() < end_ns)
         stir(round);
-    end_round(round);
-    STRESS_REQUIRE(count_descriptors() == descriptors);
+    stress_end_runtime(round->runtime, stress_random(&round->random));
+    STRESS_REQUIRE(stress_count_descriptors() == descriptors);
     stress_count(&round->tally->rounds, 1);
-}
-
-static uint64_t seed_of(int argc, char *argv[])
-{
-    const char *given = argc > 2 ? argv[2] : getenv("TSUGA_TEST_SEED");
-
-    return given != NULL ? strtoull(given, NULL, 0) : now_ns() ^ (uint64_t)getpid() << 32;
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    STRESS_REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = limit.rlim_max;
-    STRESS_REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 int main(int argc, char *argv[])
@@ -613,17 +545,17 @@ int main(int argc, char *argv[])
     static struct stress_scenery scenery;
     struct round round = {.tally = &tally, .scenery = &scenery};
     uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 60;
-    uint64_t end_ns = now_ns() + seconds * TSUGA_NS_PER_S;
+    uint64_t end_ns = stress_now_ns() + seconds * TSUGA_NS_PER_S;
 
-    round.random = seed_of(argc, argv);
+    round.random = stress_seed(argc, argv);
     printf("TSUGA_TEST_SEED=%" PRIu64 "\n", round.random);
     fflush(stdout);
-    raise_descriptor_limit();
+    stress_raise_descriptor_limit();
     alarm((unsigned)seconds * 2 + 120); /* a stop that never ends ends the program */
     stress_scenery_build(&scenery);
     do
         run_round(&round);
-    while (now_ns() < end_ns);
+    while (stress_now_ns() < end_ns);
     stress_scenery_strike(&scenery);
     return stress_tally_print(&tally) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

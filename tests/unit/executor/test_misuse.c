@@ -256,3 +256,45 @@ TEST(misuse, actors_that_cannot_be)
     tsuga_world_end(&run);
     CHECK_UINT(run.stats.actors_spawned, 0);
 }
+
+/* The reference that a completion brings is its message's, whose end gives it back. */
+static void release_too_often(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_completion got;
+    struct tsuga_token stream;
+    struct tsuga_lease lease;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    tsuga_fixture_write(ends[1], "x", 1);
+    got = tsuga_await(self, tsuga_recv(self, ends[0], 10));
+    CHECK_INT(tsuga_lease_release(self, got.lease), -ENOENT);
+    CHECK_INT(memcmp(tsuga_lease_data(self, got.lease), "x", 1), 0);
+    CHECK_INT(tsuga_lease_retain(self, got.lease), 0);
+    CHECK_INT(tsuga_lease_release(self, got.lease), 0);
+    CHECK_INT(tsuga_lease_release(self, got.lease), -ENOENT);
+    stream = tsuga_recv_stream(self, ends[0]);
+    tsuga_fixture_write(ends[1], "y", 1);
+    got = tsuga_await(self, stream);
+    CHECK_INT(tsuga_lease_release(self, got.lease), -ENOENT);
+    CHECK_INT(memcmp(tsuga_lease_data(self, got.lease), "y", 1), 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_lease_release(self, got.lease), -ENOENT);
+    /* A copy is the caller's, the message keeps its own. */
+    CHECK_INT(tsuga_lease_make(self, 10, &lease), 0);
+    got = tsuga_await(self, tsuga_send_lease(self, ends[0], lease));
+    CHECK_INT(tsuga_lease_release(self, lease), 0);
+    CHECK_INT(tsuga_op_error(tsuga_send_lease(self, ends[0], got.lease)), 0);
+    CHECK_INT(tsuga_lease_writable(self, got.lease, &lease), 0);
+    CHECK(lease.value != got.lease.value);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_lease_release(self, lease), 0);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(misuse, a_reference_that_is_a_messages_is_not_released)
+{
+    (void)tsuga_world_run(NULL, release_too_often, NULL);
+}

@@ -1,0 +1,216 @@
+/* Where streams, groups and the leases that they lend meet: moments that are rare. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+#include "executor/streams.h"
+#include "runtime/base/clock.h"
+#include "tests/support/fixture.h"
+#include "tests/support/modes.h"
+#include "tests/support/test.h"
+#include "tests/support/world.h"
+
+#define SEED  61u
+#define PIECE 64u
+
+static struct tsuga_executor *executor_of(struct tsuga_actor *self)
+{
+    return tsuga_seat_home(tsuga_seat_of(self));
+}
+
+static void write_piece(int fd, size_t number)
+{
+    char piece[PIECE];
+
+    tsuga_content_fill(piece, PIECE, SEED, number * PIECE);
+    tsuga_fixture_write(fd, piece, PIECE);
+}
+
+/* The stream starves; it, its group and the last buffers go before the executor looks again. */
+static void leave_hungry(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_group_options options = {.buffer_bytes = PIECE, .buffer_count = 2};
+    struct tsuga_op op = {.kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI};
+    struct tsuga_executor *executor = executor_of(self);
+    struct tsuga_lease leases[2];
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    op.fd = ends[0];
+    stream = tsuga_submit(self, &op);
+    for (size_t i = 0; i < 3; i++)
+        write_piece(ends[1], i);
+    for (unsigned i = 0; i < 2; i++) {
+        leases[i] = tsuga_await(self, stream).lease;
+        CHECK_INT(tsuga_lease_retain(self, leases[i]), 0);
+    }
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK(tsuga_receive_is_hungry(&executor->receive));
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    CHECK_INT(tsuga_group_release(self, op.group), 0);
+    for (unsigned i = 0; i < 2; i++)
+        CHECK_INT(tsuga_lease_release(self, leases[i]), 0);
+    CHECK(!tsuga_receive_is_hungry(&executor->receive));
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(streams, n01_a_group_that_goes_while_streams_starved_is_forgotten)
+{
+    (void)tsuga_world_run(NULL, leave_hungry, NULL);
+}
+
+/* What came before the hang-up is taken while the stream ends. */
+static void hang_up(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_completion got;
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_poll_stream(self, ends[0], POLLIN);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    tsuga_fixture_write(ends[1], "x", 1);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    tsuga_fixture_close(&ends[1], 1);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    do
+        got = tsuga_await(self, stream);
+    while (got.more);
+    CHECK_INT(got.result & POLLHUP, POLLHUP);
+    tsuga_fixture_close(ends, 1);
+}
+
+TEST(streams, z03_the_last_result_of_a_poll_stream_tells_of_the_hang_up)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode)};
+
+        (void)tsuga_world_run(&setup, hang_up, NULL);
+    }
+}
+
+/* The handle of a buffer that has been lent 2^32 times would come to mean another lease. */
+static void wear_out(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_lease_entry *entry;
+    struct tsuga_completion got;
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_recv_stream(self, ends[0]);
+    write_piece(ends[1], 0);
+    got = tsuga_await(self, stream);
+    CHECK_INT(tsuga_lease_find(self, got.lease, &entry), 0);
+    entry->generation = UINT32_MAX - 1;
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_UINT(entry->generation, UINT32_MAX);
+    CHECK_PTR(entry->io, NULL);
+    TSUGA_LIST_EACH (node, &executor_of(self)->leases.free)
+        CHECK(node != &entry->link);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(streams, h47_the_handle_of_a_lent_buffer_never_means_another)
+{
+    (void)tsuga_world_run(NULL, wear_out, NULL);
+}
+
+/* One stream waits for descriptors, another one is always just beginning to wait for memory. */
+static void be_stuck_again(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_op op = {.kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI, .bytes = 65536};
+    struct sockaddr_in address;
+    int listener = tsuga_fixture_listener(&address);
+    struct tsuga_token accepts = tsuga_accept_stream(self, listener);
+    int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct tsuga_token starving;
+    struct rlimit limit;
+    struct rlimit tight;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    op.fd = ends[0];
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    tight = limit;
+    tight.rlim_cur = (rlim_t)ends[1] + 1;
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    CHECK_INT(connect(peer, (struct sockaddr *)&address, sizeof(address)), 0);
+    starving = tsuga_submit(self, &op);
+    CHECK_INT(tsuga_await_any(self, &accepts, 1, 5 * TSUGA_NS_PER_MS).result, -ETIMEDOUT);
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (unsigned i = 0;; i++) {
+        struct tsuga_completion got = tsuga_await_any(self, &accepts, 1, TSUGA_NS_PER_MS);
+
+        CHECK(i < 300);
+        CHECK_INT(tsuga_stream_pause(self, starving), 0);
+        CHECK_INT(tsuga_stream_resume(self, starving), 0);
+        if (got.result != -ETIMEDOUT) {
+            CHECK(got.result >= 0);
+            break;
+        }
+    }
+    CHECK_INT(tsuga_forget(self, accepts), 0);
+    CHECK_INT(tsuga_forget(self, starving), 0);
+    tsuga_fixture_close(ends, 2);
+    tsuga_fixture_close(&peer, 1);
+    tsuga_fixture_close(&listener, 1);
+}
+
+TEST(streams, one_that_is_stuck_does_not_put_off_the_others)
+{
+    struct tsuga_setup setup = {.config = tsuga_mode_config(TSUGA_MODE_NO_BUFFER_RING)};
+
+    setup.config.ioheap.quota = 32u << 10;
+    (void)tsuga_world_run(&setup, be_stuck_again, NULL);
+}
+
+/* Many small receives, whose bytes may share a buffer. */
+static void fill_by_and_by(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_group_options options = {
+        .buffer_bytes = 4096, .buffer_count = 2, .is_incremental = true};
+    struct tsuga_op op = {.kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI};
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    op.fd = ends[0];
+    stream = tsuga_submit(self, &op);
+    for (size_t i = 0; i < 500; i++) {
+        struct tsuga_completion got;
+
+        write_piece(ends[1], i);
+        got = tsuga_await(self, stream);
+        CHECK_INT(got.result, PIECE);
+        tsuga_content_check(got.data, got.bytes, SEED, i * PIECE);
+    }
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(streams, n03_a_buffer_that_is_filled_by_and_by_keeps_its_bytes)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode)};
+
+        if (mode != TSUGA_MODE_NO_BUFFER_RING && mode != TSUGA_MODE_NEITHER)
+            (void)tsuga_world_run(&setup, fill_by_and_by, NULL);
+    }
+}
