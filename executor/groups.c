@@ -48,8 +48,6 @@ static int check(const struct tsuga_io *io, const struct tsuga_group_options *op
 int tsuga_group_make(struct tsuga_actor *self, const struct tsuga_group_options *options,
                      struct tsuga_group *out)
 {
-    /* Never incremental: a buffer that the kernel goes on filling would have to be handed out in
-     * parts. What is_incremental asks for is allowed to be missing. */
     struct tsuga_buffers_config config = {.count = options->buffer_count,
                                           .count_max = options->buffer_count};
     struct tsuga_buffers *buffers;
