@@ -284,7 +284,7 @@ static void gathered(struct run *run)
     }
     written = tsuga_writev(run->self, run->out, vectors, 2);
     expect(run, tsuga_await(run->self, written).result == (int)(HEAD_BYTES + BODY_BYTES), "writev");
-    expect(run, tsuga_submit_chain(run->self, chain, 2, tokens) == 0, "a chain");
+    expect(run, tsuga_submit_chain(run->self, chain, 2, 0, tokens) == 0, "a chain");
     for (size_t i = 0; i < 2; i++) {
         (void)tsuga_lease_release(run->self, chain[i].lease);
         expect(run, tsuga_await(run->self, tokens[i]).result == (int)chain[i].bytes, "a link");

@@ -1,0 +1,351 @@
+/*
+ * Echo over 64 TCP connections on the loopback: a server of one executor, with an actor and a
+ * receive stream for each connection, against a raw liburing loop that does the same with multishot
+ * receives and a ring of provided buffers.
+ *
+ * The load is a thread with epoll that keeps one message on its way on every connection. It drives
+ * the two servers in turns, 20 ms each; who is not driven sleeps. The ratio is that of the rates.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <tsuga.h>
+#include <unistd.h>
+
+#include "tests/bench/support.h"
+#include "tests/bench/support_raw.h"
+
+#define CONNECTIONS  64u
+#define BYTES_MAX    4096u
+#define TURN_NS      UINT64_C(20000000)
+#define WARM_TURNS   5u
+#define BUFFER_COUNT 256u
+#define RING_ENTRIES 256u
+
+/* One connection, as the load sees it. */
+struct line {
+    int fd;
+    size_t left; /* bytes of the message that are still to come back */
+};
+
+struct load {
+    int epoll;
+    struct line lines[CONNECTIONS];
+    int server_fds[CONNECTIONS];
+};
+
+struct bench {
+    size_t bytes;
+    struct load raw;
+    struct load ours;
+    struct tsuga_runtime *runtime;
+    pthread_t raw_server;
+};
+
+/* Connecting. */
+
+static int listen_somewhere(struct sockaddr_in *address)
+{
+    socklen_t bytes = sizeof(*address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (fd < 0 || bind(fd, (struct sockaddr *)address, bytes) != 0 ||
+        listen(fd, (int)CONNECTIONS) != 0 ||
+        getsockname(fd, (struct sockaddr *)address, &bytes) != 0)
+        tsuga_bench_fail("a listener", -errno);
+    return fd;
+}
+
+static void set_no_delay(int fd)
+{
+    int one = 1;
+
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
+        tsuga_bench_fail("TCP_NODELAY", -errno);
+}
+
+static void connect_all(struct load *load)
+{
+    struct sockaddr_in address;
+    int listener = listen_somewhere(&address);
+
+    load->epoll = epoll_create1(EPOLL_CLOEXEC);
+    for (uint32_t i = 0; i < CONNECTIONS; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+            tsuga_bench_fail("a connection", -errno);
+        load->server_fds[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        set_no_delay(fd);
+        set_no_delay(load->server_fds[i]);
+        tsuga_bench_require("fcntl", fcntl(fd, F_SETFL, O_NONBLOCK));
+        tsuga_bench_require("epoll_ctl", epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event));
+        load->lines[i].fd = fd;
+    }
+    close(listener);
+}
+
+/* The load. */
+
+static void send_one(struct line *line, size_t bytes)
+{
+    static const char message[BYTES_MAX];
+
+    if (send(line->fd, message, bytes, MSG_NOSIGNAL) != (ssize_t)bytes)
+        tsuga_bench_fail("send", -errno);
+    line->left = bytes;
+}
+
+/* True when a message has come back whole. */
+static bool receive_some(struct line *line)
+{
+    char message[BYTES_MAX];
+    ssize_t got = recv(line->fd, message, sizeof(message), 0);
+
+    if (got <= 0)
+        tsuga_bench_fail("recv", got < 0 ? -errno : -ECONNRESET);
+    line->left -= (size_t)got;
+    return line->left == 0;
+}
+
+/* Nanoseconds a message, until the time is over and every message is back. */
+static double drive(struct load *load, size_t bytes)
+{
+    struct epoll_event events[CONNECTIONS];
+    uint64_t start_ns = tsuga_bench_now_ns();
+    uint64_t now_ns = start_ns;
+    uint32_t open_count = CONNECTIONS;
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < CONNECTIONS; i++)
+        send_one(&load->lines[i], bytes);
+    while (open_count > 0) {
+        int ready = epoll_wait(load->epoll, events, (int)CONNECTIONS, -1);
+
+        now_ns = tsuga_bench_now_ns();
+        for (int i = 0; i < ready; i++) {
+            struct line *line = &load->lines[events[i].data.u32];
+
+            if (!receive_some(line))
+                continue;
+            count++;
+            if (now_ns - start_ns < TURN_NS)
+                send_one(line, bytes);
+            else
+                open_count--;
+        }
+    }
+    return (double)(now_ns - start_ns) / (double)count;
+}
+
+/* The raw server. */
+
+struct raw {
+    struct io_uring ring;
+    struct io_uring_buf_ring *offers;
+    char *buffers;
+    const int *fds;
+};
+
+static void offer(struct raw *raw, uint32_t number)
+{
+    io_uring_buf_ring_add(raw->offers, raw->buffers + number * BYTES_MAX, BYTES_MAX,
+                          (unsigned short)number, io_uring_buf_ring_mask(BUFFER_COUNT), 0);
+    io_uring_buf_ring_advance(raw->offers, 1);
+}
+
+static struct io_uring_sqe *next_entry(struct raw *raw)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&raw->ring);
+
+    if (sqe != NULL)
+        return sqe;
+    io_uring_submit(&raw->ring);
+    return io_uring_get_sqe(&raw->ring);
+}
+
+/* user_data: the connection's number for a receive, with the buffer's number + 1 for a send. */
+static void arm(struct raw *raw, uint32_t connection)
+{
+    struct io_uring_sqe *sqe = next_entry(raw);
+
+    io_uring_prep_recv_multishot(sqe, raw->fds[connection], NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 0;
+    sqe->user_data = connection;
+}
+
+static void send_back(struct raw *raw, uint32_t connection, uint32_t number, int bytes)
+{
+    struct io_uring_sqe *sqe = next_entry(raw);
+
+    io_uring_prep_send(sqe, raw->fds[connection], raw->buffers + number * BYTES_MAX, (size_t)bytes,
+                       MSG_WAITALL | MSG_NOSIGNAL);
+    sqe->user_data = (uint64_t)(number + 1) << 32 | connection;
+}
+
+/* False at the end. */
+static bool handle(struct raw *raw, const struct io_uring_cqe *cqe)
+{
+    uint32_t connection = (uint32_t)cqe->user_data;
+    uint32_t sent = (uint32_t)(cqe->user_data >> 32);
+
+    if (sent > 0) {
+        offer(raw, sent - 1);
+        return true;
+    }
+    if (cqe->res > 0)
+        send_back(raw, connection, cqe->flags >> IORING_CQE_BUFFER_SHIFT, cqe->res);
+    if (cqe->res == 0)
+        return false;
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0)
+        arm(raw, connection);
+    return true;
+}
+
+static void open_raw(struct raw *raw)
+{
+    struct io_uring_buf_reg reg = {.ring_entries = BUFFER_COUNT};
+    void *memory = NULL;
+
+    tsuga_bench_raw_open(&raw->ring, RING_ENTRIES);
+    tsuga_bench_require("memory", -posix_memalign(&memory, 4096, 4096));
+    memset(memory, 0, 4096);
+    raw->offers = memory;
+    tsuga_bench_require("memory", -posix_memalign(&memory, 4096, BUFFER_COUNT * BYTES_MAX));
+    raw->buffers = memory;
+    reg.ring_addr = (uintptr_t)raw->offers;
+    tsuga_bench_require("io_uring_register_buf_ring",
+                        io_uring_register_buf_ring(&raw->ring, &reg, 0));
+    io_uring_buf_ring_init(raw->offers);
+    for (uint32_t i = 0; i < BUFFER_COUNT; i++)
+        offer(raw, i);
+}
+
+static void *serve_raw(void *context)
+{
+    struct load *load = context;
+    struct raw raw = {.fds = load->server_fds};
+    bool is_open = true;
+
+    open_raw(&raw);
+    for (uint32_t i = 0; i < CONNECTIONS; i++)
+        arm(&raw, i);
+    while (is_open) {
+        const struct io_uring_cqe *cqe;
+        uint32_t count = 0;
+        unsigned head;
+
+        io_uring_submit_and_wait(&raw.ring, 1);
+        io_uring_for_each_cqe(&raw.ring, head, cqe)
+        {
+            is_open &= handle(&raw, cqe);
+            count++;
+        }
+        io_uring_cq_advance(&raw.ring, count);
+    }
+    io_uring_queue_exit(&raw.ring);
+    free(raw.offers);
+    free(raw.buffers);
+    return NULL;
+}
+
+/* Ours: what came in goes out from the buffer that it came in. */
+
+static void begin(struct tsuga_actor *self, void *argument)
+{
+    int *fd = tsuga_state(self);
+
+    *fd = *(const int *)argument;
+    tsuga_bench_require("adopt", tsuga_fd_adopt(self, *fd));
+    tsuga_bench_require("stream", tsuga_op_error(tsuga_recv_stream(self, *fd)));
+}
+
+static void echo(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    const struct tsuga_completion *io = tsuga_message_completion(message);
+    const int *fd = tsuga_state(self);
+    struct tsuga_op send = {.kind = TSUGA_OP_SEND, .options = TSUGA_OP_SILENT, .fd = *fd};
+
+    if (io == NULL || io->result <= 0)
+        tsuga_exit(self, TSUGA_NORMAL);
+    send.lease = io->lease;
+    send.bytes = io->bytes;
+    tsuga_bench_require("send", tsuga_op_error(tsuga_submit(self, &send)));
+}
+
+static void start_ours(struct bench *bench)
+{
+    const struct tsuga_config config = {.executor.threads = 1};
+    struct tsuga_spawn_options options = {
+        .behaviour = echo, .start = begin, .state_bytes = sizeof(int)};
+
+    tsuga_bench_require("tsuga_start", tsuga_start(&config, &bench->runtime));
+    for (uint32_t i = 0; i < CONNECTIONS; i++) {
+        options.argument = &bench->ours.server_fds[i];
+        tsuga_bench_require("tsuga_spawn", tsuga_spawn(bench->runtime, &options, NULL));
+    }
+}
+
+/* The peers go, and the servers with them. */
+static void close_load(struct load *load)
+{
+    for (uint32_t i = 0; i < CONNECTIONS; i++)
+        close(load->lines[i].fd);
+    close(load->epoll);
+}
+
+static void run(size_t bytes, double seconds)
+{
+    struct bench bench = {.bytes = bytes};
+    static struct tsuga_bench_pairs pairs;
+    char variant[32];
+
+    connect_all(&bench.raw);
+    connect_all(&bench.ours);
+    tsuga_bench_require("a thread",
+                        -pthread_create(&bench.raw_server, NULL, serve_raw, &bench.raw));
+    start_ours(&bench);
+    for (uint32_t i = 0; i < WARM_TURNS; i++) {
+        (void)drive(&bench.raw, bytes);
+        (void)drive(&bench.ours, bytes);
+    }
+    tsuga_bench_start(&pairs, seconds);
+    while (tsuga_bench_wants_more(&pairs)) {
+        double floor_ns = drive(&bench.raw, bytes);
+
+        tsuga_bench_add(&pairs, floor_ns, drive(&bench.ours, bytes));
+    }
+    close_load(&bench.raw);
+    close_load(&bench.ours);
+    tsuga_bench_require("join", -pthread_join(bench.raw_server, NULL));
+    tsuga_bench_require("tsuga_join", tsuga_join(bench.runtime));
+    tsuga_destroy(bench.runtime);
+    for (uint32_t i = 0; i < CONNECTIONS; i++)
+        close(bench.raw.server_fds[i]);
+    snprintf(variant, sizeof(variant), "%zu bytes", bytes);
+    tsuga_bench_begin("echo", variant);
+    tsuga_bench_number("connections", CONNECTIONS);
+    tsuga_bench_summary(&pairs, "raw multishot");
+    tsuga_bench_end();
+}
+
+int main(int argc, char **argv)
+{
+    double seconds = tsuga_bench_seconds(argc, argv, 4);
+
+    run(64, seconds / 2);
+    run(BYTES_MAX, seconds / 2);
+    return 0;
+}
