@@ -442,5 +442,8 @@ bool stress_stage_send(struct stress_stage *stage, bool is_early, enum stress_se
         return true;
     if (state != STRESS_SEND_TRYING)
         return await_send(stage, state);
-    return stress_stage_wait(stage) && stress_stage_wait(stage);
+    /* Twice: the kernel has tried by then, and found no room. */
+    if (!stress_stage_wait(stage))
+        return false;
+    return stress_stage_wait(stage);
 }
