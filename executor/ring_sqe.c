@@ -57,10 +57,9 @@ static void arrange_watch(struct io_uring_sqe *sqe, const struct tsuga_ring_requ
 
 static void arrange_timeout(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
 {
-    (void)request;
     sqe->len = 1;
     /* Else a time that has run out would break a chain. */
-    sqe->timeout_flags = IORING_TIMEOUT_ETIME_SUCCESS;
+    sqe->timeout_flags = request->flags | IORING_TIMEOUT_ETIME_SUCCESS;
 }
 
 static void arrange_cancel(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)

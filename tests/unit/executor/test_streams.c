@@ -563,8 +563,22 @@ TEST(streams, misuse_is_answered)
 
 /* Resting. */
 
+/* What comes until nothing has come for a moment, or the stream has ended. */
+static struct tsuga_completion take_rest(struct tsuga_actor *self, struct tsuga_token stream,
+                                         size_t *offset)
+{
+    struct tsuga_completion got;
+
+    while ((got = tsuga_await_any(self, &stream, 1, TSUGA_NS_PER_MS)).result > 0) {
+        tsuga_content_check(got.data, got.bytes, SEED, *offset);
+        *offset += got.bytes;
+    }
+    return got;
+}
+
 static void pause_and_resume(struct tsuga_actor *self, void *argument)
 {
+    struct tsuga_completion got;
     struct tsuga_token stream;
     struct writer writer;
     size_t offset = 0;
@@ -574,22 +588,17 @@ static void pause_and_resume(struct tsuga_actor *self, void *argument)
     tsuga_fixture_sockets(ends);
     stream = tsuga_recv_stream(self, ends[0]);
     start_writer(&writer, ends[1], BYTES, 4096);
-    for (unsigned i = 0; offset < BYTES; i++) {
-        struct tsuga_completion got = tsuga_await_any(self, &stream, 1, TSUGA_NS_PER_S / 2);
-
-        CHECK(got.result > 0);
+    for (unsigned i = 0; !(got = tsuga_await(self, stream)).last; i++) {
         tsuga_content_check(got.data, got.bytes, SEED, offset);
         offset += got.bytes;
         if (i % 7 == 0)
             CHECK_INT(tsuga_stream_pause(self, stream), 0);
-        if (i % 7 == 0 && i % 2 == 0) /* until it rests, what comes is little */
-            while ((got = tsuga_await_any(self, &stream, 1, TSUGA_NS_PER_MS)).result > 0) {
-                tsuga_content_check(got.data, got.bytes, SEED, offset);
-                offset += got.bytes;
-            }
+        if (i % 14 == 0 && (got = take_rest(self, stream, &offset)).last)
+            break;
         CHECK_INT(tsuga_stream_resume(self, stream), 0);
     }
-    take_last(self, stream, 0);
+    CHECK_INT(got.result, 0);
+    CHECK_UINT(offset, BYTES);
     CHECK_INT(pthread_join(writer.thread, NULL), 0);
     tsuga_fixture_close(ends, 1);
 }
