@@ -20,7 +20,7 @@ static void adapt(struct tsuga_sizer *sizer, size_t asked, size_t got)
     if (got >= asked) {
         sizer->bytes = sizer->bytes > sizer->bytes_max / 2 ? sizer->bytes_max : sizer->bytes * 2;
         sizer->small_count = 0;
-    } else if (got > sizer->bytes / 2) {
+    } else if (got >= sizer->bytes / 2) {
         sizer->small_count = 0;
     } else if (++sizer->small_count == SMALL_COUNT_MAX) {
         sizer->bytes = at_least(sizer->bytes / 2, sizer->bytes_min);

@@ -1830,7 +1830,7 @@ TSUGA_API struct tsuga_sizer tsuga_sizer_fixed(size_t bytes);
 
 /**
  * A sizer that doubles after a receive that filled its buffer, and halves after several in a row
- * that half of it would have held. It starts with bytes_min.
+ * that less than half of it would have held. It starts with bytes_min.
  *
  * Owner:  a value, the caller's.
  * Errors: none.

@@ -164,7 +164,7 @@ static void share(struct tsuga_actor *self, void *argument)
     tsuga_fixture_close(&ends[0][0], 4);
 }
 
-TEST(leases, h47_two_sends_share_a_lease_that_is_released_meanwhile)
+TEST(leases, a32_h47_two_sends_share_a_lease_that_is_released_meanwhile)
 {
     struct tsuga_stats stats = tsuga_world_run(NULL, share, NULL);
 
