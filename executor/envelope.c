@@ -27,9 +27,12 @@ static struct walk walk_of(const struct msghdr *header)
 static const struct cmsghdr *next_message(struct walk *walk)
 {
     size_t left = walk->bytes - walk->at;
-    const struct cmsghdr *found = (const void *)((const char *)walk->control + walk->at);
+    const struct cmsghdr *found;
 
-    if (left < sizeof(*found) || found->cmsg_len < sizeof(*found) || found->cmsg_len > left)
+    if (left < sizeof(*found)) /* so also without control data, whose address may be NULL */
+        return NULL;
+    found = (const void *)((const char *)walk->control + walk->at);
+    if (found->cmsg_len < sizeof(*found) || found->cmsg_len > left)
         return NULL;
     walk->at =
         left < CMSG_ALIGN(found->cmsg_len) ? walk->bytes : walk->at + CMSG_ALIGN(found->cmsg_len);

@@ -68,6 +68,7 @@ enum {
     TSUGA_RECORD_CHAINED = 1 << 20,   /* a member of a chain, see executor/chain.h */
     TSUGA_RECORD_UNSTARTED = 1 << 21, /* a member that never began */
     TSUGA_RECORD_NAMED = 1 << 22,     /* a cancel of the user's has named it */
+    TSUGA_RECORD_OF_STREAM = 1 << 23, /* a cancel of a stream */
 };
 
 struct tsuga_record {

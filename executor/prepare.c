@@ -420,7 +420,10 @@ static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op
         return -ENOENT;
     if (!tsuga_record_hold(target))
         return -EALREADY;
-    target->flags |= target->flags & TSUGA_RECORD_MULTI ? TSUGA_RECORD_UNWANTED : 0;
+    if ((target->flags & TSUGA_RECORD_MULTI) != 0 && target->kind != TSUGA_OP_SEND) {
+        target->flags |= TSUGA_RECORD_UNWANTED;
+        record->flags |= TSUGA_RECORD_OF_STREAM;
+    }
     target->flags |= TSUGA_RECORD_NAMED;
     extra->argument.target = (uint64_t)(uintptr_t)target;
     request->offset = extra->argument.target;
