@@ -143,6 +143,16 @@ static bool has_missed(const struct tsuga_record *record)
     return target->state == TSUGA_RECORD_INFLIGHT;
 }
 
+/* A stream ends when its request does, though the kernel may have forgotten that already. */
+static bool is_stream_cancel(const struct tsuga_record *record)
+{
+    const struct tsuga_extra *extra = tsuga_record_extra(record);
+    const struct tsuga_record *target = (void *)(uintptr_t)extra->argument.target;
+
+    return record->kind == TSUGA_OP_CANCEL && (target->flags & TSUGA_RECORD_MULTI) != 0 &&
+           target->kind != TSUGA_OP_SEND;
+}
+
 /* What the user is told. */
 static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
 {
@@ -153,7 +163,7 @@ static int32_t meaning_of(const struct tsuga_record *record, int32_t result)
     /* The kernel does not find what one of its workers is just taking up, nor a timeout whose time
      * is over; it has not ended. */
     if (has_target(record) && result == -ENOENT && has_missed(record))
-        return -EALREADY;
+        return is_stream_cancel(record) ? 0 : -EALREADY;
     /* Of futexes and children the kernel tells how many were cancelled (6.18: 1), of others 0. */
     if (record->kind == TSUGA_OP_CANCEL && result > 0)
         return 0;
