@@ -46,11 +46,12 @@
 
 /* user_data is a record's address, or one of these. */
 enum {
-    TSUGA_RESULT_CANCEL = 1, /* or-ed to a record's address: a cancel of that record has ended */
-    TSUGA_RESULT_WAKE = 2,   /* the watch on the wake descriptor */
-    TSUGA_RESULT_OWN = 4,    /* a cancel of one of the watches */
-    TSUGA_RESULT_SIGNAL = 8, /* the watch on the signal descriptor */
-    TSUGA_RESULT_CLOSE = 16, /* a close on behalf of an actor that has ended or lost interest */
+    TSUGA_RESULT_CANCEL = 1,  /* or-ed to a record's address: a cancel of that record has ended */
+    TSUGA_RESULT_WAKE = 2,    /* the watch on the wake descriptor */
+    TSUGA_RESULT_OWN = 4,     /* a cancel of one of the watches, or of one on a stream */
+    TSUGA_RESULT_SIGNAL = 8,  /* the watch on the signal descriptor */
+    TSUGA_RESULT_CLOSE = 16,  /* a close on behalf of an actor that has ended or lost interest */
+    TSUGA_RESULT_HANGUP = 32, /* or-ed to a record's address: the watch on its stream, hangups.h */
 };
 
 /* Requests that found no room and may not wait: cancels, closes, the watch. In order. */

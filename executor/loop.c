@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "executor/executor.h"
+#include "executor/hangups.h"
 #include "executor/io.h"
 #include "executor/streams.h"
 #include "executor/turn.h"
@@ -206,6 +207,8 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
         tsuga_record_complete(record, result->result, has_more);
     else if (mark == TSUGA_RESULT_CANCEL)
         tsuga_record_end_cancel(record, result->result);
+    else if (mark == TSUGA_RESULT_HANGUP)
+        tsuga_hangup_complete(record);
     else if (mark == TSUGA_RESULT_OWN)
         executor->own_inflight--;
     else if (mark == TSUGA_RESULT_CLOSE)
