@@ -442,5 +442,5 @@ bool stress_stage_send(struct stress_stage *stage, bool is_early, enum stress_se
         return true;
     if (state != STRESS_SEND_TRYING)
         return await_send(stage, state);
-    return stress_stage_wait(stage) && stress_stage_wait(stage);
+    return stress_stage_wait(stage); /* the kernel has it now */
 }
