@@ -243,7 +243,7 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov
+.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov features
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -271,6 +271,10 @@ run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
 	@tests/bench/httpd/bench.sh $(BUILD) $(or $(SECONDS),9) > $(BUILD)/bench.out
 	@tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out
+
+features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
+	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
+	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
 
 cov:  ## Line coverage of the library by the tests
 	$(again) CONFIG=cov run-tests

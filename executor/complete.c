@@ -365,7 +365,7 @@ static void ring_again(struct tsuga_executor *executor, struct tsuga_alarm *alar
 
 /* A cancel finds nothing while a worker of the kernel takes the operation up, and the operation
  * goes on: one that waits for a peer would never end. */
-static void cancel_again(struct tsuga_io *io)
+void tsuga_io_cancel_again(struct tsuga_io *io)
 {
     struct tsuga_timers *timers = &io->executor->timers;
 
@@ -384,6 +384,6 @@ void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result)
     io->inflight--;
     tsuga_record_unhold(target);
     if (has_missed && (target->flags & TSUGA_RECORD_SENT) == 0)
-        cancel_again(io);
+        tsuga_io_cancel_again(io);
     tsuga_io_settle(io);
 }

@@ -48,6 +48,7 @@
 enum {
     TSUGA_RESULT_CANCEL = 1,   /* or-ed to a record's address: a cancel of that record has ended */
     TSUGA_RESULT_WAKE = 2,     /* the watch on the wake descriptor */
+    TSUGA_RESULT_HANGUP = 3,   /* or-ed to a record's address: the watch on its stream, hangups.h */
     TSUGA_RESULT_OWN = 4,      /* a cancel of one of the watches */
     TSUGA_RESULT_SIGNAL = 8,   /* the watch on the signal descriptor */
     TSUGA_RESULT_CLOSE = 16,   /* a close on behalf of an actor that has ended or lost interest */

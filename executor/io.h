@@ -281,6 +281,9 @@ void tsuga_record_drop_waiting(struct tsuga_record *record);
 /* A result from the ring or the pool for a record. */
 void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more);
 
+/* In a while, cancel what is unwanted, and end requests of streams that are in the way. */
+void tsuga_io_cancel_again(struct tsuga_io *io);
+
 /* A cancel of the executor's own that named this record has ended. */
 void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result);
 

@@ -6,6 +6,7 @@
 
 #include "executor/chain.h"
 #include "executor/executor.h"
+#include "executor/hangups.h"
 #include "executor/io.h"
 #include "executor/streams.h"
 #include "executor/turn.h"
@@ -215,6 +216,8 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
         tsuga_record_end_cancel(record, result->result);
     else if (mark == TSUGA_RESULT_SEVERED)
         end_severed(record);
+    else if (mark == TSUGA_RESULT_HANGUP)
+        tsuga_hangup_complete(record);
     else if (mark == TSUGA_RESULT_OWN)
         executor->own_inflight--;
     else if (mark == TSUGA_RESULT_CLOSE)

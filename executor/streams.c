@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "executor/executor.h"
+#include "executor/hangups.h"
 #include "executor/turn.h"
 #include "runtime/base/sanitize.h"
 
@@ -256,6 +257,8 @@ static int arm(struct tsuga_stream *stream)
         return error;
     stream->state = TSUGA_STREAM_ARMED;
     tsuga_executor_request(executor_of(stream), &request);
+    if (request.kind == TSUGA_RING_RECV_MULTI)
+        tsuga_hangup_watch(stream);
     return 0;
 }
 
@@ -286,6 +289,7 @@ static void end(struct tsuga_stream *stream, int32_t result)
 
     tsuga_list_remove(&stream->link);
     stream->state = TSUGA_STREAM_ENDED;
+    tsuga_hangup_unwatch(stream);
     leave_group(stream);
     if (tsuga_record_end(record, result)) {
         announce(stream);
@@ -533,6 +537,7 @@ static void request_ended(struct tsuga_stream *stream, int32_t result)
 {
     stream->state = TSUGA_STREAM_RESTING;
     stream->is_disarming = false;
+    stream->is_in_doubt = false;
     if (stream->is_hung)
         end(stream, (int32_t)stream->by.hung);
     else if (is_last(stream, result))
@@ -778,7 +783,8 @@ bool tsuga_stream_end_idle(struct tsuga_record *record)
 static bool must_disarm(const struct tsuga_stream *stream)
 {
     return stream->state == TSUGA_STREAM_ARMED &&
-           (stream->is_paused || stream->is_moving || stream->is_hung || is_over(stream));
+           (stream->is_paused || stream->is_moving || stream->is_hung || stream->is_in_doubt ||
+            is_over(stream));
 }
 
 bool tsuga_stream_end_disarm(struct tsuga_record *record)
@@ -788,6 +794,19 @@ bool tsuga_stream_end_disarm(struct tsuga_record *record)
     stream->is_disarming = false;
     return must_disarm(stream) ||
            (stream->state == TSUGA_STREAM_ARMED && (record->flags & TSUGA_RECORD_UNWANTED) != 0);
+}
+
+void tsuga_stream_hang_up(struct tsuga_record *record)
+{
+    struct tsuga_stream *stream = tsuga_stream_of(record);
+
+    stream->is_watched = false;
+    stream->has_hung_up = true;
+    if (stream->state != TSUGA_STREAM_ARMED)
+        return; /* whatever is armed from now on finds the end */
+    /* Not at once: as a rule the request's last result is on its way. */
+    stream->is_in_doubt = true;
+    tsuga_io_cancel_again(record->io);
 }
 
 void tsuga_stream_disarm_again(struct tsuga_record *record)

@@ -70,6 +70,9 @@ struct tsuga_stream {
     bool is_single : 1;    /* the kernel has no multishot for it */
     bool shows_end : 1;    /* TSUGA_OP_SHOW_END */
     bool is_hung : 1;      /* POLL: the descriptor has nothing more to say */
+    bool is_watched : 1;   /* for the hang-up, see hangups.h */
+    bool has_hung_up : 1;  /* that has come */
+    bool is_in_doubt : 1;  /* and the request does not seem to know */
 };
 
 _Static_assert(sizeof(struct tsuga_stream) <= 64, "a stream is one record");
@@ -113,6 +116,9 @@ void tsuga_stream_disarm_again(struct tsuga_record *record);
 
 /* The actor is done with one completion: its buffer goes back. */
 void tsuga_stream_give_piece(struct tsuga_record *piece);
+
+/* What it receives from has hung up, which its request must tell, too. */
+void tsuga_stream_hang_up(struct tsuga_record *record);
 
 /* Nobody will take what waits. */
 void tsuga_stream_drop(struct tsuga_record *record);

@@ -24,8 +24,10 @@ list_calls() {
 check() {
     name=$1
     shift
-    env "$@" strace -f -o "$SCRATCH/trace" "$SCRATCH/stream_echo" ||
-        { echo "$name: failed"; exit 1; }
+    env "$@" strace -f -o "$SCRATCH/trace" "$SCRATCH/stream_echo" || {
+        echo "$name: failed"
+        exit 1
+    }
     list_calls "$SCRATCH/trace" >"$SCRATCH/calls"
     grep -qx "marks 2" "$SCRATCH/calls" || { echo "$name: not both marks"; exit 1; }
     grep -q "^io_uring_enter" "$SCRATCH/calls" || { echo "$name: no enters"; exit 1; }

@@ -68,6 +68,8 @@ struct tsuga_ring_fault {
     struct answer answers[SCRIPT_MAX];
     uint32_t answer_count;
     bool is_breaking; /* the next request is linked to one that is to fail */
+    uint64_t lost;    /* user_data, or 0 */
+    bool is_lost;     /* its last result has come */
 
     struct tsuga_ring_fault_counts counts;
     struct tsuga_ring_request *requests;
@@ -182,18 +184,6 @@ static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *reque
     update_room(fault);
 }
 
-/* Passes queued requests on, oldest first. */
-static void forward(struct tsuga_ring_fault *fault, uint32_t count_max)
-{
-    for (uint32_t i = 0; i < count_max && fault->queue_count > 0; i++) {
-        if (fault->inner->room_count == 0)
-            return;
-        tsuga_ring_push(fault->inner, &fault->queue[fault->queue_first]);
-        fault->queue_first = (fault->queue_first + 1) % fault->ring.entries;
-        fault->queue_count--;
-    }
-}
-
 static uint32_t visible_count(const struct tsuga_ring_fault *fault)
 {
     return atomic_load_explicit(&fault->tail, memory_order_relaxed) -
@@ -284,6 +274,41 @@ static void answer(struct tsuga_ring_fault *fault, struct tsuga_ring_result *res
     }
 }
 
+/* Whether a result is one that the test wants to be lost. */
+static bool lose(struct tsuga_ring_fault *fault, const struct tsuga_ring_result *result)
+{
+    if (fault->lost == 0 || result->user_data != fault->lost ||
+        (result->flags & TSUGA_RING_MORE) != 0)
+        return false;
+    fault->is_lost = true;
+    return true;
+}
+
+/* A cancel finds what was lost. */
+static void find_lost(struct tsuga_ring_fault *fault, const struct tsuga_ring_request *request)
+{
+    struct tsuga_ring_result result = {.user_data = fault->lost, .result = -ECANCELED};
+
+    if (!fault->is_lost || request->kind != TSUGA_RING_CANCEL || request->offset != fault->lost)
+        return;
+    fault->is_lost = false;
+    fault->lost = 0;
+    take(fault, &result);
+}
+
+/* Passes queued requests on, oldest first. */
+static void forward(struct tsuga_ring_fault *fault, uint32_t count_max)
+{
+    for (uint32_t i = 0; i < count_max && fault->queue_count > 0; i++) {
+        if (fault->inner->room_count == 0)
+            return;
+        tsuga_ring_push(fault->inner, &fault->queue[fault->queue_first]);
+        find_lost(fault, &fault->queue[fault->queue_first]);
+        fault->queue_first = (fault->queue_first + 1) % fault->ring.entries;
+        fault->queue_count--;
+    }
+}
+
 /* Takes over all that the inner ring has. */
 static void collect(struct tsuga_ring_fault *fault)
 {
@@ -291,7 +316,8 @@ static void collect(struct tsuga_ring_fault *fault)
 
     while (tsuga_ring_reap(fault->inner, &result, 1) == 1) {
         answer(fault, &result);
-        take(fault, &result);
+        if (!lose(fault, &result))
+            take(fault, &result);
     }
 }
 
@@ -532,6 +558,12 @@ void tsuga_ring_fault_hold(struct tsuga_ring_fault *fault, uint64_t user_data, u
 {
     CHECK(fault->hold_count < SCRIPT_MAX);
     fault->holds[fault->hold_count++] = (struct hold){user_data, enter_count};
+}
+
+void tsuga_ring_fault_lose(struct tsuga_ring_fault *fault, uint64_t user_data)
+{
+    fault->lost = user_data;
+    fault->is_lost = false;
 }
 
 void tsuga_ring_fault_substitute(struct tsuga_ring_fault *fault, enum tsuga_ring_kind kind,

@@ -93,6 +93,10 @@ void tsuga_ring_fault_limit(struct tsuga_ring_fault *fault, uint32_t count);
 void tsuga_ring_fault_hold(struct tsuga_ring_fault *fault, uint64_t user_data,
                            uint32_t enter_count);
 
+/* The kernel forgets to tell how `user_data` ends: its last result becomes visible when somebody
+ * cancels it, as -ECANCELED. */
+void tsuga_ring_fault_lose(struct tsuga_ring_fault *fault, uint64_t user_data);
+
 /* Decides the outcome of the nth request of a kind from now on, 1 being the next one. A negative
  * result: the request never reaches the kernel and ends with that result. Otherwise (reads, writes,
  * receives and sends): the kernel sees a request for `result` bytes at most. What is linked to it

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/support/fixture.h"
+#include "tests/support/needs.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -47,7 +48,8 @@ static unsigned try_all(struct tsuga_actor *self, int fd)
     refused += is_refused(self, tsuga_list(self, fd, 1000));
     refused += is_refused(self, tsuga_ftruncate(self, fd, 10));
     refused += is_refused(self, tsuga_raw(self, &raw, (struct tsuga_lease){0}, 0));
-    refused += is_refused(self, tsuga_waitid(self, P_ALL, 0, &info, WEXITED | WNOHANG));
+    if (tsuga_has_operation(self, TSUGA_RING_WAITID))
+        refused += is_refused(self, tsuga_waitid(self, P_ALL, 0, &info, WEXITED | WNOHANG));
     if (tsuga_op_error(timeout) == 0)
         refused += is_refused(self, tsuga_timeout_update(self, timeout, 1));
     if (tsuga_op_error(timeout) == 0)

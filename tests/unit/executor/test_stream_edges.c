@@ -213,3 +213,52 @@ TEST(streams, n03_two_buffers_serve_many_small_receives)
             (void)tsuga_world_run(&setup, use_two, NULL);
     }
 }
+
+/* Data and the end, or a reset, come before the kernel has told of either. */
+static void end_behind_data(struct tsuga_actor *self, int ends[2], int result)
+{
+    const struct linger reset = {1, 0};
+    struct tsuga_completion got;
+    struct tsuga_token stream = tsuga_recv_stream(self, ends[0]);
+
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    write_piece(ends[1], 0);
+    if (result < 0)
+        CHECK_INT(setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    tsuga_fixture_close(&ends[1], 1);
+    do
+        got = tsuga_await_any(self, &stream, 1, TSUGA_NS_PER_S);
+    while (got.result > 0);
+    CHECK_INT(got.result, result);
+    CHECK(got.last);
+    tsuga_fixture_close(ends, 1);
+}
+
+static void end_each(struct tsuga_actor *self, void *argument)
+{
+    struct sockaddr_in address;
+    int listener = tsuga_fixture_listener(&address);
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    end_behind_data(self, ends, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        ends[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK_INT(connect(ends[1], (struct sockaddr *)&address, sizeof(address)), 0);
+        ends[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        CHECK(ends[0] >= 0);
+        end_behind_data(self, ends, i == 0 ? 0 : -ECONNRESET);
+    }
+    tsuga_fixture_close(&listener, 1);
+}
+
+TEST(streams, n03_an_end_right_behind_the_data_is_not_lost)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode)};
+
+        (void)tsuga_world_run(&setup, end_each, NULL);
+    }
+}

@@ -8,8 +8,10 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
 #include "tests/support/modes.h"
+#include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
@@ -250,8 +252,8 @@ static void accept_all(struct tsuga_actor *self, void *argument)
         CHECK_UINT(number, i);
     }
     CHECK_INT(tsuga_await_any(self, &flow.stream, 1, 1000000).result, -ETIMEDOUT);
-    CHECK_INT(tsuga_await(self, tsuga_cancel(self, flow.stream)).result, 0);
-    CHECK(tsuga_await(self, flow.stream).last);
+    CHECK_INT(tsuga_forget(self, tsuga_cancel(self, flow.stream)), 0);
+    CHECK_INT(tsuga_await(self, flow.stream).result, -ECANCELED);
     tsuga_fixture_close(peers, CONNECTIONS);
     tsuga_fixture_close(&listener, 1);
 }
@@ -259,6 +261,79 @@ static void accept_all(struct tsuga_actor *self, void *argument)
 TEST(streams, z03_n07_an_accept_stream_on_a_faulty_ring_brings_every_connection_once)
 {
     run_in_each_mode(accept_all, 2);
+}
+
+/* The stream is about to rest, of which nobody has heard, when it is cancelled. */
+static void cancel_what_has_ended(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_ring *ring = tsuga_seat_home(tsuga_seat_of(self))->ring;
+    struct tsuga_completion got;
+    struct tsuga_record *record;
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_recv_stream(self, ends[0]);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_record_find(tsuga_seat_of(self)->io, stream, &record), 0);
+    tsuga_ring_fault_hold(tsuga_ring_fault_of(ring), (uintptr_t)record, 10);
+    CHECK_INT(tsuga_stream_pause(self, stream), 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_stream_resume(self, stream), 0);
+    CHECK_INT(tsuga_await(self, tsuga_cancel(self, stream)).result, 0);
+    got = tsuga_await(self, stream);
+    CHECK_INT(got.result, -ECANCELED);
+    CHECK(got.last);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(streams, a_cancel_that_the_kernel_has_no_use_for_ends_the_stream_all_the_same)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_ring_fault_plan plan = {.create = tsuga_world_ring};
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode),
+                                    .ring_create = tsuga_ring_fault_create,
+                                    .ring_context = &plan};
+
+        (void)tsuga_world_run(&setup, cancel_what_has_ended, NULL);
+        tsuga_ring_fault_plan_fini(&plan);
+    }
+}
+
+/* The kernel tells of the data, and forgets the end. */
+static void await_a_lost_end(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_ring *ring = tsuga_seat_home(tsuga_seat_of(self))->ring;
+    struct tsuga_completion got;
+    struct tsuga_record *record;
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_recv_stream(self, ends[0]);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_record_find(tsuga_seat_of(self)->io, stream, &record), 0);
+    tsuga_ring_fault_lose(tsuga_ring_fault_of(ring), (uintptr_t)record);
+    tsuga_fixture_write(ends[1], "x", 1);
+    tsuga_fixture_close(&ends[1], 1);
+    CHECK_INT(tsuga_await(self, stream).result, 1);
+    got = tsuga_await_any(self, &stream, 1, TSUGA_NS_PER_S);
+    CHECK_INT(got.result, 0);
+    CHECK(got.last);
+    tsuga_fixture_close(ends, 1);
+}
+
+TEST(streams, n03_an_end_that_the_kernel_forgets_is_found)
+{
+    struct tsuga_ring_fault_plan plan = {.create = tsuga_world_ring};
+    struct tsuga_setup setup = {.ring_create = tsuga_ring_fault_create, .ring_context = &plan};
+
+    tsuga_needs("MULTISHOT");
+    (void)tsuga_world_run(&setup, await_a_lost_end, NULL);
+    tsuga_ring_fault_plan_fini(&plan);
 }
 
 /* Zero copy. */

@@ -13,6 +13,7 @@
 #include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
 #include "tests/support/modes.h"
+#include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
@@ -343,6 +344,7 @@ TEST(streams, n01_who_hoards_has_its_own_streams_wait_and_nobody_elses)
     const struct tsuga_setup setup = {
         .config.receive = {.group_buffers = 8, .lent_max = 16u << 10, .sizer = TSUGA_SIZING_FIXED}};
 
+    tsuga_needs("BUFFER_RING"); /* without groups nothing is lent */
     hoard_beside(&setup);
 }
 
@@ -843,5 +845,6 @@ static void see_the_end(struct tsuga_actor *self, void *argument)
 
 TEST(streams, z10_as_many_results_as_buffers_and_then_the_end)
 {
+    tsuga_needs("MULTISHOT"); /* otherwise each result is a request's last */
     run_in(TSUGA_MODE_FULL, see_the_end, NULL);
 }

@@ -12,6 +12,7 @@
 #include "executor/executor.h"
 #include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
+#include "tests/support/needs.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -19,9 +20,7 @@
 
 static void need(struct tsuga_actor *self, enum tsuga_ring_kind kind)
 {
-    struct tsuga_ring *ring = tsuga_seat_home(tsuga_seat_of(self))->ring;
-
-    if (!ring->ops->supports(ring, kind))
+    if (!tsuga_has_operation(self, kind))
         SKIP("the kernel has no such operation");
 }
 

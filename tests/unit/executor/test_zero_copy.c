@@ -10,6 +10,7 @@
 #include "executor/io.h"
 #include "tests/support/fixture.h"
 #include "tests/support/gate.h"
+#include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
@@ -124,8 +125,10 @@ static void send_tcp(struct tsuga_actor *self, void *argument)
 
 TEST(zero_copy, z02_z11_z14_z16_tcp_sends_bring_one_result_that_says_whether_they_were_copied)
 {
-    struct tsuga_stats stats = tsuga_world_run(NULL, send_tcp, NULL);
+    struct tsuga_stats stats;
 
+    tsuga_needs("SEND_ZERO_COPY");
+    stats = tsuga_world_run(NULL, send_tcp, NULL);
     CHECK_UINT(stats.copied_bytes, 0);
 }
 
@@ -150,6 +153,7 @@ static void send_udp(struct tsuga_actor *self, void *argument)
 
 TEST(zero_copy, z01_udp_sends_bring_one_result)
 {
+    tsuga_needs("SEND_ZERO_COPY");
     (void)tsuga_world_run(NULL, send_udp, NULL);
 }
 
@@ -178,6 +182,7 @@ static void send_segments(struct tsuga_actor *self, void *argument)
 
 TEST(zero_copy, z01_z09_a_send_of_many_segments_has_two_results)
 {
+    tsuga_needs("SEND_ZERO_COPY");
     (void)tsuga_world_run(NULL, send_segments, NULL);
 }
 
@@ -215,6 +220,7 @@ static void hear_early(struct tsuga_actor *self, void *argument)
 
 TEST(zero_copy, z03_z04_z15_an_early_result_is_not_the_end)
 {
+    tsuga_needs("SEND_ZERO_COPY");
     (void)tsuga_world_run(NULL, hear_early, NULL);
 }
 
@@ -255,6 +261,7 @@ static void keep_and_break(struct tsuga_actor *self, void *argument)
 
 TEST(zero_copy, z13_the_buffer_is_held_until_the_notification)
 {
+    tsuga_needs("SEND_ZERO_COPY");
     (void)tsuga_world_run(NULL, keep_and_break, NULL);
 }
 
@@ -377,6 +384,7 @@ TEST(zero_copy, z22_the_size_decides_as_configured)
 {
     const struct tsuga_setup setup = {.config.send.zero_copy_min = 1000};
 
+    tsuga_needs("SEND_ZERO_COPY");
     (void)tsuga_world_run(&setup, send_by_size, NULL);
 }
 

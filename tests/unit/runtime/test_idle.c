@@ -11,6 +11,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/sanitize.h"
+#include "tests/support/needs.h"
 #include "tests/support/test.h"
 
 #ifdef TSUGA_HAS_TSAN
@@ -179,10 +180,13 @@ static enum verdict look_at_idle(void)
 
 TEST(runtime, idle_is_no_iowait)
 {
-    struct tsuga_runtime *runtime = start_idle(TSUGA_OFF);
-    bool is_counted = shows_iowait(WINDOW_NS / 2, UINT64_MAX);
+    struct tsuga_runtime *runtime;
     enum verdict verdict = COUNTED;
+    bool is_counted;
 
+    tsuga_needs("NO_IOWAIT");
+    runtime = start_idle(TSUGA_OFF);
+    is_counted = shows_iowait(WINDOW_NS / 2, UINT64_MAX);
     tsuga_destroy(runtime);
     if (!is_counted)
         SKIP("this kernel or machine does not count a waiting ring as waiting for I/O");
