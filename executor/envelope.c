@@ -140,10 +140,8 @@ void tsuga_envelope_put_down(struct tsuga_record *record)
 }
 
 /* One that cannot be owned is closed, as the kernel closes those for which there is no room. */
-static void receive_descriptor(struct tsuga_record *record, struct msghdr *header, int *fd,
-                               bool is_wanted)
+static void receive_descriptor(struct tsuga_io *io, struct msghdr *header, int *fd, bool is_wanted)
 {
-    struct tsuga_io *io = record->io;
     struct tsuga_executor *executor = io->executor;
 
     if (*fd < 0)
@@ -155,13 +153,46 @@ static void receive_descriptor(struct tsuga_record *record, struct msghdr *heade
     header->msg_flags |= MSG_CTRUNC;
 }
 
+void tsuga_envelope_claim(struct tsuga_io *io, struct msghdr *header, bool is_wanted)
+{
+    struct walk walk = walk_of(header);
+
+    while (find_descriptors(&walk, 0)) {
+        for (size_t i = 0; i < walk.fd_count; i++)
+            receive_descriptor(io, header, &walk.fds[i], is_wanted);
+    }
+}
+
+void tsuga_envelope_disclaim(struct tsuga_io *io, const struct msghdr *header)
+{
+    struct walk walk = walk_of(header);
+
+    while (find_descriptors(&walk, 0)) {
+        for (size_t i = 0; i < walk.fd_count; i++)
+            tsuga_executor_close_owned(io->executor, io, walk.fds[i]);
+    }
+}
+
+const struct tsuga_peer *tsuga_envelope_show(struct tsuga_io *io, const struct msghdr *header)
+{
+    io->peer = (struct tsuga_peer){
+        .address = header->msg_namelen > 0 ? header->msg_name : NULL,
+        .address_bytes = header->msg_namelen,
+        .flags = (uint32_t)header->msg_flags & ~(uint32_t)MSG_CMSG_CLOEXEC,
+        .control = header->msg_controllen > 0 ? header->msg_control : NULL,
+        .control_bytes = header->msg_controllen,
+    };
+    return &io->peer;
+}
+
 /* The header of a message that has come; NULL when none has: the kernel has then not written the
- * length of the control. */
+ * length of the control. Those of a stream have labels instead. */
 static struct msghdr *header_of_message(const struct tsuga_record *record)
 {
     struct tsuga_envelope *envelope = tsuga_envelope_of(record);
 
-    return envelope != NULL && record->kind == TSUGA_OP_RECVMSG && record->result >= 0
+    return envelope != NULL && record->kind == TSUGA_OP_RECVMSG && record->result >= 0 &&
+                   (record->flags & TSUGA_RECORD_MULTI) == 0
                ? &envelope->header
                : NULL;
 }
@@ -169,49 +200,26 @@ static struct msghdr *header_of_message(const struct tsuga_record *record)
 void tsuga_envelope_arrive(struct tsuga_record *record, bool is_wanted)
 {
     struct msghdr *header = header_of_message(record);
-    struct walk walk;
 
-    if (header == NULL)
-        return;
-    walk = walk_of(header);
-    while (find_descriptors(&walk, 0)) {
-        for (size_t i = 0; i < walk.fd_count; i++)
-            receive_descriptor(record, header, &walk.fds[i], is_wanted);
-    }
+    if (header != NULL)
+        tsuga_envelope_claim(record->io, header, is_wanted);
 }
 
 void tsuga_envelope_refuse(struct tsuga_record *record)
 {
-    struct tsuga_executor *executor = record->io->executor;
     const struct msghdr *header = header_of_message(record);
-    struct walk walk;
 
-    if (header == NULL)
-        return;
-    walk = walk_of(header);
-    while (find_descriptors(&walk, 0)) {
-        for (size_t i = 0; i < walk.fd_count; i++)
-            tsuga_executor_close_owned(executor, record->io, walk.fds[i]);
-    }
+    if (header != NULL)
+        tsuga_envelope_disclaim(record->io, header);
 }
 
 const struct tsuga_peer *tsuga_envelope_open(const struct tsuga_record *record)
 {
     const struct tsuga_envelope *envelope = tsuga_envelope_of(record);
-    const struct msghdr *header;
-    struct tsuga_peer *peer = &record->io->peer;
 
     if (envelope == NULL || record->kind == TSUGA_OP_SENDMSG || record->result < 0)
         return NULL;
-    header = &envelope->header;
-    *peer = (struct tsuga_peer){
-        .address = header->msg_namelen > 0 ? header->msg_name : NULL,
-        .address_bytes = header->msg_namelen,
-        .flags = (uint32_t)header->msg_flags & ~(uint32_t)MSG_CMSG_CLOEXEC,
-        .control = header->msg_controllen > 0 ? header->msg_control : NULL,
-        .control_bytes = header->msg_controllen,
-    };
-    return peer;
+    return tsuga_envelope_show(record->io, &envelope->header);
 }
 
 const int *tsuga_peer_fds(const struct tsuga_peer *peer, size_t *count)

@@ -52,6 +52,15 @@ TSUGA_NODISCARD int tsuga_envelope_take_up(struct tsuga_record *record);
 /* Counts them no longer; done once. */
 void tsuga_envelope_put_down(struct tsuga_record *record);
 
+/* Descriptors that have come with a message become the actor's, or are closed. */
+void tsuga_envelope_claim(struct tsuga_io *io, struct msghdr *header, bool is_wanted);
+
+/* Nobody will see the message: descriptors that have become the actor's are closed. */
+void tsuga_envelope_disclaim(struct tsuga_io *io, const struct msghdr *header);
+
+/* Fills in io->peer. */
+const struct tsuga_peer *tsuga_envelope_show(struct tsuga_io *io, const struct msghdr *header);
+
 /* The result is there: descriptors in the control become the actor's, or are closed. */
 void tsuga_envelope_arrive(struct tsuga_record *record, bool is_wanted);
 

@@ -83,6 +83,7 @@ int tsuga_leases_take(struct tsuga_leases *leases, struct tsuga_lease_entry **ou
     entry->message_count = 0;
     entry->pin_count = 0;
     entry->child_count = 0;
+    entry->lead_bytes = 0;
     entry->released = NULL;
     *out = entry;
     return 0;
@@ -137,8 +138,24 @@ void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, siz
         io->heap.lent_bytes += entry->capacity_bytes;
 }
 
+void tsuga_leases_skip(struct tsuga_lease_entry *entry, uint32_t lead_bytes)
+{
+    TSUGA_ASSERT(entry->lead_bytes == 0 && lead_bytes <= entry->capacity_bytes);
+    entry->block = (char *)entry->block + lead_bytes;
+    entry->capacity_bytes -= lead_bytes;
+    entry->lead_bytes = lead_bytes;
+}
+
+static void unskip(struct tsuga_lease_entry *entry)
+{
+    entry->block = (char *)entry->block - entry->lead_bytes;
+    entry->capacity_bytes += entry->lead_bytes;
+    entry->lead_bytes = 0;
+}
+
 static void give_back(struct tsuga_lease_entry *entry)
 {
+    unskip(entry);
     if (entry->from.buffers->owner == NULL)
         entry->io->heap.lent_bytes -= entry->capacity_bytes;
     tsuga_buffers_return(entry);
@@ -192,6 +209,7 @@ static struct tsuga_lease_entry *take_apart(struct tsuga_leases *leases,
     tsuga_list_remove(&entry->link);
     switch ((enum tsuga_lease_source)entry->source) {
     case TSUGA_LEASE_HEAP:
+        unskip(entry);
         tsuga_ioheap_free(&io->heap, entry->block);
         break;
     case TSUGA_LEASE_LENT:

@@ -58,6 +58,7 @@ struct tsuga_lease_entry {
     uint32_t pin_count;     /* operations in flight */
     uint32_t child_count;   /* slices and tickets */
     uint32_t followers;     /* LENT, waiting in a stream: empty datagrams behind it */
+    uint32_t lead_bytes;    /* HEAP, LENT: before `block`, of the same memory: labels.h */
     uint16_t number;        /* LENT: in its group */
     uint8_t source;         /* enum tsuga_lease_source */
     union {
@@ -96,6 +97,9 @@ TSUGA_NODISCARD int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_
 
 /* A buffer of a group becomes the actor's, with the reference of a completion. */
 void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes);
+
+/* The user sees nothing of the first bytes, until what the entry stands for is given back. */
+void tsuga_leases_skip(struct tsuga_lease_entry *entry, uint32_t lead_bytes);
 
 /* The entry that a handle of an actor names.
  * Errors: -ENOENT it is gone; -EINVAL it never was, or belongs to another actor. */

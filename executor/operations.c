@@ -428,6 +428,17 @@ struct tsuga_token tsuga_recv_stream(struct tsuga_actor *self, int fd)
         self, &(struct tsuga_op){.kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI, .fd = fd});
 }
 
+struct tsuga_token tsuga_recvmsg_stream(struct tsuga_actor *self, int fd, size_t bytes,
+                                        size_t control_bytes, int flags)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECVMSG,
+                                                 .options = TSUGA_OP_MULTI,
+                                                 .fd = fd,
+                                                 .bytes = bytes,
+                                                 .control_bytes = control_bytes,
+                                                 .flags = (uint32_t)flags});
+}
+
 struct tsuga_token tsuga_read_stream(struct tsuga_actor *self, int fd)
 {
     return tsuga_submit(

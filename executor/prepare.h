@@ -17,6 +17,9 @@
 #define TSUGA_VECTORS_MAX 1024u /* iovecs of one operation, as of the system calls */
 #define TSUGA_ADDRESS_MAX sizeof(struct sockaddr_storage)
 
+/* Of ancillary data; the kernel allows less: sysctl net.core.optmem_max. */
+#define TSUGA_CONTROL_MAX (1u << 20)
+
 /* Errors: those that a token may carry. */
 typedef int tsuga_prepare_fn(struct tsuga_record *record, const struct tsuga_op *op,
                              struct tsuga_ring_request *request);

@@ -7,8 +7,6 @@
 #include "executor/executor.h"
 #include "executor/prepare.h"
 
-#define CONTROL_MAX (1u << 20) /* the kernel allows less: sysctl net.core.optmem_max */
-
 /* How large the parts of the user's message are. What has no address has no length, as to the
  * kernel. */
 static int measure(const struct tsuga_op *op, struct msghdr *shape)
@@ -27,7 +25,7 @@ static int measure(const struct tsuga_op *op, struct msghdr *shape)
     };
     if (shape->msg_namelen > TSUGA_ADDRESS_MAX)
         return -EINVAL;
-    return shape->msg_controllen > CONTROL_MAX ? -EMSGSIZE : 0;
+    return shape->msg_controllen > TSUGA_CONTROL_MAX ? -EMSGSIZE : 0;
 }
 
 /* Copies what is not the message's bytes. */
@@ -108,7 +106,7 @@ int tsuga_prepare_recvmsg(struct tsuga_record *record, const struct tsuga_op *op
     const struct msghdr shape = {
         .msg_namelen = TSUGA_ADDRESS_MAX, .msg_iovlen = 1, .msg_controllen = op->control_bytes};
     struct tsuga_envelope *envelope;
-    int error = op->control_bytes > CONTROL_MAX ? -EMSGSIZE : 0;
+    int error = op->control_bytes > TSUGA_CONTROL_MAX ? -EMSGSIZE : 0;
 
     if (error == 0)
         error = tsuga_prepare_input(record, op, request);

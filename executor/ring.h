@@ -48,9 +48,11 @@ enum tsuga_ring_kind {
     TSUGA_RING_SEND_ZC, /* as SEND */
     /* Multishot: results with MORE until the last one. Those that receive take their buffers from
      * `group`. */
-    TSUGA_RING_ACCEPT_MULTI, /* as ACCEPT */
-    TSUGA_RING_RECV_MULTI,   /* fd, flags MSG_* */
-    TSUGA_RING_READ_MULTI,   /* fd */
+    TSUGA_RING_ACCEPT_MULTI,  /* as ACCEPT */
+    TSUGA_RING_RECV_MULTI,    /* fd, flags MSG_* */
+    TSUGA_RING_READ_MULTI,    /* fd */
+    TSUGA_RING_RECVMSG_MULTI, /* as RECVMSG; of the header only the lengths of name and control
+                                 count. Results as struct tsuga_ring_labels says. */
     /* Files and directories. */
     TSUGA_RING_SYNC_RANGE, /* fd, offset, length, flags SYNC_FILE_RANGE_* */
     TSUGA_RING_ALLOCATE,   /* fd, offset, number bytes, flags FALLOC_FL_* */
@@ -123,6 +125,15 @@ struct tsuga_ring_result {
     uint64_t user_data;
     int32_t result; /* >= 0 or -errno; -512 is mapped to -ECANCELED */
     uint32_t flags;
+};
+
+/* What the kernel puts at the beginning of a buffer with RECVMSG_MULTI. The room for the name, that
+ * for the control and the bytes follow; the result counts all of it. */
+struct tsuga_ring_labels {
+    uint32_t name_bytes; /* of the name as it is, which may be more than there is room for */
+    uint32_t control_bytes;
+    uint32_t bytes;
+    uint32_t flags; /* MSG_* */
 };
 
 /* The number of the buffer that the kernel took. */

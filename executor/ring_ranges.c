@@ -61,6 +61,7 @@ static const int16_t targets[TSUGA_RING_KIND_COUNT][3] = {
     [TSUGA_RING_SEND] = {LENGTH},
     [TSUGA_RING_SEND_ZC] = {LENGTH},
     [TSUGA_RING_RECVMSG] = {MESSAGE},
+    [TSUGA_RING_RECVMSG_MULTI] = {sizeof(struct msghdr)},
     [TSUGA_RING_SENDMSG] = {MESSAGE},
     [TSUGA_RING_TIMEOUT] = {sizeof(struct __kernel_timespec)},
     [TSUGA_RING_UPDATE] = {sizeof(struct __kernel_timespec)},

@@ -170,6 +170,7 @@ const struct tsuga_ring_operation tsuga_ring_operations[TSUGA_RING_KIND_COUNT] =
     [TSUGA_RING_SEND_ZC] = {"send_zc", arrange_send_zc, IORING_OP_SEND_ZC},
     [TSUGA_RING_ACCEPT_MULTI] = {"accept_multi", arrange_accept_multi, IORING_OP_ACCEPT},
     [TSUGA_RING_RECV_MULTI] = {"recv_multi", arrange_recv_multi, IORING_OP_RECV},
+    [TSUGA_RING_RECVMSG_MULTI] = {"recvmsg_multi", arrange_recv_multi, IORING_OP_RECVMSG},
     [TSUGA_RING_READ_MULTI] = {"read_multi", NULL, TSUGA_URING_OP_READ_MULTI},
     [TSUGA_RING_SYNC_RANGE] = {"sync_range", NULL, IORING_OP_SYNC_FILE_RANGE},
     [TSUGA_RING_ALLOCATE] = {"allocate", arrange_allocate, IORING_OP_FALLOCATE},

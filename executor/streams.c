@@ -6,6 +6,8 @@
 
 #include "executor/executor.h"
 #include "executor/hangups.h"
+#include "executor/labels.h"
+#include "executor/prepare.h"
 #include "executor/turn.h"
 #include "runtime/base/sanitize.h"
 
@@ -28,7 +30,14 @@ static bool supports(const struct tsuga_stream *stream, enum tsuga_ring_kind kin
 
 static bool takes_buffers(const struct tsuga_stream *stream)
 {
-    return stream->record->kind == TSUGA_OP_RECV || stream->record->kind == TSUGA_OP_READ;
+    return stream->record->kind == TSUGA_OP_RECV || stream->record->kind == TSUGA_OP_READ ||
+           stream->record->kind == TSUGA_OP_RECVMSG;
+}
+
+/* What has labels, see labels.h. */
+static bool takes_messages(const struct tsuga_stream *stream)
+{
+    return stream->record->kind == TSUGA_OP_RECVMSG;
 }
 
 static bool is_wanted(const struct tsuga_record *record)
@@ -134,22 +143,40 @@ static void drop_descriptors(struct tsuga_stream *stream)
     }
 }
 
+static void *labels_of(const struct tsuga_lease_entry *entry)
+{
+    return (char *)entry->block - entry->lead_bytes;
+}
+
+static void drop_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry *entry)
+{
+    if (takes_messages(stream))
+        tsuga_labels_disclaim(stream->record->io, labels_of(entry));
+    tsuga_leases_detach(&executor_of(stream)->leases, entry);
+}
+
 void tsuga_stream_drop(struct tsuga_record *record)
 {
     struct tsuga_stream *stream = tsuga_stream_of(record);
-    struct tsuga_leases *leases = &record->io->executor->leases;
 
     record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
     if (record->kind == TSUGA_OP_ACCEPT)
         drop_descriptors(stream);
     while (takes_buffers(stream) && stream->waiting.last != NULL)
-        tsuga_leases_detach(leases, pop_buffer(stream));
+        drop_buffer(stream, pop_buffer(stream));
     stream->number = 0;
     if (record->kind == TSUGA_OP_TIMEOUT)
         stream->waiting.count = 0;
 }
 
 /* Where buffers come from. */
+
+/* Single receives of messages bring blocks: the kernel would put what comes beside the bytes
+ * elsewhere than the bytes. */
+static bool needs_blocks(const struct tsuga_stream *stream)
+{
+    return takes_messages(stream) && stream->is_single;
+}
 
 /* Whether the actor shall give something back before it gets more. */
 static bool is_over(const struct tsuga_stream *stream)
@@ -177,9 +204,12 @@ static void choose_group(struct tsuga_stream *stream)
     struct tsuga_buffers *buffers = stream->from.buffers;
 
     stream->is_moving = false;
-    if (buffers != NULL && buffers->owner != NULL)
+    if (needs_blocks(stream) || (buffers != NULL && buffers->owner != NULL))
         return;
     buffers = tsuga_receive_group(executor_of(stream), (size_t)1 << stream->class);
+    /* Bytes that do not fit wait in the socket, but the end of a message would be lost. */
+    if (buffers != NULL && takes_messages(stream) && buffers->buffer_bytes < 1u << stream->class)
+        buffers = NULL;
     if (buffers == stream->from.buffers)
         return;
     leave_group(stream);
@@ -189,8 +219,9 @@ static void choose_group(struct tsuga_stream *stream)
 }
 
 /* A sizer's number as a class of the heap. */
-static uint8_t class_of(size_t bytes)
+static uint8_t class_of(const struct tsuga_stream *stream, size_t user_bytes)
 {
+    size_t bytes = user_bytes + stream->lead_bytes;
     unsigned class = bytes <= 1 ? 0 : tsuga_bits_log2_ceil(bytes);
 
     if (class < TSUGA_CLASS_MIN)
@@ -209,6 +240,8 @@ static enum tsuga_ring_kind kind_of(const struct tsuga_stream *stream, bool is_s
         return is_single ? TSUGA_RING_POLL : TSUGA_RING_WATCH;
     case TSUGA_OP_READ:
         return is_single ? TSUGA_RING_READ : TSUGA_RING_READ_MULTI;
+    case TSUGA_OP_RECVMSG:
+        return is_single ? TSUGA_RING_RECVMSG : TSUGA_RING_RECVMSG_MULTI;
     default:
         return is_single ? TSUGA_RING_RECV : TSUGA_RING_RECV_MULTI;
     }
@@ -227,6 +260,12 @@ static int bring_block(struct tsuga_stream *stream, struct tsuga_ring_request *r
     entry->pin_count = 1;
     record->buffer.lease = entry;
     record->flags |= TSUGA_RECORD_LEASE;
+    if (takes_messages(stream)) {
+        request->address =
+            tsuga_labels_aim_at(record, stream->lead_bytes, entry->block, entry->bytes);
+        request->length = 1;
+        return 0;
+    }
     request->address = entry->block;
     request->length = entry->bytes;
     return 0;
@@ -250,6 +289,10 @@ static int arm(struct tsuga_stream *stream)
         request.options = TSUGA_RING_SELECT;
         request.group = buffers->ring.id;
         request.length = is_single ? buffers->buffer_bytes : 0;
+        if (takes_messages(stream)) {
+            request.address = tsuga_labels_aim(stream->record, stream->lead_bytes);
+            request.length = 1;
+        }
     } else if (takes_buffers(stream)) {
         error = bring_block(stream, &request);
     }
@@ -257,7 +300,7 @@ static int arm(struct tsuga_stream *stream)
         return error;
     stream->state = TSUGA_STREAM_ARMED;
     tsuga_executor_request(executor_of(stream), &request);
-    if (request.kind == TSUGA_RING_RECV_MULTI)
+    if (request.kind == TSUGA_RING_RECV_MULTI || request.kind == TSUGA_RING_RECVMSG_MULTI)
         tsuga_hangup_watch(stream);
     return 0;
 }
@@ -404,8 +447,8 @@ void tsuga_streams_relieve(struct tsuga_io *io)
 
 /* Results. */
 
-/* The block that was brought along: the message's, or the heap's again. */
-static void take_block(struct tsuga_stream *stream, int32_t result)
+/* The block that was brought along: the completion's, or the heap's again. */
+static void take_block(struct tsuga_stream *stream, uint32_t bytes, bool has_come)
 {
     struct tsuga_record *record = stream->record;
     struct tsuga_lease_entry *entry = record->buffer.lease;
@@ -413,27 +456,24 @@ static void take_block(struct tsuga_stream *stream, int32_t result)
 
     record->buffer.lease = NULL;
     record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
-    if (result > 0 && is_wanted(record)) {
-        entry->bytes = (uint32_t)result;
+    if (has_come) {
+        entry->bytes = bytes;
         tsuga_leases_attach(entry);
+        tsuga_leases_skip(entry, stream->lead_bytes);
         push_buffer(stream, entry);
     }
     tsuga_leases_unpin(leases, entry);
 }
 
-static void take_lent(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
+static void take_lent(struct tsuga_stream *stream, struct tsuga_lease_entry *entry, uint32_t bytes,
+                      bool has_come)
 {
-    struct tsuga_record *record = stream->record;
-    struct tsuga_lease_entry *entry = tsuga_buffers_take(stream->from.buffers, result);
-
-    /* AddressSanitizer does not see the kernel's writes: a buffer that was given away while it was
-     * on offer is found here. */
-    TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(entry->block, entry->capacity_bytes));
-    if (result->result <= 0 || !is_wanted(record)) {
+    if (!has_come) {
         tsuga_buffers_return(entry);
         return;
     }
-    tsuga_leases_lend(entry, record->io, (size_t)result->result);
+    tsuga_leases_lend(entry, stream->record->io, bytes);
+    tsuga_leases_skip(entry, stream->lead_bytes);
     push_buffer(stream, entry);
 }
 
@@ -444,6 +484,53 @@ static bool is_datagram(int fd)
 
     /* What is no socket has an end. */
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_DGRAM;
+}
+
+/* Whether it is a message that has come, and not the end: an empty one may have ancillary data. */
+static bool is_message(const struct tsuga_stream *stream, const void *buffer, uint32_t bytes)
+{
+    return bytes > 0 || tsuga_labels_has_control(buffer) || is_datagram(stream->record->fd);
+}
+
+static struct tsuga_lease_entry *buffer_of(struct tsuga_stream *stream,
+                                           const struct tsuga_ring_result *result)
+{
+    struct tsuga_lease_entry *entry;
+
+    if ((stream->record->flags & TSUGA_RECORD_LEASE) != 0)
+        return stream->record->buffer.lease;
+    if ((result->flags & TSUGA_RING_BUFFER) == 0)
+        return NULL;
+    entry = tsuga_buffers_take(stream->from.buffers, result);
+    /* AddressSanitizer does not see the kernel's writes: a buffer that was given away while it was
+     * on offer is found here. */
+    TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(entry->block, entry->capacity_bytes));
+    return entry;
+}
+
+/* What a receive brings. Returns what its result says of the stream: 0 is the end. */
+static int32_t arrive_input(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
+{
+    struct tsuga_record *record = stream->record;
+    struct tsuga_lease_entry *entry = buffer_of(stream, result);
+    int32_t bytes = result->result;
+    bool has_come = bytes > 0;
+
+    if (entry == NULL)
+        return result->result;
+    if (takes_messages(stream) && bytes >= 0) {
+        if ((record->flags & TSUGA_RECORD_LEASE) != 0)
+            tsuga_labels_write(record, entry->block, (uint32_t)bytes);
+        else
+            bytes -= (int32_t)stream->lead_bytes;
+        has_come = is_message(stream, entry->block, (uint32_t)bytes);
+        tsuga_labels_claim(record->io, entry->block, has_come && is_wanted(record));
+    }
+    if ((record->flags & TSUGA_RECORD_LEASE) != 0)
+        take_block(stream, (uint32_t)bytes, has_come && is_wanted(record));
+    else
+        take_lent(stream, entry, (uint32_t)bytes, has_come && is_wanted(record));
+    return has_come ? 1 : bytes;
 }
 
 static void accept_one(struct tsuga_stream *stream, int fd)
@@ -473,24 +560,21 @@ static void poll_one(struct tsuga_stream *stream, int32_t events)
     announce(stream);
 }
 
-/* What a result brings. */
-static void arrive(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
+/* What a result brings. Returns what it says of the stream. */
+static int32_t arrive(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
 {
     switch (stream->record->kind) {
     case TSUGA_OP_ACCEPT:
         if (result->result >= 0)
             accept_one(stream, result->result);
-        return;
+        break;
     case TSUGA_OP_POLL:
         poll_one(stream, result->result);
-        return;
+        break;
     default:
-        if ((stream->record->flags & TSUGA_RECORD_LEASE) != 0)
-            take_block(stream, result->result);
-        else if ((result->flags & TSUGA_RING_BUFFER) != 0)
-            take_lent(stream, result);
-        return;
+        return arrive_input(stream, result);
     }
+    return result->result;
 }
 
 /* An end of file, or an error that no other buffer and no later time would mend. */
@@ -553,12 +637,13 @@ static void request_ended(struct tsuga_stream *stream, int32_t result)
 void tsuga_stream_complete(struct tsuga_record *record, const struct tsuga_ring_result *result)
 {
     struct tsuga_stream *stream = tsuga_stream_of(record);
+    int32_t outcome;
 
     TSUGA_VERIFY(record->state == TSUGA_RECORD_INFLIGHT); /* exactly one end */
     TSUGA_VERIFY(stream->state == TSUGA_STREAM_ARMED);
-    arrive(stream, result);
+    outcome = arrive(stream, result);
     if ((result->flags & TSUGA_RING_MORE) == 0)
-        request_ended(stream, result->result);
+        request_ended(stream, outcome);
     else if (stream->is_hung || is_over(stream))
         disarm(stream);
 }
@@ -636,7 +721,7 @@ static int make_sizer(struct tsuga_stream *stream)
     struct tsuga_sizer *sizer;
     uint32_t slot;
 
-    stream->class = class_of(config->receive.sizer_min);
+    stream->class = class_of(stream, config->receive.sizer_min);
     if (config->receive.sizer == TSUGA_SIZING_FIXED)
         return 0;
     sizer = tsuga_slab_take(&stream->record->io->slab, &slot);
@@ -651,35 +736,57 @@ static int make_sizer(struct tsuga_stream *stream)
 static int prepare_sizes(struct tsuga_stream *stream, const struct tsuga_op *op)
 {
     if (op->bytes > 0) {
-        stream->class = class_of(op->bytes);
+        stream->class = class_of(stream, op->bytes);
         return 0;
     }
     if (op->sizer == NULL)
         return make_sizer(stream);
     stream->by.sizer = op->sizer;
-    stream->class = class_of(op->sizer->next(op->sizer));
+    stream->class = class_of(stream, op->sizer->next(op->sizer));
+    return 0;
+}
+
+/* The group's buffers hold what comes beside the bytes, too. */
+static int prepare_group(struct tsuga_stream *stream, const struct tsuga_op *op)
+{
+    struct tsuga_buffers *buffers;
+    int error = tsuga_io_find_group(stream->record->io, op->group, &buffers);
+
+    if (error != 0)
+        return error;
+    if (buffers->buffer_bytes <= stream->lead_bytes)
+        return -EMSGSIZE;
+    stream->class = (uint8_t)tsuga_bits_log2_floor(buffers->buffer_bytes);
+    if (needs_blocks(stream))
+        return 0;
+    stream->from.buffers = buffers;
+    buffers->user_count++;
     return 0;
 }
 
 static int prepare_input(struct tsuga_stream *stream, const struct tsuga_op *op)
 {
-    struct tsuga_buffers *buffers = NULL;
-    int error = 0;
-
+    stream->flags = op->kind != TSUGA_OP_READ ? op->flags : 0;
     if (op->lease.value != 0 || op->into != NULL || op->pool != NULL ||
         (op->flags & MSG_WAITALL) != 0)
         return -EINVAL;
-    if (op->group.value != 0)
-        error = tsuga_io_find_group(stream->record->io, op->group, &buffers);
-    else
-        error = prepare_sizes(stream, op);
+    return op->group.value != 0 ? prepare_group(stream, op) : prepare_sizes(stream, op);
+}
+
+static int prepare_messages(struct tsuga_stream *stream, const struct tsuga_op *op)
+{
+    int error;
+
+    if (op->control_bytes > TSUGA_CONTROL_MAX || op->bytes > (size_t)1 << TSUGA_CLASS_MAX)
+        return -EMSGSIZE;
+    error = tsuga_labels_prepare(stream->record, op->control_bytes, &stream->lead_bytes);
     if (error != 0)
         return error;
-    stream->from.buffers = buffers;
-    if (buffers != NULL)
-        buffers->user_count++;
-    stream->flags = stream->record->kind == TSUGA_OP_RECV ? op->flags : 0;
-    return 0;
+    if (op->bytes + stream->lead_bytes > (size_t)1 << TSUGA_CLASS_MAX)
+        return -EMSGSIZE;
+    error = prepare_input(stream, op);
+    stream->flags |= MSG_CMSG_CLOEXEC;
+    return error;
 }
 
 static int prepare_kind(struct tsuga_stream *stream, const struct tsuga_op *op)
@@ -696,6 +803,8 @@ static int prepare_kind(struct tsuga_stream *stream, const struct tsuga_op *op)
     case TSUGA_OP_READ:
     case TSUGA_OP_RECV:
         return prepare_input(stream, op);
+    case TSUGA_OP_RECVMSG:
+        return prepare_messages(stream, op);
     case TSUGA_OP_TIMEOUT:
         return prepare_period(stream, op);
     default:
@@ -826,7 +935,7 @@ static void learn(struct tsuga_stream *stream, size_t asked, size_t got)
         return;
     if (sizer->heard != NULL)
         sizer->heard(sizer, asked, got);
-    stream->class = class_of(sizer->next(sizer));
+    stream->class = class_of(stream, sizer->next(sizer));
     if (stream->from.buffers == NULL || stream->from.buffers->owner != NULL ||
         tsuga_receive_group(executor_of(stream), (size_t)1 << stream->class) ==
             stream->from.buffers)
@@ -848,6 +957,8 @@ static void take_input(struct tsuga_stream *stream, struct tsuga_completion *com
         completion->bytes = entry->bytes;
         completion->data = entry->block;
         completion->lease = tsuga_leases_handle(&io->executor->leases, entry);
+        if (takes_messages(stream))
+            completion->peer = tsuga_labels_show(io, labels_of(entry));
     }
     io->piece.buffer.lease = entry;
     learn(stream, entry != NULL ? entry->capacity_bytes : 0, completion->bytes);

@@ -61,6 +61,7 @@ struct tsuga_stream {
         uint32_t hung;             /* poll events with which a stream of polls ends */
     } by;
     uint32_t flags;        /* of the request */
+    uint32_t lead_bytes;   /* of each buffer: RECVMSG, see labels.h */
     uint32_t number;       /* poll events that wait; empty datagrams before the first buffer */
     uint8_t state;         /* enum tsuga_stream_state */
     uint8_t class;         /* of the next group: 2^class bytes */

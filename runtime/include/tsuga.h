@@ -787,9 +787,9 @@ struct tsuga_op {
     const struct tsuga_raw *raw; /* RAW; copied */
     uint64_t tag;                /* comes back in the completion */
     void *context;               /* comes back in the completion */
-    struct tsuga_group group;    /* MULTI of RECV and READ: a group of the actor's own */
-    struct tsuga_sizer *sizer;   /* RECV, READ with bytes 0: answers how many; must outlive the
-                                    operation */
+    struct tsuga_group group;    /* MULTI of RECV, RECVMSG and READ: a group of the actor's own */
+    struct tsuga_sizer *sizer;   /* RECV, READ, MULTI of RECVMSG, with bytes 0: answers how many;
+                                    must outlive the operation */
     struct tsuga_pool *pool;     /* READ, RECV: makes the buffer in place of the runtime; must
                                     outlive the operation */
 };
@@ -1699,6 +1699,25 @@ TSUGA_API struct tsuga_token tsuga_waitid(struct tsuga_actor *self, int idtype, 
  * Blocks: only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_recv_stream(struct tsuga_actor *self, int fd);
+
+/**
+ * Receive messages with their addresses and ancillary data, as a stream of lent buffers: the
+ * completions' `peer` has what came beside the bytes. It lies in the same buffer, 144 bytes and the
+ * room for ancillary data, before those that `data` and the lease show. A message that is longer
+ * than the rest of its buffer is cut, and `peer->flags` has MSG_TRUNC.
+ *
+ * bytes          the longest message; 0: the sizer's choice, and longer ones are cut.
+ * control_bytes  room for ancillary data, as CMSG_SPACE(3) counts it; 0: none.
+ * flags          MSG_*; MSG_CMSG_CLOEXEC is added.
+ *
+ * Owner:  as tsuga_recv_stream(). Descriptors that come are the actor's from their arrival on, as
+ *         with tsuga_recvmsg(); those of completions that nobody takes are closed.
+ * Errors: those of recvmsg(2), as the last completion; -EMSGSIZE no buffer is that large.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_recvmsg_stream(struct tsuga_actor *self, int fd, size_t bytes,
+                                                  size_t control_bytes, int flags);
 
 /**
  * Read what comes from a pipe, a terminal, or another file that is read in order, as a stream of

@@ -392,6 +392,11 @@ static struct tsuga_token open_stream(struct life *life, const struct letter *le
                           .options = TSUGA_OP_MULTI,
                           .fd = letter->fd};
 
+    if (!letter->is_pipe && draw(life, 3) == 0) {
+        op.kind = TSUGA_OP_RECVMSG;
+        op.control_bytes = draw(life, 2) * 24;
+        options.buffer_bytes *= 4; /* more than what lies before the bytes */
+    }
     if (draw(life, 3) == 0)
         (void)!tsuga_group_make(life->self, &options, &op.group);
     else if (draw(life, 2) == 0)

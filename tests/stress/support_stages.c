@@ -172,10 +172,12 @@ static bool hoard_until(struct stress_stage *stage, enum tsuga_stream_state stat
 static bool start_input(struct stress_stage *stage, enum stress_stream kind,
                         enum stress_stream_state state)
 {
-    struct tsuga_group_options options = {.buffer_bytes = 64, .buffer_count = 2};
-    struct tsuga_op op = {.kind = kind == STRESS_READ ? TSUGA_OP_READ : TSUGA_OP_RECV,
-                          .options = TSUGA_OP_MULTI,
-                          .fd = stage->fd};
+    static const enum tsuga_op_kind kinds[] = {[STRESS_RECV] = TSUGA_OP_RECV,
+                                               [STRESS_READ] = TSUGA_OP_READ,
+                                               [STRESS_RECVMSG] = TSUGA_OP_RECVMSG};
+    struct tsuga_group_options options = {.buffer_bytes = kind == STRESS_RECVMSG ? 256 : 64,
+                                          .buffer_count = 2};
+    struct tsuga_op op = {.kind = kinds[kind], .options = TSUGA_OP_MULTI, .fd = stage->fd};
 
     if (state == STRESS_STARVED || (state < STRESS_STALLED && draw(stage, 2) == 0)) {
         if (tsuga_group_make(stage->self, &options, &op.group) != 0)

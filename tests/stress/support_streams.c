@@ -8,8 +8,8 @@
 #include "executor/streams.h"
 
 static const char *const stream_names[STRESS_STREAMS] = {
-    [STRESS_RECV] = "recv", [STRESS_READ] = "read",       [STRESS_ACCEPT] = "accept",
-    [STRESS_POLL] = "poll", [STRESS_TIMEOUT] = "timeout",
+    [STRESS_RECV] = "recv",     [STRESS_READ] = "read", [STRESS_RECVMSG] = "recvmsg",
+    [STRESS_ACCEPT] = "accept", [STRESS_POLL] = "poll", [STRESS_TIMEOUT] = "timeout",
 };
 
 static const char *const state_names[STRESS_STREAM_STATES] = {
@@ -53,7 +53,7 @@ static const char *const event_names[STRESS_EVENTS] = {
 bool stress_streams_is_possible(enum stress_stream kind, enum stress_stream_state state)
 {
     if (state == STRESS_STARVED || state == STRESS_STALLED)
-        return kind == STRESS_RECV || kind == STRESS_READ;
+        return kind <= STRESS_RECVMSG;
     return state != STRESS_STUCK || kind <= STRESS_ACCEPT;
 }
 
@@ -66,6 +66,8 @@ static enum stress_stream kind_of(const struct tsuga_record *record)
         return STRESS_RECV;
     case TSUGA_OP_READ:
         return STRESS_READ;
+    case TSUGA_OP_RECVMSG:
+        return STRESS_RECVMSG;
     case TSUGA_OP_ACCEPT:
         return STRESS_ACCEPT;
     case TSUGA_OP_POLL:

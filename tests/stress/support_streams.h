@@ -18,6 +18,7 @@
 enum stress_stream {
     STRESS_RECV,
     STRESS_READ,
+    STRESS_RECVMSG,
     STRESS_ACCEPT,
     STRESS_POLL,
     STRESS_TIMEOUT,
