@@ -1,8 +1,12 @@
 #include "executor/streams.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "executor/executor.h"
 #include "executor/hangups.h"
@@ -789,6 +793,21 @@ static int prepare_messages(struct tsuga_stream *stream, const struct tsuga_op *
     return error;
 }
 
+/* Whether the file's end can be heard of by a multishot read. Linux 6.18 asks a FIFO, unless it is
+ * one of pipe(2), whether there is something to read before each read, and at the end there is
+ * not. */
+static bool tells_end(int fd)
+{
+    struct statfs filesystem;
+    struct stat file;
+
+    if (fstat(fd, &file) != 0 || !S_ISFIFO(file.st_mode))
+        return true;
+    if ((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0)
+        return true;
+    return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == PIPEFS_MAGIC;
+}
+
 static int prepare_kind(struct tsuga_stream *stream, const struct tsuga_op *op)
 {
     stream->is_single =
@@ -801,6 +820,8 @@ static int prepare_kind(struct tsuga_stream *stream, const struct tsuga_op *op)
         stream->flags = op->flags;
         return 0;
     case TSUGA_OP_READ:
+        stream->is_single |= !tells_end(op->fd);
+        return prepare_input(stream, op);
     case TSUGA_OP_RECV:
         return prepare_input(stream, op);
     case TSUGA_OP_RECVMSG:

@@ -1,8 +1,10 @@
 /* Where streams, groups and the leases that they lend meet: moments that are rare. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "executor/executor.h"
@@ -260,5 +262,80 @@ TEST(streams, n03_an_end_right_behind_the_data_is_not_lost)
         struct tsuga_setup setup = {.config = tsuga_mode_config(mode)};
 
         (void)tsuga_world_run(&setup, end_each, NULL);
+    }
+}
+
+/* The kernel cannot tell whether such a FIFO has come to its end without waiting in it. */
+static void read_named_fifo(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_path path = tsuga_fixture_path();
+    struct tsuga_completion got;
+    struct tsuga_token stream;
+    char content[3 * PIECE];
+    size_t offset = 0;
+    int ends[2];
+
+    (void)argument;
+    CHECK_INT(mkfifo(path.text, 0600), 0);
+    ends[1] = open(path.text, O_RDWR | O_CLOEXEC); /* or the reader's open would wait */
+    ends[0] = open(path.text, O_RDONLY | O_CLOEXEC);
+    CHECK(ends[0] >= 0 && ends[1] >= 0);
+    CHECK_INT(unlink(path.text), 0);
+    tsuga_content_fill(content, sizeof(content), SEED, 0);
+    stream = tsuga_read_stream(self, ends[0]);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+        tsuga_fixture_write(ends[1], content + i * PIECE, PIECE);
+    }
+    tsuga_fixture_close(&ends[1], 1);
+    while ((got = tsuga_await_any(self, &stream, 1, TSUGA_NS_PER_S)).more) {
+        tsuga_content_check(got.data, got.bytes, SEED, offset);
+        offset += got.bytes;
+    }
+    CHECK_INT(got.result, 0);
+    CHECK(got.last);
+    CHECK_UINT(offset, sizeof(content));
+    tsuga_fixture_close(ends, 1);
+}
+
+TEST(streams, n03_a_fifo_that_was_opened_by_name_has_an_end)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode)};
+
+        (void)tsuga_world_run(&setup, read_named_fifo, NULL);
+    }
+}
+
+/* One that nobody writes to: the read waits in a worker of the kernel. */
+static void leave_named_fifo(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_path path = tsuga_fixture_path();
+    struct tsuga_token stream;
+    int fd;
+
+    CHECK_INT(mkfifo(path.text, 0600), 0);
+    fd = open(path.text, O_RDWR | O_CLOEXEC);
+    CHECK(fd >= 0);
+    CHECK_INT(unlink(path.text), 0);
+    CHECK_INT(tsuga_fd_adopt(self, fd), 0);
+    stream = tsuga_read_stream(self, fd);
+    for (unsigned i = 0; i < *(const unsigned *)argument; i++)
+        CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    if (*(const unsigned *)argument == 2)
+        return;
+    CHECK_INT(tsuga_forget(self, tsuga_cancel(self, stream)), 0);
+    CHECK_INT(tsuga_await(self, stream).result, -ECANCELED);
+}
+
+TEST(streams, n03_a_read_that_waits_in_a_fifo_is_cancelled)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode)};
+
+        for (unsigned i = 0; i < 3; i++)
+            (void)tsuga_world_run(&setup, leave_named_fifo, &i);
     }
 }
