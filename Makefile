@@ -81,6 +81,7 @@ TEST_SOURCES    := $(wildcard tests/unit/*/test_*.c tests/model/*.c) \
                    $(filter-out tests/support/driver_%,$(wildcard tests/support/*.c))
 EXAMPLE_SOURCES := $(wildcard examples/*.c examples/*/*.c)
 BENCH_SOURCES   := $(wildcard tests/bench/bench_*.c)
+COUNT_SOURCES   := $(wildcard tests/bench/count_*.c)
 BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
 STRESS_SUPPORT  := $(wildcard tests/stress/support*.c)
@@ -96,6 +97,7 @@ programs  = $(patsubst tests/%.c,$(BUILD)/%,$(1))
 EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c)) $(BUILD)/examples/hash \
                  $(BUILD)/examples/httpd
 BENCHES  := $(call programs,$(BENCH_SOURCES))
+COUNTERS := $(call programs,$(COUNT_SOURCES))
 STRESSES := $(call programs,$(STRESS_SOURCES))
 FUZZERS  := $(call programs,$(FUZZ_SOURCES))
 
@@ -183,7 +185,8 @@ $(BUILD)/examples/heap: $(BUILD)/obj/examples/heap.o $(IOHEAP_OBJECTS)
 	$(call say,LD)
 	$(Q)$(link) $^ -lm
 
-$(BENCHES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
+$(BENCHES) $(COUNTERS): \
+    $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
@@ -271,6 +274,11 @@ run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
 	@tests/bench/httpd/bench.sh $(BUILD) $(or $(SECONDS),9) > $(BUILD)/bench.out
 	@tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out
+
+.PHONY: bench-instructions
+bench-instructions:  ## Instructions of a message, an operation, a spawn, against those on record
+	$(again) CONFIG=release $(call BUILD_OF,release)/bench/count_instructions
+	@tests/bench/instructions.sh $(call BUILD_OF,release)
 
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests

@@ -202,16 +202,20 @@ bool tsuga_record_end(struct tsuga_record *record, int32_t result)
     bool is_wanted = io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
 
     tsuga_count(&executor->counters.ops_completions, 1);
+    executor->ops_inflight--;
+    io->inflight--;
     check_buffer(record);
+    record->result = result;
+    if (record->flags == 0) { /* nothing hangs on it, and the result means what it says */
+        record->state = TSUGA_RECORD_DONE;
+        return is_wanted;
+    }
     disarm(record);
     if ((record->flags & TSUGA_RECORD_CHAINED) != 0)
         tsuga_chain_end_member(record, result);
     record->result = meaning_of(record, result);
     record->state = TSUGA_RECORD_DONE;
-    executor->ops_inflight--;
-    io->inflight--;
-    if (record->flags != 0) /* a cancel has an extra, so its flags are not 0 */
-        detach(record, is_wanted);
+    detach(record, is_wanted);
     return is_wanted;
 }
 
@@ -283,11 +287,34 @@ static void tell_sizer(const struct tsuga_record *record, const struct tsuga_ext
         sizer->heard(sizer, extra->argument.sized.asked, (size_t)record->result);
 }
 
+/* What the record's flags tell of, and what hangs on it. */
+static void open_rest(struct tsuga_record *record, struct tsuga_completion *completion)
+{
+    struct tsuga_extra *extra = tsuga_record_extra(record);
+
+    completion->started = (record->flags & TSUGA_RECORD_UNSTARTED) == 0;
+    completion->expired = (record->flags & TSUGA_RECORD_EXPIRED) != 0;
+    completion->zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0;
+    completion->copied = (record->flags & TSUGA_RECORD_COPIED) != 0;
+    if (extra != NULL) {
+        completion->context = extra->context;
+        copy_out(record, extra);
+        tell_sizer(record, extra);
+        completion->peer = tsuga_envelope_open(record);
+    }
+    if ((record->flags & TSUGA_RECORD_LEASE) == 0)
+        return;
+    completion->lease = tsuga_leases_handle(&record->io->executor->leases, record->buffer.lease);
+    if ((record->flags & TSUGA_RECORD_READS) == 0 || record->result < 0)
+        return;
+    completion->data =
+        extra != NULL && extra->into != NULL ? extra->into : record->buffer.lease->block;
+    completion->bytes = received_bytes(record);
+}
+
 struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
 {
-    struct tsuga_io *io = record->io;
-    struct tsuga_extra *extra = tsuga_record_extra(record);
-    struct tsuga_completion *completion = &io->completion;
+    struct tsuga_completion *completion = &record->io->completion;
 
     if ((record->flags & TSUGA_RECORD_MULTI) != 0)
         return tsuga_stream_open(record);
@@ -297,26 +324,12 @@ struct tsuga_message *tsuga_record_open(struct tsuga_record *record)
         .op = tsuga_record_token(record),
         .result = record->result,
         .last = true,
-        .started = (record->flags & TSUGA_RECORD_UNSTARTED) == 0,
-        .expired = (record->flags & TSUGA_RECORD_EXPIRED) != 0,
+        .started = true,
         .tag = record->message.tag,
-        .context = extra != NULL ? extra->context : record->more.context,
-        .zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0,
-        .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
+        .context = record->more.context,
     };
-    if (extra != NULL) {
-        copy_out(record, extra);
-        tell_sizer(record, extra);
-        completion->peer = tsuga_envelope_open(record);
-    }
-    if ((record->flags & TSUGA_RECORD_LEASE) == 0)
-        return &record->message;
-    completion->lease = tsuga_leases_handle(&io->executor->leases, record->buffer.lease);
-    if ((record->flags & TSUGA_RECORD_READS) == 0 || record->result < 0)
-        return &record->message;
-    completion->data =
-        extra != NULL && extra->into != NULL ? extra->into : record->buffer.lease->block;
-    completion->bytes = received_bytes(record);
+    if (record->flags != 0)
+        open_rest(record, completion);
     return &record->message;
 }
 

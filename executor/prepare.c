@@ -520,6 +520,8 @@ int tsuga_prepare_descriptor2(struct tsuga_record *record, int fd2)
     return use_descriptor(record, fd2, TSUGA_RECORD_COUNTED2);
 }
 
+_Static_assert((int)TSUGA_OP_ASYNC == (int)TSUGA_RING_ASYNC, "the option goes through as it is");
+
 int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
@@ -535,7 +537,7 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
         .user_data = (uint64_t)(uintptr_t)record,
         .fd = op->fd,
         .kind = kind->ring_kind,
-        .options = (op->options & TSUGA_OP_ASYNC) != 0 ? TSUGA_RING_ASYNC : 0,
+        .options = op->options & TSUGA_RING_ASYNC,
     };
     error = (op->options & TSUGA_OP_MULTI) == 0 ? kind->prepare(record, op, request)
                                                 : tsuga_stream_prepare(record, op);

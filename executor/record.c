@@ -112,8 +112,6 @@ static void free_vectors(struct tsuga_record *record)
 
 static void free_buffer(struct tsuga_record *record)
 {
-    if (record->buffer.block == NULL)
-        return;
     if ((record->flags & TSUGA_RECORD_VECTORS) != 0)
         free_vectors(record);
     if ((record->flags & TSUGA_RECORD_LEASE) != 0)
@@ -155,13 +153,13 @@ void tsuga_record_unhold(struct tsuga_record *record)
 void tsuga_record_give(struct tsuga_record *record)
 {
     struct tsuga_io *io = record->io;
-    struct tsuga_extra *extra = tsuga_record_extra(record);
 
-    free_buffer(record);
+    if (record->buffer.block != NULL)
+        free_buffer(record);
     if ((record->flags & TSUGA_RECORD_MULTI) != 0)
         tsuga_stream_free(record);
-    if (extra != NULL)
-        free_extra(record, extra);
+    if ((record->flags & TSUGA_RECORD_EXTRA) != 0)
+        free_extra(record, record->more.extra);
     record->flags = 0;
     record->state = TSUGA_RECORD_GIVEN;
     if (record->message.hold_count == 0)

@@ -83,10 +83,10 @@ enum tsuga_ring_kind {
 
 /* Bits of tsuga_ring_request.options. */
 enum {
-    TSUGA_RING_ASYNC = 1 << 0,  /* start in the worker pool */
-    TSUGA_RING_LINK = 1 << 1,   /* the next request starts when this one has succeeded */
-    TSUGA_RING_SELECT = 1 << 2, /* the kernel takes a buffer from `group` */
-    TSUGA_RING_HARD = 1 << 3,   /* with LINK: the next one starts however this one ends */
+    TSUGA_RING_LINK = 1 << 0,   /* the next request starts when this one has succeeded */
+    TSUGA_RING_SELECT = 1 << 1, /* the kernel takes a buffer from `group` */
+    TSUGA_RING_HARD = 1 << 2,   /* with LINK: the next one starts however this one ends */
+    TSUGA_RING_ASYNC = 1 << 3,  /* start in the worker pool */
 };
 
 /* One request. Everything it points to must stay in place until its last result. */

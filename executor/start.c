@@ -8,11 +8,16 @@
 #include "executor/streams.h"
 #include "runtime/base/assert.h"
 
+static inline void count_in(struct tsuga_io *io)
+{
+    io->inflight++;
+    io->executor->ops_inflight++;
+    tsuga_count(&io->executor->counters.ops_submitted, 1);
+}
+
 void tsuga_record_count_in(struct tsuga_record *record)
 {
-    record->io->inflight++;
-    record->io->executor->ops_inflight++;
-    tsuga_count(&record->io->executor->counters.ops_submitted, 1);
+    count_in(record->io);
 }
 
 void tsuga_record_abort(struct tsuga_record *record)
@@ -102,9 +107,14 @@ static bool is_job_cancel(const struct tsuga_record *record)
     return (target->flags & TSUGA_RECORD_JOB) != 0;
 }
 
-/* Hands a prepared record to whoever carries it out. Errors: those of the pool. */
-static int launch(struct tsuga_record *record, const struct tsuga_op *op,
-                  const struct tsuga_ring_request *request)
+/* Kinds that somebody else than the ring may carry out; and so may streams. */
+#define KIND(name) (UINT64_C(1) << TSUGA_OP_##name)
+#define ELSEWHERE                                                                                  \
+    (KIND(BLOCKING) | KIND(LIST) | KIND(TRUNCATE) | KIND(BIND) | KIND(LISTEN) | KIND(CANCEL))
+_Static_assert(TSUGA_OP_KIND_COUNT <= 64, "a bit for each kind");
+
+static int launch_elsewhere(struct tsuga_record *record, const struct tsuga_op *op,
+                            const struct tsuga_ring_request *request)
 {
     struct tsuga_executor *executor = record->io->executor;
 
@@ -114,10 +124,10 @@ static int launch(struct tsuga_record *record, const struct tsuga_op *op,
 
         if (error != 0)
             return error;
-        tsuga_record_count_in(record);
+        count_in(record->io);
         return 0;
     }
-    tsuga_record_count_in(record);
+    count_in(record->io);
     if ((record->flags & TSUGA_RECORD_MULTI) != 0 && record->kind != TSUGA_OP_SEND)
         tsuga_stream_begin(record);
     else if (is_plain_call(executor, request))
@@ -128,6 +138,17 @@ static int launch(struct tsuga_record *record, const struct tsuga_op *op,
         tsuga_record_complete(record, 0, false);
     else
         tsuga_executor_request(executor, request);
+    return 0;
+}
+
+/* Hands a prepared record to whoever carries it out. Errors: those of the pool. */
+static int launch(struct tsuga_record *record, const struct tsuga_op *op,
+                  const struct tsuga_ring_request *request)
+{
+    if ((ELSEWHERE >> op->kind & 1) != 0 || (record->flags & TSUGA_RECORD_MULTI) != 0)
+        return launch_elsewhere(record, op, request);
+    count_in(record->io);
+    tsuga_executor_request(record->io->executor, request);
     return 0;
 }
 
@@ -223,7 +244,7 @@ static struct tsuga_token start_close(struct tsuga_io *io, const struct tsuga_op
         return tsuga_token_error(error);
     record->fd = op->fd;
     token = tsuga_record_token(record);
-    tsuga_record_count_in(record);
+    count_in(record->io);
     if (entry->in_use == 0) {
         tsuga_record_start_close(record);
         return token;

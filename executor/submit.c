@@ -39,7 +39,7 @@ static int wait_for_room(struct tsuga_seat *seat, uint32_t count)
     return tsuga_turn_block(seat, &wait);
 }
 
-int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t count, uint32_t options)
+static int make_or_await_room(struct tsuga_seat *seat, uint32_t count, uint32_t options)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
@@ -55,6 +55,17 @@ int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t count, uint32_t optio
             return error;
     }
     return 0;
+}
+
+int tsuga_executor_admit(struct tsuga_seat *seat, uint32_t count, uint32_t options)
+{
+    const struct tsuga_executor *executor = tsuga_seat_home(seat);
+
+    /* Case 1, in few instructions. */
+    if ((uint64_t)executor->ops_inflight + count <= executor->ops_max &&
+        executor->backlog.count == 0 && executor->ring->room_count >= count)
+        return 0;
+    return make_or_await_room(seat, count, options);
 }
 
 /* As many waiters as there is room for, in the order in which they came. One that wants more than

@@ -51,6 +51,14 @@ static void give_room(struct tsuga_seat *seat)
     }
 }
 
+static void give_other_back(struct tsuga_seat *seat, struct tsuga_message *message)
+{
+    if (message->type == TSUGA_TYPE_PIECE)
+        tsuga_stream_give_piece(tsuga_record_of(message));
+    else if (message->type == TSUGA_TYPE_USER && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
+        tsuga_executor_discard(tsuga_seat_home(seat), message);
+}
+
 void tsuga_turn_give_back(struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
@@ -61,10 +69,8 @@ void tsuga_turn_give_back(struct tsuga_seat *seat)
     actor->current = NULL;
     if (message->type == TSUGA_TYPE_COMPLETION)
         tsuga_record_give(tsuga_record_of(message));
-    else if (message->type == TSUGA_TYPE_PIECE)
-        tsuga_stream_give_piece(tsuga_record_of(message));
-    else if (message->type == TSUGA_TYPE_USER && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
-        tsuga_executor_discard(tsuga_seat_home(seat), message);
+    else
+        give_other_back(seat, message);
 }
 
 /* A message leaves its lane for the user. */

@@ -1,0 +1,190 @@
+#include "tests/bench/support_ring.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+
+#define WATCHES_MAX 4u
+
+struct watch {
+    uint64_t user_data;
+    int fd; /* -1: none */
+};
+
+struct bench_ring {
+    struct tsuga_ring ring;
+    struct watch watches[WATCHES_MAX];
+    struct tsuga_ring_request *queue;
+    struct tsuga_ring_result *results; /* cq_entries */
+    _Atomic uint32_t head;
+    _Atomic uint32_t tail;
+    _Atomic uint32_t flags;
+};
+
+static void push(struct tsuga_ring *ring, const struct tsuga_ring_request *request)
+{
+    struct bench_ring *bench = (struct bench_ring *)ring;
+
+    bench->queue[ring->queue_count++] = *request;
+    ring->room_count--;
+}
+
+static void complete(struct bench_ring *bench, uint64_t user_data, int32_t result, uint32_t flags)
+{
+    uint32_t tail = atomic_load_explicit(&bench->tail, memory_order_relaxed);
+
+    bench->results[tail % bench->ring.cq_entries] =
+        (struct tsuga_ring_result){.user_data = user_data, .result = result, .flags = flags};
+    atomic_store_explicit(&bench->tail, tail + 1, memory_order_release);
+}
+
+static void cancel(struct bench_ring *bench, const struct tsuga_ring_request *request)
+{
+    for (unsigned i = 0; i < WATCHES_MAX; i++) {
+        if (bench->watches[i].fd < 0 || bench->watches[i].user_data != request->offset)
+            continue;
+        bench->watches[i].fd = -1;
+        complete(bench, request->offset, -ECANCELED, 0);
+        complete(bench, request->user_data, 0, 0);
+        return;
+    }
+    complete(bench, request->user_data, -ENOENT, 0);
+}
+
+static void keep_watch(struct bench_ring *bench, const struct tsuga_ring_request *request)
+{
+    unsigned i = 0;
+
+    while (bench->watches[i].fd >= 0)
+        i++;
+    TSUGA_VERIFY(i < WATCHES_MAX);
+    bench->watches[i] = (struct watch){request->user_data, request->fd};
+}
+
+static void carry_out(struct bench_ring *bench, const struct tsuga_ring_request *request)
+{
+    switch (request->kind) {
+    case TSUGA_RING_NOP:
+        complete(bench, request->user_data, 0, 0);
+        return;
+    case TSUGA_RING_WATCH:
+        keep_watch(bench, request);
+        return;
+    case TSUGA_RING_CANCEL:
+        cancel(bench, request);
+        return;
+    case TSUGA_RING_CLOSE:
+        complete(bench, request->user_data, close(request->fd), 0);
+        return;
+    default:
+        complete(bench, request->user_data, -EOPNOTSUPP, 0);
+        return;
+    }
+}
+
+static void look_at_watches(struct bench_ring *bench, uint64_t timeout_ns)
+{
+    struct pollfd fds[WATCHES_MAX];
+    int limit_ms = -1;
+
+    if (timeout_ns < (uint64_t)INT32_MAX * TSUGA_NS_PER_MS)
+        limit_ms = (int)((timeout_ns + TSUGA_NS_PER_MS - 1) / TSUGA_NS_PER_MS);
+    for (unsigned i = 0; i < WATCHES_MAX; i++)
+        fds[i] = (struct pollfd){.fd = bench->watches[i].fd, .events = POLLIN};
+    (void)poll(fds, WATCHES_MAX, limit_ms);
+    for (unsigned i = 0; i < WATCHES_MAX; i++) {
+        if (fds[i].fd >= 0 && fds[i].revents != 0)
+            complete(bench, bench->watches[i].user_data, fds[i].revents, TSUGA_RING_MORE);
+    }
+}
+
+static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_ns)
+{
+    struct bench_ring *bench = (struct bench_ring *)ring;
+    uint32_t count = ring->queue_count;
+
+    ring->enter_count++;
+    ring->queue_count = 0;
+    ring->room_count = ring->entries;
+    for (uint32_t i = 0; i < count; i++)
+        carry_out(bench, &bench->queue[i]);
+    if (wait_count == 0 || tsuga_ring_has_results(ring))
+        return 0;
+    look_at_watches(bench, timeout_ns);
+    return tsuga_ring_has_results(ring) ? 0 : -ETIME;
+}
+
+static uint32_t reap(struct tsuga_ring *ring, struct tsuga_ring_result *results, uint32_t count_max)
+{
+    struct bench_ring *bench = (struct bench_ring *)ring;
+    uint32_t head = atomic_load_explicit(&bench->head, memory_order_relaxed);
+    uint32_t count = 0;
+
+    while (count < count_max && head != atomic_load_explicit(&bench->tail, memory_order_relaxed))
+        results[count++] = bench->results[head++ % ring->cq_entries];
+    atomic_store_explicit(&bench->head, head, memory_order_relaxed);
+    return count;
+}
+
+static bool supports(const struct tsuga_ring *ring, enum tsuga_ring_kind kind)
+{
+    (void)ring;
+    return kind == TSUGA_RING_NOP || kind == TSUGA_RING_WATCH || kind == TSUGA_RING_CANCEL ||
+           kind == TSUGA_RING_CLOSE;
+}
+
+static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
+{
+    (void)ring;
+    (void)group;
+    return -EINVAL;
+}
+
+static void destroy(struct tsuga_ring *ring)
+{
+    struct bench_ring *bench = (struct bench_ring *)ring;
+
+    free(bench->results);
+    free(bench->queue);
+    free(bench);
+}
+
+/* No groups can be added, and nothing is ever left in the queue: the rest is never called. */
+static const struct tsuga_ring_ops ops = {.push = push,
+                                          .enter = enter,
+                                          .reap = reap,
+                                          .supports = supports,
+                                          .add_group = add_group,
+                                          .destroy = destroy};
+
+int tsuga_bench_ring_create(void *context, const struct tsuga_ring_config *config,
+                            struct tsuga_ring **out)
+{
+    struct bench_ring *bench = calloc(1, sizeof(*bench));
+
+    (void)context;
+    if (bench == NULL)
+        return -ENOMEM;
+    bench->queue = calloc(config->entries, sizeof(*bench->queue));
+    bench->results = calloc(config->cq_entries, sizeof(*bench->results));
+    if (bench->queue == NULL || bench->results == NULL) {
+        destroy(&bench->ring);
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < WATCHES_MAX; i++)
+        bench->watches[i].fd = -1;
+    bench->ring = (struct tsuga_ring){
+        .ops = &ops,
+        .room_count = config->entries,
+        .entries = config->entries,
+        .cq_entries = config->cq_entries,
+        .news_head = &bench->head,
+        .news_tail = &bench->tail,
+        .news_flags = &bench->flags,
+    };
+    *out = &bench->ring;
+    return 0;
+}

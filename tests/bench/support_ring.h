@@ -1,0 +1,17 @@
+/*
+ * A ring without a kernel, for counting instructions: NOPs complete in the next enter, the
+ * executor's watches by poll(2), and nothing else is supported. Programs that use io_uring cannot
+ * be run by valgrind's tools.
+ *
+ * Owner: the executor. Thread: its own.
+ */
+#ifndef TSUGA_TESTS_SUPPORT_RING_H
+#define TSUGA_TESTS_SUPPORT_RING_H
+
+#include "executor/ring.h"
+
+/* As tsuga_ring_create_fn; the context is ignored. */
+int tsuga_bench_ring_create(void *context, const struct tsuga_ring_config *config,
+                            struct tsuga_ring **out);
+
+#endif
