@@ -28,6 +28,8 @@
 #define COUNT_MAX    1024u
 #define CASE_COUNT   6u
 
+#define NOTE "loopback copies: not a measurement of zero copy"
+
 static const size_t sizes[CASE_COUNT] = {1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20};
 
 struct run {
@@ -132,11 +134,12 @@ static void report(const struct run *run)
     tsuga_bench_summary(&run->pairs, "the runtime's plain send");
     tsuga_bench_number("zero_copy_share", (double)run->zero_copy / (double)sends);
     tsuga_bench_number("copied_share", (double)run->copied / (double)sends);
-    tsuga_bench_text("note", "loopback copies: not a measurement of zero copy");
+    tsuga_bench_text("note", NOTE);
     tsuga_bench_end();
 }
 
-static void run_case(size_t bytes, double seconds)
+/* Returns the ratio. */
+static double run_case(size_t bytes, double seconds)
 {
     static const struct tsuga_config config = {.executor.threads = 1};
     static struct run run;
@@ -156,13 +159,33 @@ static void run_case(size_t bytes, double seconds)
     close(ends[0]);
     close(ends[1]);
     report(&run);
+    return tsuga_bench_ratio(&run.pairs);
+}
+
+/* The size from which on zero copy takes less time, of those that were measured. */
+static void report_crossover(const double *ratios)
+{
+    uint32_t first = CASE_COUNT;
+
+    while (first > 0 && ratios[first - 1] < 1)
+        first--;
+    tsuga_bench_begin("zero_copy", "crossover, loopback TCP");
+    if (first < CASE_COUNT)
+        tsuga_bench_number("bytes", (double)sizes[first]);
+    else
+        tsuga_bench_text("bytes", "none");
+    tsuga_bench_text("note", NOTE);
+    tsuga_bench_end();
 }
 
 int main(int argc, char **argv)
 {
     double seconds = tsuga_bench_seconds(argc, argv, 6) / CASE_COUNT;
 
+    double ratios[CASE_COUNT];
+
     for (uint32_t i = 0; i < CASE_COUNT; i++)
-        run_case(sizes[i], seconds);
+        ratios[i] = run_case(sizes[i], seconds);
+    report_crossover(ratios);
     return 0;
 }

@@ -82,18 +82,28 @@ static double rounded(double value)
     return (double)(int64_t)(value * 1000 + 0.5) / 1000;
 }
 
-void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floor_name)
+static double ratio_quantile(const struct tsuga_bench_pairs *pairs, double share)
 {
     double ratios[TSUGA_BENCH_PAIRS_MAX];
 
     for (size_t i = 0; i < pairs->count; i++)
         ratios[i] = pairs->ours[i] / pairs->floor[i];
+    return rounded(tsuga_bench_quantile(ratios, pairs->count, share));
+}
+
+double tsuga_bench_ratio(const struct tsuga_bench_pairs *pairs)
+{
+    return ratio_quantile(pairs, 0.5);
+}
+
+void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floor_name)
+{
     tsuga_bench_number("ns", rounded(tsuga_bench_quantile(pairs->ours, pairs->count, 0.5)));
     tsuga_bench_text("floor", floor_name);
     tsuga_bench_number("floor_ns", rounded(tsuga_bench_quantile(pairs->floor, pairs->count, 0.5)));
-    tsuga_bench_number("ratio", rounded(tsuga_bench_quantile(ratios, pairs->count, 0.5)));
-    tsuga_bench_number("ratio_p10", rounded(tsuga_bench_quantile(ratios, pairs->count, 0.1)));
-    tsuga_bench_number("ratio_p90", rounded(tsuga_bench_quantile(ratios, pairs->count, 0.9)));
+    tsuga_bench_number("ratio", tsuga_bench_ratio(pairs));
+    tsuga_bench_number("ratio_p10", ratio_quantile(pairs, 0.1));
+    tsuga_bench_number("ratio_p90", ratio_quantile(pairs, 0.9));
     tsuga_bench_number("pairs", (double)pairs->count);
 }
 

@@ -46,6 +46,8 @@ double tsuga_bench_quantile(const double *values, size_t count, double share);
 void tsuga_bench_begin(const char *bench, const char *variant);
 void tsuga_bench_text(const char *key, const char *value);
 void tsuga_bench_number(const char *key, double value);
+/* The median of the pairs' ratios. */
+double tsuga_bench_ratio(const struct tsuga_bench_pairs *pairs);
 void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floor_name);
 void tsuga_bench_end(void);
 
