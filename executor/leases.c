@@ -127,14 +127,20 @@ int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io, size_t b
     return 0;
 }
 
-void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes)
+void tsuga_leases_admit(struct tsuga_lease_entry *entry, struct tsuga_io *io)
 {
     entry->io = io;
-    entry->bytes = (uint32_t)bytes;
-    tsuga_leases_attach(entry);
+    entry->bytes = 0;
     tsuga_list_push_back(&io->leases, &entry->link);
     if (entry->from.buffers->owner == NULL)
         io->heap.lent_bytes += entry->capacity_bytes;
+}
+
+void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes)
+{
+    tsuga_leases_admit(entry, io);
+    entry->bytes = (uint32_t)bytes;
+    tsuga_leases_attach(entry);
 }
 
 static void give_back(struct tsuga_lease_entry *entry)
@@ -338,6 +344,24 @@ int tsuga_lease_release(struct tsuga_actor *self, struct tsuga_lease lease)
     return 0;
 }
 
+int tsuga_leases_part(struct tsuga_leases *leases, struct tsuga_lease_entry *whole,
+                      const struct tsuga_slice *slice, struct tsuga_lease_entry **out)
+{
+    struct tsuga_lease_entry *part;
+    int error = tsuga_leases_take(leases, &part);
+
+    if (error != 0)
+        return error;
+    part->source = TSUGA_LEASE_SLICE;
+    part->from.whole = whole;
+    part->released = slice->released;
+    part->context = slice->context;
+    whole->child_count++;
+    belong(part, whole->io, (char *)whole->block + slice->offset, slice->bytes);
+    *out = part;
+    return 0;
+}
+
 int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
                       const struct tsuga_slice *slice, struct tsuga_lease *out)
 {
@@ -352,16 +376,10 @@ int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
         slice->bytes > from->bytes - slice->offset)
         return -EINVAL;
     leases = &from->io->executor->leases;
-    error = tsuga_leases_take(leases, &part);
+    error = tsuga_leases_part(leases, from, slice, &part);
     if (error != 0)
         return error;
-    part->source = TSUGA_LEASE_SLICE;
-    part->from.whole = from;
     part->user_count = 1;
-    part->released = slice->released;
-    part->context = slice->context;
-    from->child_count++;
-    belong(part, from->io, (char *)from->block + slice->offset, slice->bytes);
     *out = tsuga_leases_handle(leases, part);
     return 0;
 }

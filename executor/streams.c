@@ -6,6 +6,7 @@
 
 #include "executor/executor.h"
 #include "executor/hangups.h"
+#include "executor/pieces.h"
 #include "executor/turn.h"
 #include "runtime/base/sanitize.h"
 
@@ -98,6 +99,15 @@ static void push_empty(struct tsuga_stream *stream)
     announce(stream);
 }
 
+/* Nobody will take it. */
+static void drop_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry *entry)
+{
+    if (tsuga_pieces_are_of(entry))
+        tsuga_pieces_drop(entry);
+    else
+        tsuga_leases_detach(&executor_of(stream)->leases, entry);
+}
+
 static struct tsuga_descriptor *descriptor_of(const struct tsuga_stream *stream, int fd)
 {
     return tsuga_descriptors_at(&executor_of(stream)->shared->descriptors, fd);
@@ -137,13 +147,12 @@ static void drop_descriptors(struct tsuga_stream *stream)
 void tsuga_stream_drop(struct tsuga_record *record)
 {
     struct tsuga_stream *stream = tsuga_stream_of(record);
-    struct tsuga_leases *leases = &record->io->executor->leases;
 
     record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
     if (record->kind == TSUGA_OP_ACCEPT)
         drop_descriptors(stream);
     while (takes_buffers(stream) && stream->waiting.last != NULL)
-        tsuga_leases_detach(leases, pop_buffer(stream));
+        drop_buffer(stream, pop_buffer(stream));
     stream->number = 0;
     if (record->kind == TSUGA_OP_TIMEOUT)
         stream->waiting.count = 0;
@@ -169,6 +178,13 @@ static void leave_group(struct tsuga_stream *stream)
         return;
     stream->from.buffers->user_count--;
     stream->from.buffers = NULL;
+}
+
+/* Whether nobody else may have the group before the actor has taken everything. */
+static bool is_exclusive(const struct tsuga_stream *stream)
+{
+    return takes_buffers(stream) && stream->from.buffers != NULL &&
+           stream->from.buffers->is_exclusive;
 }
 
 /* The group that the stream wants now; its own stays what it is. */
@@ -290,7 +306,8 @@ static void end(struct tsuga_stream *stream, int32_t result)
     tsuga_list_remove(&stream->link);
     stream->state = TSUGA_STREAM_ENDED;
     tsuga_hangup_unwatch(stream);
-    leave_group(stream);
+    if (!is_exclusive(stream))
+        leave_group(stream);
     if (tsuga_record_end(record, result)) {
         announce(stream);
         return;
@@ -421,10 +438,31 @@ static void take_block(struct tsuga_stream *stream, int32_t result)
     tsuga_leases_unpin(leases, entry);
 }
 
+/* Behind the pieces of the same buffer that wait, if there are any. */
+static void take_piece(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
+{
+    struct tsuga_buffers *buffers = stream->from.buffers;
+    struct tsuga_lease_entry *entry = tsuga_pieces_arrive(buffers, stream->record->io, result);
+
+    if (!is_wanted(stream->record))
+        entry->taken_bytes = entry->bytes;
+    if (entry->taken_bytes < entry->bytes && stream->waiting.last != entry) {
+        tsuga_pieces_hold(entry);
+        push_buffer(stream, entry);
+    }
+    tsuga_pieces_settle(buffers, entry, result);
+}
+
 static void take_lent(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
 {
     struct tsuga_record *record = stream->record;
-    struct tsuga_lease_entry *entry = tsuga_buffers_take(stream->from.buffers, result);
+    struct tsuga_lease_entry *entry;
+
+    if (stream->from.buffers->ring.is_incremental) {
+        take_piece(stream, result);
+        return;
+    }
+    entry = tsuga_buffers_take(stream->from.buffers, result);
 
     /* AddressSanitizer does not see the kernel's writes: a buffer that was given away while it was
      * on offer is found here. */
@@ -661,23 +699,43 @@ static int prepare_sizes(struct tsuga_stream *stream, const struct tsuga_op *op)
     return 0;
 }
 
+/* What the kernel fills piece by piece loses the boundaries between messages, and the rest of one
+ * that is longer than the room left. What is no socket has none. */
+static bool has_boundaries(int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t bytes = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type != SOCK_STREAM;
+}
+
+/* Errors: -EINVAL, -EBUSY. */
+static int choose_own_group(struct tsuga_stream *stream, const struct tsuga_op *op)
+{
+    struct tsuga_buffers *buffers;
+    int error = tsuga_io_find_group(stream->record->io, op->group, &buffers);
+
+    if (error != 0)
+        return error;
+    if (buffers->is_exclusive && buffers->user_count > 0)
+        return -EBUSY;
+    if (buffers->is_exclusive && has_boundaries(op->fd))
+        return -EINVAL;
+    stream->from.buffers = buffers;
+    buffers->user_count++;
+    return 0;
+}
+
 static int prepare_input(struct tsuga_stream *stream, const struct tsuga_op *op)
 {
-    struct tsuga_buffers *buffers = NULL;
-    int error = 0;
+    int error;
 
     if (op->lease.value != 0 || op->into != NULL || op->pool != NULL ||
         (op->flags & MSG_WAITALL) != 0)
         return -EINVAL;
-    if (op->group.value != 0)
-        error = tsuga_io_find_group(stream->record->io, op->group, &buffers);
-    else
-        error = prepare_sizes(stream, op);
+    error = op->group.value != 0 ? choose_own_group(stream, op) : prepare_sizes(stream, op);
     if (error != 0)
         return error;
-    stream->from.buffers = buffers;
-    if (buffers != NULL)
-        buffers->user_count++;
     stream->flags = stream->record->kind == TSUGA_OP_RECV ? op->flags : 0;
     return 0;
 }
@@ -835,6 +893,24 @@ static void learn(struct tsuga_stream *stream, size_t asked, size_t got)
     disarm(stream);
 }
 
+/* The oldest buffer, or of one that comes in pieces a slice. Errors: -ENOMEM, and it stays. */
+static int take_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry **out)
+{
+    struct tsuga_lease_entry *first = stream->waiting.last->next;
+    int error = 0;
+
+    if (!tsuga_pieces_are_of(first)) {
+        *out = pop_buffer(stream);
+        return 0;
+    }
+    error = tsuga_pieces_slice(first, out);
+    if (error != 0)
+        return error;
+    (void)pop_buffer(stream);
+    tsuga_pieces_drop(first);
+    return 0;
+}
+
 static void take_input(struct tsuga_stream *stream, struct tsuga_completion *completion)
 {
     struct tsuga_io *io = stream->record->io;
@@ -843,7 +919,9 @@ static void take_input(struct tsuga_stream *stream, struct tsuga_completion *com
     if (stream->number > 0) {
         stream->number--;
     } else {
-        entry = pop_buffer(stream);
+        completion->result = take_buffer(stream, &entry);
+        if (completion->result < 0)
+            return;
         completion->result = (int32_t)entry->bytes;
         completion->bytes = entry->bytes;
         completion->data = entry->block;
@@ -894,6 +972,7 @@ struct tsuga_message *tsuga_stream_open(struct tsuga_record *record)
     if (!has_waiting(stream)) {
         TSUGA_ASSERT(record->state == TSUGA_RECORD_DONE);
         record->state = TSUGA_RECORD_TAKEN;
+        leave_group(stream);
         completion->result = record->result;
         completion->last = true;
         if ((record->flags & TSUGA_RECORD_LEASE) != 0)

@@ -118,6 +118,7 @@ enum tsuga_feature {
     TSUGA_FEATURE_BIND_LISTEN,
     TSUGA_FEATURE_GUARD_INSTALL,
     TSUGA_FEATURE_BUFFER_RING,
+    TSUGA_FEATURE_BUFFER_RING_INCREMENTAL,
     TSUGA_FEATURE_MULTISHOT,
     TSUGA_FEATURE_READ_MULTISHOT,
     TSUGA_FEATURE_SEND_ZERO_COPY,
@@ -1773,6 +1774,14 @@ TSUGA_API int tsuga_stream_resume(struct tsuga_actor *self, struct tsuga_token s
 struct tsuga_group_options {
     size_t buffer_bytes;   /* rounded up to a size class */
     uint32_t buffer_count; /* power of two, 2 ..= 32768: the current message keeps one */
+    /* The kernel fills each buffer piece by piece until it is full, however small the pieces, so
+     * that many small ones wait in few buffers. A completion brings what has come into one buffer
+     * since the one before, as a slice of it; the buffer is filled anew when all of its slices are
+     * gone. For bytes without boundaries (any socket but SOCK_STREAM: -EINVAL in the token), and
+     * for one stream at a time, until its last completion is taken (-EBUSY). A completion with
+     * -ENOMEM and `more` says that there was no memory for the slice: the next one brings the
+     * bytes. Where the kernel cannot (before Linux 6.12), each piece takes a buffer. */
+    bool incremental;
 };
 
 /**
