@@ -32,6 +32,13 @@ static bool takes_buffers(const struct tsuga_stream *stream)
     return stream->record->kind == TSUGA_OP_RECV || stream->record->kind == TSUGA_OP_READ;
 }
 
+static bool brings_descriptors(const struct tsuga_stream *stream)
+{
+    return stream->record->kind == TSUGA_OP_ACCEPT ||
+           (stream->record->kind == TSUGA_OP_RAW &&
+            (stream->record->flags & TSUGA_RECORD_BRINGS_FD) != 0);
+}
+
 static bool is_wanted(const struct tsuga_record *record)
 {
     return record->io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
@@ -41,7 +48,7 @@ static bool is_wanted(const struct tsuga_record *record)
 
 static bool has_waiting(const struct tsuga_stream *stream)
 {
-    if (stream->record->kind == TSUGA_OP_ACCEPT)
+    if (brings_descriptors(stream))
         return stream->waiting.fds.first != 0;
     if (stream->record->kind == TSUGA_OP_TIMEOUT)
         return stream->waiting.count > 0;
@@ -144,12 +151,35 @@ static void drop_descriptors(struct tsuga_stream *stream)
     }
 }
 
+static int32_t pop_result(struct tsuga_stream *stream)
+{
+    int32_t result = stream->waiting.results[stream->by.first];
+
+    stream->by.first = (stream->by.first + 1) % TSUGA_RAW_WAITING_MAX;
+    stream->number--;
+    return result;
+}
+
+static void push_result(struct tsuga_stream *stream, int32_t result)
+{
+    uint32_t place = (stream->by.first + stream->number) % TSUGA_RAW_WAITING_MAX;
+
+    if (stream->number == TSUGA_RAW_WAITING_MAX) {
+        stream->is_overrun = true;
+        tsuga_record_cancel(stream->record);
+        return;
+    }
+    stream->waiting.results[place] = result;
+    stream->number++;
+    announce(stream);
+}
+
 void tsuga_stream_drop(struct tsuga_record *record)
 {
     struct tsuga_stream *stream = tsuga_stream_of(record);
 
     record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
-    if (record->kind == TSUGA_OP_ACCEPT)
+    if (brings_descriptors(stream))
         drop_descriptors(stream);
     while (takes_buffers(stream) && stream->waiting.last != NULL)
         drop_buffer(stream, pop_buffer(stream));
@@ -511,6 +541,17 @@ static void poll_one(struct tsuga_stream *stream, int32_t events)
     announce(stream);
 }
 
+/* A result of a raw entry that is not the last one. What it means is the user's to know. */
+static void raw_one(struct tsuga_stream *stream, int32_t result)
+{
+    if (!brings_descriptors(stream)) {
+        if (is_wanted(stream->record))
+            push_result(stream, result);
+    } else if (result >= 0) {
+        accept_one(stream, result);
+    }
+}
+
 /* What a result brings. */
 static void arrive(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
 {
@@ -521,6 +562,10 @@ static void arrive(struct tsuga_stream *stream, const struct tsuga_ring_result *
         return;
     case TSUGA_OP_POLL:
         poll_one(stream, result->result);
+        return;
+    case TSUGA_OP_RAW:
+        if ((result->flags & TSUGA_RING_MORE) != 0)
+            raw_one(stream, result->result);
         return;
     default:
         if ((stream->record->flags & TSUGA_RECORD_LEASE) != 0)
@@ -576,7 +621,9 @@ static void request_ended(struct tsuga_stream *stream, int32_t result)
     stream->state = TSUGA_STREAM_RESTING;
     stream->is_disarming = false;
     stream->is_in_doubt = false;
-    if (stream->is_hung)
+    if (stream->record->kind == TSUGA_OP_RAW)
+        end(stream, stream->is_overrun ? -EOVERFLOW : result);
+    else if (stream->is_hung)
         end(stream, (int32_t)stream->by.hung);
     else if (is_last(stream, result))
         end(stream, result);
@@ -781,6 +828,25 @@ int tsuga_stream_attach(struct tsuga_record *record)
     return 0;
 }
 
+int tsuga_stream_attach_raw(struct tsuga_record *record)
+{
+    size_t bytes = TSUGA_RAW_WAITING_MAX * sizeof(int32_t);
+    struct tsuga_extra *extra;
+    void *block;
+    int error = (record->flags & TSUGA_RECORD_SILENT) != 0 ? -EINVAL : tsuga_stream_attach(record);
+
+    if (error != 0 || brings_descriptors(tsuga_stream_of(record)))
+        return error;
+    error = tsuga_ioheap_alloc(&record->io->heap, bytes, &block);
+    if (error != 0)
+        return error;
+    extra = tsuga_record_extra(record);
+    extra->argument.block = block;
+    record->flags |= TSUGA_RECORD_BLOCK3;
+    tsuga_stream_of(record)->waiting.results = block;
+    return 0;
+}
+
 int tsuga_stream_prepare(struct tsuga_record *record, const struct tsuga_op *op)
 {
     struct tsuga_stream *stream;
@@ -944,6 +1010,10 @@ static void take_one(struct tsuga_stream *stream, struct tsuga_completion *compl
         completion->result = stream->record->result;
         stream->number = 0;
         return;
+    case TSUGA_OP_RAW:
+        completion->result =
+            brings_descriptors(stream) ? pop_descriptor(stream) : pop_result(stream);
+        return;
     case TSUGA_OP_TIMEOUT:
         completion->result =
             stream->waiting.count > INT32_MAX ? INT32_MAX : (int32_t)stream->waiting.count;
@@ -966,6 +1036,8 @@ struct tsuga_message *tsuga_stream_open(struct tsuga_record *record)
         .op = tsuga_record_token(record),
         .tag = record->message.tag,
         .context = tsuga_record_extra(record)->context,
+        .started = true,
+        .expired = (record->flags & TSUGA_RECORD_EXPIRED) != 0,
         .zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0,
         .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
     };
@@ -1007,7 +1079,7 @@ static int find_stream(struct tsuga_actor *self, struct tsuga_token token,
 
     if (error != 0)
         return error;
-    if ((record->flags & TSUGA_RECORD_MULTI) == 0)
+    if ((record->flags & TSUGA_RECORD_MULTI) == 0 || tsuga_stream_is_single(record))
         return -EINVAL;
     *out = tsuga_stream_of(record);
     return 0;

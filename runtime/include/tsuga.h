@@ -686,7 +686,8 @@ enum tsuga_op_option {
     TSUGA_OP_SOME = 1 << 2,     /* send: a short count is a result; without it all bytes are sent */
     TSUGA_OP_ASYNC = 1 << 3,    /* let a kernel worker run it from the start */
     TSUGA_OP_SILENT = 1 << 4,   /* no completion message: as tsuga_forget() */
-    TSUGA_OP_MULTI = 1 << 5,    /* a stream: many completions, see tsuga_recv_stream() */
+    TSUGA_OP_MULTI = 1 << 5,    /* a stream: many completions, see tsuga_recv_stream(); RAW: each
+                                   completion is delivered, see tsuga_raw() */
     TSUGA_OP_SHOW_END = 1 << 6, /* a stream ends whenever the kernel ends it, and says why */
     TSUGA_OP_ZERO_COPY = 1 << 7, /* SEND: the kernel reads the buffer itself; the completion comes
                                     when it no longer needs it */
@@ -698,6 +699,9 @@ enum tsuga_op_option {
     TSUGA_OP_HARD = 1 << 12,     /* in a chain: the next one starts however this one ends */
     TSUGA_OP_PEER = 1 << 13,     /* accept: the completion tells the peer's address */
 };
+
+/* So many results of a RAW with TSUGA_OP_MULTI wait for the actor. */
+#define TSUGA_RAW_WAITING_MAX 64u
 
 /* Bits of struct tsuga_raw.uses. */
 enum tsuga_raw_use {
@@ -1610,18 +1614,22 @@ TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run
  * delivered: of earlier ones (those with IORING_CQE_F_MORE) nobody hears, and with TSUGA_RAW_NEW_FD
  * their descriptors are closed.
  *
+ * TSUGA_OP_RAW with TSUGA_OP_MULTI delivers them all, in order; those before the last one have
+ * `more`, and no lease. The entry is not started anew, and cannot rest. With TSUGA_RAW_NEW_FD any
+ * number of them waits for the actor; otherwise TSUGA_RAW_WAITING_MAX. If there are more, those
+ * are lost, the entry is cancelled, and its last completion says -EOVERFLOW.
+ *
  * raw           copied.
  * lease         what the addresses of `raw` refer to; the zero lease when it has none.
  * bytes         how many from each address on the kernel may use: the caller vouches for that.
  *
  * Owner:  the lease stays the caller's; a result that is a descriptor is the actor's with
  *         TSUGA_RAW_NEW_FD, otherwise nobody's.
- * Errors: those of the operation, -EINVAL when the kernel does not know it; -EINVAL an address
- *         without a lease or beyond its end, or an operation that would break the runtime's books
- *         (those that close descriptors, cancel or update others, lend buffers to the ring, or
- *         write to other rings); -ENOENT the lease is gone.
- * Thread: turn.
- * Blocks: only while there is no room to submit.
+ * Errors: those of the operation, -EINVAL when the kernel does not know it; -EOVERFLOW, with
+ *         TSUGA_OP_MULTI; -EINVAL an address without a lease or beyond its end, or an operation
+ * that would break the runtime's books (those that close descriptors, cancel or update others, lend
+ * buffers to the ring, or write to other rings); -ENOENT the lease is gone. Thread: turn. Blocks:
+ * only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_raw(struct tsuga_actor *self, const struct tsuga_raw *raw,
                                        struct tsuga_lease lease, size_t bytes);

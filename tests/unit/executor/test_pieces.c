@@ -235,6 +235,72 @@ TEST(pieces, a_read_that_fails_does_not_lose_a_buffer)
     run_in_each_mode(fail_reads);
 }
 
+/* A kernel that does not tell of an end of file whether the buffer is used up. */
+static struct tsuga_ring_ops silent_ops;
+static uint32_t (*true_reap)(struct tsuga_ring *ring, struct tsuga_ring_result *results,
+                             uint32_t count_max);
+
+static uint32_t reap_silently(struct tsuga_ring *ring, struct tsuga_ring_result *results,
+                              uint32_t count_max)
+{
+    uint32_t count = true_reap(ring, results, count_max);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (results[i].result <= 0)
+            results[i].flags &= ~(uint32_t)TSUGA_RING_BUFFER_MORE;
+    }
+    return count;
+}
+
+static int create_silent(void *context, const struct tsuga_ring_config *config,
+                         struct tsuga_ring **out)
+{
+    int error = tsuga_world_ring(context, config, out);
+
+    CHECK_INT(error, 0);
+    silent_ops = *(*out)->ops;
+    true_reap = silent_ops.reap;
+    silent_ops.reap = reap_silently;
+    (*out)->ops = &silent_ops;
+    return 0;
+}
+
+static void end_often(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_group_options options = {
+        .buffer_bytes = BUFFER, .buffer_count = 2, .incremental = true};
+    struct tsuga_op op = {.kind = TSUGA_OP_READ, .options = TSUGA_OP_MULTI};
+
+    (void)argument;
+    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    for (unsigned i = 0; i < 7; i++) {
+        struct tsuga_token stream;
+        size_t offset = 0;
+        int ends[2];
+
+        tsuga_fixture_pipe(ends);
+        op.fd = ends[0];
+        stream = tsuga_submit(self, &op);
+        write_piece(ends[1], 0, PIECE);
+        (void)take_piece(self, stream, &offset);
+        tsuga_fixture_close(&ends[1], 1);
+        take_last(self, stream, 0);
+        check_idle(self, op.group);
+        tsuga_fixture_close(ends, 1);
+    }
+}
+
+TEST(pieces, a24_the_kernel_is_asked_when_a_result_does_not_tell)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode),
+                                    .ring_create = create_silent};
+
+        (void)tsuga_world_run(&setup, end_often, NULL);
+    }
+}
+
 /* Many small pieces before anybody looks: they wait in few buffers and come as one of each. */
 static void look_late(struct tsuga_actor *self, void *argument)
 {
