@@ -1627,9 +1627,10 @@ TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run
  *         TSUGA_RAW_NEW_FD, otherwise nobody's.
  * Errors: those of the operation, -EINVAL when the kernel does not know it; -EOVERFLOW, with
  *         TSUGA_OP_MULTI; -EINVAL an address without a lease or beyond its end, or an operation
- * that would break the runtime's books (those that close descriptors, cancel or update others, lend
- * buffers to the ring, or write to other rings); -ENOENT the lease is gone. Thread: turn. Blocks:
- * only while there is no room to submit.
+ *         that would break the runtime's books (those that close descriptors, cancel or update
+ *         others, lend buffers to the ring, or write to other rings); -ENOENT the lease is gone.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_raw(struct tsuga_actor *self, const struct tsuga_raw *raw,
                                        struct tsuga_lease lease, size_t bytes);
