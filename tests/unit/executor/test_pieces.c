@@ -275,13 +275,13 @@ static void end_often(struct tsuga_actor *self, void *argument)
     CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
     for (unsigned i = 0; i < 7; i++) {
         struct tsuga_token stream;
-        size_t offset = 0;
+        size_t offset = i * PIECE; /* not the bytes that lie there already */
         int ends[2];
 
         tsuga_fixture_pipe(ends);
         op.fd = ends[0];
         stream = tsuga_submit(self, &op);
-        write_piece(ends[1], 0, PIECE);
+        write_piece(ends[1], offset, PIECE);
         (void)take_piece(self, stream, &offset);
         tsuga_fixture_close(&ends[1], 1);
         take_last(self, stream, 0);
