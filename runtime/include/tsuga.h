@@ -454,8 +454,8 @@ struct tsuga_peer {
 
 /*
  * A completion. `data`, `lease` and `peer` are valid as long as the message that brought it: until
- * the actor takes its next message or its behaviour returns; tsuga_lease_retain() extends that for
- * the buffer.
+ * the actor takes its next message, its behaviour returns, or tsuga_message_done();
+ * tsuga_lease_retain() extends that for the buffer.
  */
 struct tsuga_completion {
     struct tsuga_token op; /* which operation */
@@ -617,6 +617,19 @@ TSUGA_API TSUGA_NODISCARD int tsuga_message_keep(struct tsuga_actor *self,
  * Blocks: never.
  */
 TSUGA_API int tsuga_message_release(struct tsuga_actor *self, const struct tsuga_message *message);
+
+/**
+ * Be done with the current message before the next one is taken: it is given back now, with the
+ * buffer that its completion has lent or a lease that nobody took out of it. Before a long wait
+ * that keeps a buffer from being filled anew.
+ *
+ * Owner:  the message is no longer valid, nor what hangs on it: data, peer, a lease that was not
+ *         retained. One that is kept stays the actor's.
+ * Errors: -ENOENT there is none: none was taken yet, or it was given back.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_message_done(struct tsuga_actor *self);
 
 /*
  * Operations.
