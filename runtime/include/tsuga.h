@@ -1115,8 +1115,7 @@ TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory
 
 /*
  * Files and directories. Except for tsuga_list() and tsuga_pipe() these are the system calls of the
- * same names, carried out by a worker thread of the kernel. Paths are copied. fallocate(2) has no
- * short call: TSUGA_OP_ALLOCATE.
+ * same names, carried out by a worker thread of the kernel. Paths are copied.
  */
 
 /**
@@ -1129,6 +1128,19 @@ TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory
  * Blocks: only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_ftruncate(struct tsuga_actor *self, int fd, uint64_t length);
+
+/**
+ * Give a range of a file room on its device, or take it away, as fallocate(2).
+ *
+ * mode  FALLOC_FL_*, or 0.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of fallocate(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fallocate(struct tsuga_actor *self, int fd, int mode,
+                                             uint64_t offset, uint64_t bytes);
 
 /**
  * Write a range of a file's data to its device, as sync_file_range(2): no promise for metadata.
