@@ -5,6 +5,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/pieces.h"
 #include "executor/streams.h"
 #include "executor/tickets.h"
 
@@ -384,11 +385,19 @@ int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
     return 0;
 }
 
-/* Whether one reference is all that there is to the bytes. A slice's bytes are also its whole's. */
+/* Whether its bytes are nobody else's. A slice's are also its whole's, unless nobody has that. */
+static bool has_own_bytes(const struct tsuga_lease_entry *entry)
+{
+    if (entry->source == TSUGA_LEASE_SLICE)
+        return tsuga_pieces_are_of(entry->from.whole);
+    return entry->source == TSUGA_LEASE_HEAP || entry->source == TSUGA_LEASE_LENT;
+}
+
+/* Whether one reference is all that there is to the bytes. */
 static bool is_private(const struct tsuga_lease_entry *entry)
 {
     return entry->user_count == 1 && entry->pin_count == 0 && entry->child_count == 0 &&
-           (entry->source == TSUGA_LEASE_HEAP || entry->source == TSUGA_LEASE_LENT);
+           has_own_bytes(entry);
 }
 
 int tsuga_lease_writable(struct tsuga_actor *self, struct tsuga_lease lease,

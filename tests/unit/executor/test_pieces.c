@@ -717,6 +717,42 @@ TEST(pieces, n03_a_slice_that_was_handed_over_outlives_its_actor)
     }
 }
 
+/* Nobody but the actor has the bytes of a piece: it is written to where it lies, and what comes
+ * before and behind it stays what it is. */
+static void write_in_place(struct tsuga_actor *self, void *argument)
+{
+    int ends[2];
+    struct tsuga_op op = open_group(self, 8, ends);
+    struct tsuga_token stream = tsuga_submit(self, &op);
+    struct tsuga_lease own;
+    struct kept kept[3];
+    size_t offset = 0;
+
+    (void)argument;
+    for (unsigned i = 0; i < 3; i++) {
+        write_piece(ends[1], offset, PIECE);
+        kept[i] = keep_piece(self, stream, &offset);
+    }
+    write_piece(ends[1], offset, PIECE);
+    pass_ticks(self, 1); /* and the message's reference is gone */
+    CHECK_INT(tsuga_lease_writable(self, kept[1].lease, &own), 0);
+    CHECK_UINT(own.value, kept[1].lease.value);
+    memset(tsuga_lease_data(self, own), 0xcc, PIECE);
+    check_kept(self, &kept[0]);
+    check_kept(self, &kept[2]);
+    (void)take_piece(self, stream, &offset);
+    CHECK_INT(tsuga_lease_retain(self, kept[0].lease), 0);
+    CHECK_INT(tsuga_lease_writable(self, kept[0].lease, &own), 0);
+    CHECK(own.value != kept[0].lease.value);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(pieces, n13_a_piece_is_written_to_in_place)
+{
+    run_in_each_mode(write_in_place);
+}
+
 /* Limits. */
 
 static void use_badly(struct tsuga_actor *self, void *argument)
