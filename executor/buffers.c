@@ -5,7 +5,9 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/pieces.h"
 #include "executor/streams.h"
+#include "runtime/base/sanitize.h"
 
 #define OFFER_BYTES     16u
 #define QUEUE_BYTES_MIN 4096u /* the kernel wants whole pages */
@@ -130,6 +132,17 @@ static void free_tables(struct tsuga_buffers *buffers)
     tsuga_ioheap_free(buffers->heap, buffers->ring.memory);
 }
 
+/* A kernel that does not know incremental groups refuses them. */
+static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
+{
+    int error = ring->ops->add_group(ring, group);
+
+    if (error != -EINVAL || !group->is_incremental)
+        return error;
+    group->is_incremental = false;
+    return ring->ops->add_group(ring, group);
+}
+
 static int enter_ring(struct tsuga_buffers *buffers)
 {
     struct tsuga_executor *executor = buffers->executor;
@@ -137,7 +150,7 @@ static int enter_ring(struct tsuga_buffers *buffers)
 
     if (error != 0)
         return error;
-    error = executor->ring->ops->add_group(executor->ring, &buffers->ring);
+    error = add_group(executor->ring, &buffers->ring);
     if (error != 0)
         give_id(&executor->receive, buffers->ring.id);
     return error;
@@ -190,18 +203,22 @@ int tsuga_buffers_open(struct tsuga_executor *executor, const struct tsuga_buffe
                        struct tsuga_buffers **out)
 {
     const struct tsuga_memory *memory = executor->shared->memory;
+    const enum tsuga_toggle *features = executor->shared->config.features;
     struct tsuga_buffers *buffers = tsuga_memory_alloc(memory, sizeof(*buffers));
     int error;
 
     if (buffers == NULL)
         return -ENOMEM;
     *buffers = (struct tsuga_buffers){
-        .ring = {.entries = config->count_max},
+        .ring = {.entries = config->count_max,
+                 .is_incremental = config->is_incremental &&
+                                   features[TSUGA_FEATURE_BUFFER_RING_INCREMENTAL] != TSUGA_OFF},
         .executor = executor,
         .heap = config->heap,
         .owner = config->owner,
         .handle = ++executor->receive.handle_last,
         .buffer_bytes = config->buffer_bytes,
+        .is_exclusive = config->is_incremental,
     };
     tsuga_list_init(&buffers->link);
     tsuga_list_init(&buffers->starved);
@@ -221,6 +238,9 @@ void tsuga_buffers_close(struct tsuga_buffers *buffers)
     leave_ring(buffers);
     buffers->is_closed = true;
     tsuga_list_remove(&buffers->hungry); /* the streams that waited have ended */
+    /* Counted as one more, so that it is not freed in the middle of this. */
+    buffers->count++;
+    tsuga_pieces_end(buffers);
     for (uint32_t number = 0; number < buffers->ring.entries; number++) {
         struct tsuga_lease_entry *entry = buffers->entries[number];
 
@@ -228,23 +248,35 @@ void tsuga_buffers_close(struct tsuga_buffers *buffers)
             drop_buffer(buffers, entry);
     }
     buffers->offered_count = 0;
+    buffers->count--;
     if (buffers->count == 0)
         free_group(buffers);
+}
+
+struct tsuga_lease_entry *tsuga_buffers_at(const struct tsuga_buffers *buffers,
+                                           const struct tsuga_ring_result *result)
+{
+    uint16_t number = tsuga_ring_buffer(result);
+
+    TSUGA_VERIFY(number < buffers->ring.entries);
+    TSUGA_VERIFY(buffers->entries[number] != NULL);
+    return buffers->entries[number];
+}
+
+void tsuga_buffers_withdraw(struct tsuga_buffers *buffers)
+{
+    buffers->offered_count--;
+    if (buffers->offered_count < buffers->offered_min)
+        buffers->offered_min = buffers->offered_count;
 }
 
 struct tsuga_lease_entry *tsuga_buffers_take(struct tsuga_buffers *buffers,
                                              const struct tsuga_ring_result *result)
 {
-    uint16_t number = tsuga_ring_buffer(result);
-    struct tsuga_lease_entry *entry;
+    struct tsuga_lease_entry *entry = tsuga_buffers_at(buffers, result);
 
-    TSUGA_VERIFY(number < buffers->ring.entries);
-    entry = buffers->entries[number];
-    TSUGA_VERIFY(entry != NULL);
     TSUGA_VERIFY(entry->io == NULL); /* else the kernel wrote into a buffer that is lent */
-    buffers->offered_count--;
-    if (buffers->offered_count < buffers->offered_min)
-        buffers->offered_min = buffers->offered_count;
+    tsuga_buffers_withdraw(buffers);
     return entry;
 }
 
@@ -252,6 +284,8 @@ void tsuga_buffers_return(struct tsuga_lease_entry *entry)
 {
     struct tsuga_buffers *buffers = entry->from.buffers;
 
+    if (buffers->ring.is_incremental)
+        tsuga_sanitize_unpoison(entry->block, entry->capacity_bytes);
     /* A handle that would wrap could come to mean another lease. */
     if (buffers->is_closed || buffers->surplus_count > 0 || ++entry->generation == UINT32_MAX) {
         if (buffers->surplus_count > 0)

@@ -6,6 +6,8 @@
  *
  *     on offer ── a result names its number ──> lent ── its lease is gone ──> on offer
  *
+ * A buffer of an incremental group is both for a while, see pieces.h.
+ *
  * The executor's own groups (struct tsuga_receive) are made when a stream first wants their size,
  * grow while streams wait for buffers, and shrink when many were on offer all the time. A group of
  * an actor's own has a fixed number of buffers in the actor's I/O heap.
@@ -43,12 +45,15 @@ struct tsuga_buffers {
     uint64_t handle;           /* names it to the actor */
     /* By number; NULL: there is no such buffer. */
     struct tsuga_lease_entry **entries;
+    struct tsuga_lease_entry *filling; /* has pieces, and is on offer; see pieces.h */
     uint32_t buffer_bytes;
     uint32_t count;                 /* buffers */
     uint32_t offered_count;         /* of these, on offer */
     uint32_t offered_min;           /* fewest since the last trim */
     uint32_t surplus_count;         /* so many of those that come back are freed */
     uint32_t user_count;            /* streams */
+    uint16_t used_count;            /* of incremental ones, that the kernel has filled; mod 2^16 */
+    bool is_exclusive;              /* one stream at a time */
     bool is_closed;                 /* the kernel has forgotten it: what comes back is freed */
     struct tsuga_list_node starved; /* streams that wait for a buffer */
     struct tsuga_list_node hungry;  /* among the groups in which streams wait */
@@ -74,6 +79,7 @@ struct tsuga_buffers_config {
     uint32_t buffer_bytes; /* a size class of the heap */
     uint32_t count;        /* buffers at first */
     uint32_t count_max;    /* power of two, <= 32768 */
+    bool is_incremental;   /* filled piece by piece, if the kernel can; one stream at a time */
 };
 
 /* Errors: that of tsuga_ioheap_init(). */
@@ -108,10 +114,14 @@ TSUGA_NODISCARD int tsuga_buffers_open(struct tsuga_executor *executor,
 /* No stream uses it. What is lent is freed when it comes back, and the group with the last one. */
 void tsuga_buffers_close(struct tsuga_buffers *buffers);
 
-/* The buffer that a result names. It is no longer on offer, unless the kernel goes on filling it.
- */
+/* The buffer that a result names, of a group that is not incremental. It is no longer on offer. */
 struct tsuga_lease_entry *tsuga_buffers_take(struct tsuga_buffers *buffers,
                                              const struct tsuga_ring_result *result);
+
+/* The buffer that a result names, wherever it is; and it is on offer no more. */
+struct tsuga_lease_entry *tsuga_buffers_at(const struct tsuga_buffers *buffers,
+                                           const struct tsuga_ring_result *result);
+void tsuga_buffers_withdraw(struct tsuga_buffers *buffers);
 
 /* A lent buffer's lease is gone. */
 void tsuga_buffers_return(struct tsuga_lease_entry *entry);

@@ -49,7 +49,8 @@ int tsuga_group_make(struct tsuga_actor *self, const struct tsuga_group_options 
                      struct tsuga_group *out)
 {
     struct tsuga_buffers_config config = {.count = options->buffer_count,
-                                          .count_max = options->buffer_count};
+                                          .count_max = options->buffer_count,
+                                          .is_incremental = options->incremental};
     struct tsuga_buffers *buffers;
     struct tsuga_io *io;
     int error = tsuga_io_open(tsuga_seat_of(self), &io);

@@ -5,6 +5,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/pieces.h"
 #include "executor/streams.h"
 #include "executor/tickets.h"
 
@@ -128,11 +129,10 @@ int tsuga_leases_make(struct tsuga_leases *leases, struct tsuga_io *io, size_t b
     return 0;
 }
 
-void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes)
+void tsuga_leases_admit(struct tsuga_lease_entry *entry, struct tsuga_io *io)
 {
     entry->io = io;
-    entry->bytes = (uint32_t)bytes;
-    tsuga_leases_attach(entry);
+    entry->bytes = 0;
     tsuga_list_push_back(&io->leases, &entry->link);
     if (entry->from.buffers->owner == NULL)
         io->heap.lent_bytes += entry->capacity_bytes;
@@ -151,6 +151,13 @@ static void unskip(struct tsuga_lease_entry *entry)
     entry->block = (char *)entry->block - entry->lead_bytes;
     entry->capacity_bytes += entry->lead_bytes;
     entry->lead_bytes = 0;
+}
+
+void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, size_t bytes)
+{
+    tsuga_leases_admit(entry, io);
+    entry->bytes = (uint32_t)bytes;
+    tsuga_leases_attach(entry);
 }
 
 static void give_back(struct tsuga_lease_entry *entry)
@@ -356,6 +363,24 @@ int tsuga_lease_release(struct tsuga_actor *self, struct tsuga_lease lease)
     return 0;
 }
 
+int tsuga_leases_part(struct tsuga_leases *leases, struct tsuga_lease_entry *whole,
+                      const struct tsuga_slice *slice, struct tsuga_lease_entry **out)
+{
+    struct tsuga_lease_entry *part;
+    int error = tsuga_leases_take(leases, &part);
+
+    if (error != 0)
+        return error;
+    part->source = TSUGA_LEASE_SLICE;
+    part->from.whole = whole;
+    part->released = slice->released;
+    part->context = slice->context;
+    whole->child_count++;
+    belong(part, whole->io, (char *)whole->block + slice->offset, slice->bytes);
+    *out = part;
+    return 0;
+}
+
 int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
                       const struct tsuga_slice *slice, struct tsuga_lease *out)
 {
@@ -370,25 +395,27 @@ int tsuga_lease_slice(struct tsuga_actor *self, struct tsuga_lease whole,
         slice->bytes > from->bytes - slice->offset)
         return -EINVAL;
     leases = &from->io->executor->leases;
-    error = tsuga_leases_take(leases, &part);
+    error = tsuga_leases_part(leases, from, slice, &part);
     if (error != 0)
         return error;
-    part->source = TSUGA_LEASE_SLICE;
-    part->from.whole = from;
     part->user_count = 1;
-    part->released = slice->released;
-    part->context = slice->context;
-    from->child_count++;
-    belong(part, from->io, (char *)from->block + slice->offset, slice->bytes);
     *out = tsuga_leases_handle(leases, part);
     return 0;
 }
 
-/* Whether one reference is all that there is to the bytes. A slice's bytes are also its whole's. */
+/* Whether its bytes are nobody else's. A slice's are also its whole's, unless nobody has that. */
+static bool has_own_bytes(const struct tsuga_lease_entry *entry)
+{
+    if (entry->source == TSUGA_LEASE_SLICE)
+        return tsuga_pieces_are_of(entry->from.whole);
+    return entry->source == TSUGA_LEASE_HEAP || entry->source == TSUGA_LEASE_LENT;
+}
+
+/* Whether one reference is all that there is to the bytes. */
 static bool is_private(const struct tsuga_lease_entry *entry)
 {
     return entry->user_count == 1 && entry->pin_count == 0 && entry->child_count == 0 &&
-           (entry->source == TSUGA_LEASE_HEAP || entry->source == TSUGA_LEASE_LENT);
+           has_own_bytes(entry);
 }
 
 int tsuga_lease_writable(struct tsuga_actor *self, struct tsuga_lease lease,

@@ -59,6 +59,7 @@ struct tsuga_lease_entry {
     uint32_t child_count;   /* slices and tickets */
     uint32_t followers;     /* LENT, waiting in a stream: empty datagrams behind it */
     uint32_t lead_bytes;    /* HEAP, LENT: before `block`, of the same memory: labels.h */
+    uint32_t taken_bytes;   /* LENT in pieces: of `bytes`, those that the actor has got */
     uint16_t number;        /* LENT: in its group */
     uint8_t source;         /* enum tsuga_lease_source */
     union {
@@ -100,6 +101,13 @@ void tsuga_leases_lend(struct tsuga_lease_entry *entry, struct tsuga_io *io, siz
 
 /* The user sees nothing of the first bytes, until what the entry stands for is given back. */
 void tsuga_leases_skip(struct tsuga_lease_entry *entry, uint32_t lead_bytes);
+/* A buffer of a group becomes the actor's, without a reference and without bytes. */
+void tsuga_leases_admit(struct tsuga_lease_entry *entry, struct tsuga_io *io);
+
+/* A lease of a part of another one, without a reference: the caller adds one. Errors: -ENOMEM. */
+TSUGA_NODISCARD int tsuga_leases_part(struct tsuga_leases *leases, struct tsuga_lease_entry *whole,
+                                      const struct tsuga_slice *slice,
+                                      struct tsuga_lease_entry **out);
 
 /* The entry that a handle of an actor names.
  * Errors: -ENOENT it is gone; -EINVAL it never was, or belongs to another actor. */

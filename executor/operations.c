@@ -153,6 +153,16 @@ struct tsuga_token tsuga_ftruncate(struct tsuga_actor *self, int fd, uint64_t le
                         &(struct tsuga_op){.kind = TSUGA_OP_TRUNCATE, .fd = fd, .offset = length});
 }
 
+struct tsuga_token tsuga_fallocate(struct tsuga_actor *self, int fd, int mode, uint64_t offset,
+                                   uint64_t bytes)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_ALLOCATE,
+                                                 .fd = fd,
+                                                 .flags = (uint32_t)mode,
+                                                 .offset = offset,
+                                                 .bytes = bytes});
+}
+
 struct tsuga_token tsuga_sync_file_range(struct tsuga_actor *self, int fd, uint64_t offset,
                                          size_t bytes, uint32_t flags)
 {

@@ -420,7 +420,7 @@ static int prepare_cancel(struct tsuga_record *record, const struct tsuga_op *op
         return -ENOENT;
     if (!tsuga_record_hold(target))
         return -EALREADY;
-    if ((target->flags & TSUGA_RECORD_MULTI) != 0 && target->kind != TSUGA_OP_SEND) {
+    if ((target->flags & TSUGA_RECORD_MULTI) != 0 && !tsuga_stream_is_single(target)) {
         target->flags |= TSUGA_RECORD_UNWANTED;
         record->flags |= TSUGA_RECORD_OF_STREAM;
     }
@@ -539,8 +539,9 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
         .kind = kind->ring_kind,
         .options = op->options & TSUGA_RING_ASYNC,
     };
-    error = (op->options & TSUGA_OP_MULTI) == 0 ? kind->prepare(record, op, request)
-                                                : tsuga_stream_prepare(record, op);
+    error = (op->options & TSUGA_OP_MULTI) == 0 || op->kind == TSUGA_OP_RAW
+                ? kind->prepare(record, op, request)
+                : tsuga_stream_prepare(record, op);
     if (error == 0 && kind->uses_fd)
         error = tsuga_prepare_descriptor(record, op->fd);
     return error;

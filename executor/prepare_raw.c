@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "executor/prepare.h"
+#include "executor/streams.h"
 
 /* Operations of io_uring that would act behind the runtime's back, by their numbers, which are the
  * kernel's for ever: descriptors are closed by their owner's close; user_data names the records of
@@ -81,5 +82,9 @@ int tsuga_prepare_raw(struct tsuga_record *record, const struct tsuga_op *op,
     request->address = extra->block;
     if ((op->raw->uses & TSUGA_RAW_NEW_FD) != 0)
         record->flags |= TSUGA_RECORD_BRINGS_FD;
+    if ((op->options & TSUGA_OP_MULTI) != 0)
+        error = tsuga_stream_attach_raw(record);
+    if (error != 0)
+        return error;
     return (op->raw->uses & TSUGA_RAW_FD) != 0 ? tsuga_prepare_descriptor(record, op->raw->fd) : 0;
 }

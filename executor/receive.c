@@ -232,3 +232,11 @@ int tsuga_message_release(struct tsuga_actor *self, const struct tsuga_message *
     }
     return -EINVAL;
 }
+
+int tsuga_message_done(struct tsuga_actor *self)
+{
+    if (self->current == NULL)
+        return -ENOENT;
+    tsuga_turn_give_back(tsuga_seat_of(self));
+    return 0;
+}

@@ -117,6 +117,7 @@ enum {
     TSUGA_RING_MORE = 1 << 0,   /* another result of this request will follow */
     TSUGA_RING_NOTIF = 1 << 1,  /* the zero-copy notification */
     TSUGA_RING_BUFFER = 1 << 2, /* the kernel took a buffer of the group: tsuga_ring_buffer() */
+    TSUGA_RING_BUFFER_MORE = 1 << 3, /* and goes on filling it: other results will name it, too */
     TSUGA_RING_BUFFER_SHIFT = 16,
 };
 
@@ -156,6 +157,9 @@ struct tsuga_ring_group {
     uint32_t entries; /* power of two, <= 32768: offers that the kernel can hold */
     uint16_t id;      /* chosen by whoever adds the group */
     uint16_t tail;    /* offers made since the group was added, modulo 2^16 */
+    /* The kernel fills a buffer piece by piece, each piece behind the one before, until it is full
+     * (Linux 6.12); otherwise each result takes a buffer of its own. */
+    bool is_incremental;
 };
 
 struct tsuga_ring;
@@ -182,6 +186,8 @@ struct tsuga_ring_ops {
     /* Offer a buffer under a number. At most `entries` are on offer at a time. */
     void (*offer)(struct tsuga_ring *ring, struct tsuga_ring_group *group, void *buffer,
                   uint32_t bytes, uint16_t number);
+    /* How many offers of an incremental group the kernel has used up, modulo 2^16. Asks it. */
+    uint16_t (*used)(struct tsuga_ring *ring, const struct tsuga_ring_group *group);
     /* After an enter that left requests queued: those of them whose chain had its beginning
      * submitted become NOPs, each with `mark` or-ed to its user_data, and unlinked. The kernel
      * takes the end of a submission for the end of the chain, and would start them at once. */

@@ -15,6 +15,9 @@
 /* Newer than the header of liburing 2.3. */
 #define TSUGA_URING_FEAT_NO_IOWAIT   (1u << 17) /* Linux 6.15 */
 #define TSUGA_URING_ENTER_NO_IOWAIT  (1u << 7)  /* Linux 6.15 */
+#define TSUGA_URING_PBUF_RING_INC    (1u << 1)  /* Linux 6.12 */
+#define TSUGA_URING_CQE_F_BUF_MORE   (1u << 4)  /* Linux 6.12 */
+#define TSUGA_URING_PBUF_STATUS      26u        /* Linux 6.8 */
 #define TSUGA_URING_RESTART_FIRST    512        /* ERESTARTSYS */
 #define TSUGA_URING_RESTART_LAST     516        /* ERESTART_RESTARTBLOCK */
 #define TSUGA_URING_ENTRIES_FLOOR    4u
@@ -27,6 +30,21 @@
 
 /* The size of the kernel's signal set, which liburing passes although there is none. */
 #define TSUGA_URING_SIGSET_BYTES 8u
+
+/* What io_uring_register(2) takes; the header of liburing 2.3 has no place for the flags. */
+struct group_registration {
+    uint64_t address;
+    uint32_t entries;
+    uint16_t id;
+    uint16_t flags;
+    uint64_t reserved[3];
+};
+
+struct group_status {
+    uint32_t id;   /* in */
+    uint32_t head; /* out */
+    uint32_t reserved[8];
+};
 
 struct uring {
     struct tsuga_ring ring;
@@ -48,6 +66,8 @@ struct uring {
     struct io_uring mapping;
 };
 
+static_assert(sizeof(struct group_registration) == sizeof(struct io_uring_buf_reg),
+              "a registration is what the kernel takes");
 static_assert(sizeof(struct io_uring_cqe) == 16, "completions are not of the large kind");
 
 /* The words are shared with the kernel, which uses plain 32-bit words with barriers. */
@@ -179,6 +199,7 @@ static uint32_t flags_of(const struct io_uring_cqe *cqe)
     return flag_if(cqe, IORING_CQE_F_MORE, TSUGA_RING_MORE) |
            flag_if(cqe, IORING_CQE_F_NOTIF, TSUGA_RING_NOTIF) |
            flag_if(cqe, IORING_CQE_F_BUFFER, TSUGA_RING_BUFFER) |
+           flag_if(cqe, TSUGA_URING_CQE_F_BUF_MORE, TSUGA_RING_BUFFER_MORE) |
            cqe->flags >> IORING_CQE_BUFFER_SHIFT << TSUGA_RING_BUFFER_SHIFT;
 }
 
@@ -222,15 +243,17 @@ static struct io_uring_buf_ring *offers_of(const struct tsuga_ring_group *group)
 
 static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
 {
-    struct io_uring_buf_reg registration = {
-        .ring_addr = (uintptr_t)group->memory,
-        .ring_entries = group->entries,
-        .bgid = group->id,
+    struct group_registration registration = {
+        .address = (uintptr_t)group->memory,
+        .entries = group->entries,
+        .id = group->id,
+        .flags = group->is_incremental ? TSUGA_URING_PBUF_RING_INC : 0,
     };
 
     group->tail = 0;
     offers_of(group)->tail = 0;
-    return io_uring_register_buf_ring(&uring_of(ring)->mapping, &registration, 0);
+    return io_uring_register((unsigned)uring_of(ring)->mapping.ring_fd, IORING_REGISTER_PBUF_RING,
+                             &registration, 1);
 }
 
 static void remove_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
@@ -256,6 +279,16 @@ static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void 
                           memory_order_release);
 }
 
+static uint16_t used(struct tsuga_ring *ring, const struct tsuga_ring_group *group)
+{
+    struct group_status status = {.id = group->id};
+    int error = io_uring_register((unsigned)uring_of(ring)->mapping.ring_fd,
+                                  TSUGA_URING_PBUF_STATUS, &status, 1);
+
+    TSUGA_VERIFY(error == 0); /* every kernel that has incremental groups tells */
+    return (uint16_t)status.head;
+}
+
 static bool is_linked(const struct io_uring_sqe *sqe)
 {
     return (sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) != 0;
@@ -279,8 +312,8 @@ static void sever(struct tsuga_ring *ring, uint64_t mark)
     }
 }
 
-static const struct tsuga_ring_ops ops = {push,         enter, reap,  supports, add_group,
-                                          remove_group, offer, sever, destroy};
+static const struct tsuga_ring_ops ops = {push,         enter, reap, supports, add_group,
+                                          remove_group, offer, used, sever,    destroy};
 
 static bool may_use(const struct tsuga_ring_config *config, enum tsuga_feature feature)
 {

@@ -128,7 +128,7 @@ static int launch_elsewhere(struct tsuga_record *record, const struct tsuga_op *
         return 0;
     }
     count_in(record->io);
-    if ((record->flags & TSUGA_RECORD_MULTI) != 0 && record->kind != TSUGA_OP_SEND)
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0 && !tsuga_stream_is_single(record))
         tsuga_stream_begin(record);
     else if (is_plain_call(executor, request))
         tsuga_record_complete(record, call_plainly(record, op), false);
@@ -286,10 +286,12 @@ static void forget_stream(struct tsuga_actor *self, struct tsuga_record *record)
     if ((record->flags & TSUGA_RECORD_QUEUED) != 0)
         tsuga_mailbox_remove(&self->mailbox, &record->message);
     tsuga_stream_drop(record);
-    if (record->state == TSUGA_RECORD_DONE)
+    if (record->state == TSUGA_RECORD_DONE) {
+        close_unwanted(record);
         tsuga_record_give(record);
-    else if (record->kind != TSUGA_OP_SEND) /* that has an end of its own, and goes on to it */
+    } else if (record->kind != TSUGA_OP_SEND) { /* that has an end of its own, and goes on to it */
         tsuga_record_cancel(record);
+    }
 }
 
 int tsuga_forget(struct tsuga_actor *self, struct tsuga_token op)

@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "executor/hangups.h"
 #include "executor/labels.h"
+#include "executor/pieces.h"
 #include "executor/prepare.h"
 #include "executor/turn.h"
 #include "runtime/base/sanitize.h"
@@ -44,6 +45,13 @@ static bool takes_messages(const struct tsuga_stream *stream)
     return stream->record->kind == TSUGA_OP_RECVMSG;
 }
 
+static bool brings_descriptors(const struct tsuga_stream *stream)
+{
+    return stream->record->kind == TSUGA_OP_ACCEPT ||
+           (stream->record->kind == TSUGA_OP_RAW &&
+            (stream->record->flags & TSUGA_RECORD_BRINGS_FD) != 0);
+}
+
 static bool is_wanted(const struct tsuga_record *record)
 {
     return record->io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
@@ -53,7 +61,7 @@ static bool is_wanted(const struct tsuga_record *record)
 
 static bool has_waiting(const struct tsuga_stream *stream)
 {
-    if (stream->record->kind == TSUGA_OP_ACCEPT)
+    if (brings_descriptors(stream))
         return stream->waiting.fds.first != 0;
     if (stream->record->kind == TSUGA_OP_TIMEOUT)
         return stream->waiting.count > 0;
@@ -111,6 +119,22 @@ static void push_empty(struct tsuga_stream *stream)
     announce(stream);
 }
 
+static void *labels_of(const struct tsuga_lease_entry *entry)
+{
+    return (char *)entry->block - entry->lead_bytes;
+}
+
+/* Nobody will take it. */
+static void drop_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry *entry)
+{
+    if (takes_messages(stream))
+        tsuga_labels_disclaim(stream->record->io, labels_of(entry));
+    if (tsuga_pieces_are_of(entry))
+        tsuga_pieces_drop(entry);
+    else
+        tsuga_leases_detach(&executor_of(stream)->leases, entry);
+}
+
 static struct tsuga_descriptor *descriptor_of(const struct tsuga_stream *stream, int fd)
 {
     return tsuga_descriptors_at(&executor_of(stream)->shared->descriptors, fd);
@@ -147,16 +171,27 @@ static void drop_descriptors(struct tsuga_stream *stream)
     }
 }
 
-static void *labels_of(const struct tsuga_lease_entry *entry)
+static int32_t pop_result(struct tsuga_stream *stream)
 {
-    return (char *)entry->block - entry->lead_bytes;
+    int32_t result = stream->waiting.results[stream->by.first];
+
+    stream->by.first = (stream->by.first + 1) % TSUGA_RAW_WAITING_MAX;
+    stream->number--;
+    return result;
 }
 
-static void drop_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry *entry)
+static void push_result(struct tsuga_stream *stream, int32_t result)
 {
-    if (takes_messages(stream))
-        tsuga_labels_disclaim(stream->record->io, labels_of(entry));
-    tsuga_leases_detach(&executor_of(stream)->leases, entry);
+    uint32_t place = (stream->by.first + stream->number) % TSUGA_RAW_WAITING_MAX;
+
+    if (stream->number == TSUGA_RAW_WAITING_MAX) {
+        stream->is_overrun = true;
+        tsuga_record_cancel(stream->record);
+        return;
+    }
+    stream->waiting.results[place] = result;
+    stream->number++;
+    announce(stream);
 }
 
 void tsuga_stream_drop(struct tsuga_record *record)
@@ -164,7 +199,7 @@ void tsuga_stream_drop(struct tsuga_record *record)
     struct tsuga_stream *stream = tsuga_stream_of(record);
 
     record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
-    if (record->kind == TSUGA_OP_ACCEPT)
+    if (brings_descriptors(stream))
         drop_descriptors(stream);
     while (takes_buffers(stream) && stream->waiting.last != NULL)
         drop_buffer(stream, pop_buffer(stream));
@@ -200,6 +235,13 @@ static void leave_group(struct tsuga_stream *stream)
         return;
     stream->from.buffers->user_count--;
     stream->from.buffers = NULL;
+}
+
+/* Whether nobody else may have the group before the actor has taken everything. */
+static bool is_exclusive(const struct tsuga_stream *stream)
+{
+    return takes_buffers(stream) && stream->from.buffers != NULL &&
+           stream->from.buffers->is_exclusive;
 }
 
 /* The group that the stream wants now; its own stays what it is. */
@@ -337,7 +379,8 @@ static void end(struct tsuga_stream *stream, int32_t result)
     tsuga_list_remove(&stream->link);
     stream->state = TSUGA_STREAM_ENDED;
     tsuga_hangup_unwatch(stream);
-    leave_group(stream);
+    if (!is_exclusive(stream))
+        leave_group(stream);
     if (tsuga_record_end(record, result)) {
         announce(stream);
         return;
@@ -469,6 +512,21 @@ static void take_block(struct tsuga_stream *stream, uint32_t bytes, bool has_com
     tsuga_leases_unpin(leases, entry);
 }
 
+/* Behind the pieces of the same buffer that wait, if there are any. */
+static void take_piece(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
+{
+    struct tsuga_buffers *buffers = stream->from.buffers;
+    struct tsuga_lease_entry *entry = tsuga_pieces_arrive(buffers, stream->record->io, result);
+
+    if (!is_wanted(stream->record))
+        entry->taken_bytes = entry->bytes;
+    if (entry->taken_bytes < entry->bytes && stream->waiting.last != entry) {
+        tsuga_pieces_hold(entry);
+        push_buffer(stream, entry);
+    }
+    tsuga_pieces_settle(buffers, entry, result);
+}
+
 static void take_lent(struct tsuga_stream *stream, struct tsuga_lease_entry *entry, uint32_t bytes,
                       bool has_come)
 {
@@ -496,6 +554,13 @@ static bool is_message(const struct tsuga_stream *stream, const void *buffer, ui
     return bytes > 0 || tsuga_labels_has_control(buffer) || is_datagram(stream->record->fd);
 }
 
+static bool comes_in_pieces(const struct tsuga_stream *stream,
+                            const struct tsuga_ring_result *result)
+{
+    return (result->flags & TSUGA_RING_BUFFER) != 0 && stream->from.buffers->ring.is_incremental;
+}
+
+/* NULL: none has been used. */
 static struct tsuga_lease_entry *buffer_of(struct tsuga_stream *stream,
                                            const struct tsuga_ring_result *result)
 {
@@ -516,12 +581,17 @@ static struct tsuga_lease_entry *buffer_of(struct tsuga_stream *stream,
 static int32_t arrive_input(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
 {
     struct tsuga_record *record = stream->record;
-    struct tsuga_lease_entry *entry = buffer_of(stream, result);
+    struct tsuga_lease_entry *entry;
     int32_t bytes = result->result;
     bool has_come = bytes > 0;
 
+    if (comes_in_pieces(stream, result)) {
+        take_piece(stream, result);
+        return bytes;
+    }
+    entry = buffer_of(stream, result);
     if (entry == NULL)
-        return result->result;
+        return bytes;
     if (takes_messages(stream) && bytes >= 0) {
         if ((record->flags & TSUGA_RECORD_LEASE) != 0)
             tsuga_labels_write(record, entry->block, (uint32_t)bytes);
@@ -564,6 +634,17 @@ static void poll_one(struct tsuga_stream *stream, int32_t events)
     announce(stream);
 }
 
+/* A result of a raw entry that is not the last one. What it means is the user's to know. */
+static void raw_one(struct tsuga_stream *stream, int32_t result)
+{
+    if (!brings_descriptors(stream)) {
+        if (is_wanted(stream->record))
+            push_result(stream, result);
+    } else if (result >= 0) {
+        accept_one(stream, result);
+    }
+}
+
 /* What a result brings. Returns what it says of the stream. */
 static int32_t arrive(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
 {
@@ -574,6 +655,10 @@ static int32_t arrive(struct tsuga_stream *stream, const struct tsuga_ring_resul
         break;
     case TSUGA_OP_POLL:
         poll_one(stream, result->result);
+        break;
+    case TSUGA_OP_RAW:
+        if ((result->flags & TSUGA_RING_MORE) != 0)
+            raw_one(stream, result->result);
         break;
     default:
         return arrive_input(stream, result);
@@ -626,7 +711,9 @@ static void request_ended(struct tsuga_stream *stream, int32_t result)
     stream->state = TSUGA_STREAM_RESTING;
     stream->is_disarming = false;
     stream->is_in_doubt = false;
-    if (stream->is_hung)
+    if (stream->record->kind == TSUGA_OP_RAW)
+        end(stream, stream->is_overrun ? -EOVERFLOW : result);
+    else if (stream->is_hung)
         end(stream, (int32_t)stream->by.hung);
     else if (is_last(stream, result))
         end(stream, result);
@@ -750,7 +837,17 @@ static int prepare_sizes(struct tsuga_stream *stream, const struct tsuga_op *op)
     return 0;
 }
 
-/* The group's buffers hold what comes beside the bytes, too. */
+/* What the kernel fills piece by piece loses the boundaries between messages, and the rest of one
+ * that is longer than the room left. What is no socket has none. */
+static bool has_boundaries(int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t bytes = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type != SOCK_STREAM;
+}
+
+/* A group of the actor's. Its buffers hold what comes beside the bytes, too. */
 static int prepare_group(struct tsuga_stream *stream, const struct tsuga_op *op)
 {
     struct tsuga_buffers *buffers;
@@ -758,6 +855,10 @@ static int prepare_group(struct tsuga_stream *stream, const struct tsuga_op *op)
 
     if (error != 0)
         return error;
+    if (buffers->is_exclusive && buffers->user_count > 0)
+        return -EBUSY;
+    if (buffers->is_exclusive && (takes_messages(stream) || has_boundaries(op->fd)))
+        return -EINVAL;
     if (buffers->buffer_bytes <= stream->lead_bytes)
         return -EMSGSIZE;
     stream->class = (uint8_t)tsuga_bits_log2_floor(buffers->buffer_bytes);
@@ -850,6 +951,25 @@ int tsuga_stream_attach(struct tsuga_record *record)
     extra->into = stream;
     extra->into_bytes = slot;
     record->flags |= TSUGA_RECORD_MULTI;
+    return 0;
+}
+
+int tsuga_stream_attach_raw(struct tsuga_record *record)
+{
+    size_t bytes = TSUGA_RAW_WAITING_MAX * sizeof(int32_t);
+    struct tsuga_extra *extra;
+    void *block;
+    int error = (record->flags & TSUGA_RECORD_SILENT) != 0 ? -EINVAL : tsuga_stream_attach(record);
+
+    if (error != 0 || brings_descriptors(tsuga_stream_of(record)))
+        return error;
+    error = tsuga_ioheap_alloc(&record->io->heap, bytes, &block);
+    if (error != 0)
+        return error;
+    extra = tsuga_record_extra(record);
+    extra->argument.block = block;
+    record->flags |= TSUGA_RECORD_BLOCK3;
+    tsuga_stream_of(record)->waiting.results = block;
     return 0;
 }
 
@@ -965,6 +1085,24 @@ static void learn(struct tsuga_stream *stream, size_t asked, size_t got)
     disarm(stream);
 }
 
+/* The oldest buffer, or of one that comes in pieces a slice. Errors: -ENOMEM, and it stays. */
+static int take_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry **out)
+{
+    struct tsuga_lease_entry *first = stream->waiting.last->next;
+    int error = 0;
+
+    if (!tsuga_pieces_are_of(first)) {
+        *out = pop_buffer(stream);
+        return 0;
+    }
+    error = tsuga_pieces_slice(first, out);
+    if (error != 0)
+        return error;
+    (void)pop_buffer(stream);
+    tsuga_pieces_drop(first);
+    return 0;
+}
+
 static void take_input(struct tsuga_stream *stream, struct tsuga_completion *completion)
 {
     struct tsuga_io *io = stream->record->io;
@@ -973,7 +1111,9 @@ static void take_input(struct tsuga_stream *stream, struct tsuga_completion *com
     if (stream->number > 0) {
         stream->number--;
     } else {
-        entry = pop_buffer(stream);
+        completion->result = take_buffer(stream, &entry);
+        if (completion->result < 0)
+            return;
         completion->result = (int32_t)entry->bytes;
         completion->bytes = entry->bytes;
         completion->data = entry->block;
@@ -998,6 +1138,10 @@ static void take_one(struct tsuga_stream *stream, struct tsuga_completion *compl
         completion->result = stream->record->result;
         stream->number = 0;
         return;
+    case TSUGA_OP_RAW:
+        completion->result =
+            brings_descriptors(stream) ? pop_descriptor(stream) : pop_result(stream);
+        return;
     case TSUGA_OP_TIMEOUT:
         completion->result =
             stream->waiting.count > INT32_MAX ? INT32_MAX : (int32_t)stream->waiting.count;
@@ -1020,12 +1164,15 @@ struct tsuga_message *tsuga_stream_open(struct tsuga_record *record)
         .op = tsuga_record_token(record),
         .tag = record->message.tag,
         .context = tsuga_record_extra(record)->context,
+        .started = true,
+        .expired = (record->flags & TSUGA_RECORD_EXPIRED) != 0,
         .zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0,
         .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
     };
     if (!has_waiting(stream)) {
         TSUGA_ASSERT(record->state == TSUGA_RECORD_DONE);
         record->state = TSUGA_RECORD_TAKEN;
+        leave_group(stream);
         completion->result = record->result;
         completion->last = true;
         if ((record->flags & TSUGA_RECORD_LEASE) != 0)
@@ -1060,7 +1207,7 @@ static int find_stream(struct tsuga_actor *self, struct tsuga_token token,
 
     if (error != 0)
         return error;
-    if ((record->flags & TSUGA_RECORD_MULTI) == 0)
+    if ((record->flags & TSUGA_RECORD_MULTI) == 0 || tsuga_stream_is_single(record))
         return -EINVAL;
     *out = tsuga_stream_of(record);
     return 0;

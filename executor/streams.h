@@ -49,7 +49,8 @@ struct tsuga_stream {
             int32_t first; /* + 1 of descriptors that wait; 0: none */
             int32_t last;
         } fds;
-        uint64_t count; /* periods */
+        uint64_t count;   /* periods */
+        int32_t *results; /* RAW: TSUGA_RAW_WAITING_MAX places, used in a circle */
     } waiting;
     union {
         struct tsuga_buffers *buffers; /* NULL: each receive gets a block of the actor's heap */
@@ -59,10 +60,12 @@ struct tsuga_stream {
         struct tsuga_sizer *sizer; /* or NULL */
         uint64_t due_ns;           /* the end of the next period */
         uint32_t hung;             /* poll events with which a stream of polls ends */
+        uint32_t first;            /* RAW: place of the oldest result */
     } by;
     uint32_t flags;        /* of the request */
     uint32_t lead_bytes;   /* of each buffer: RECVMSG, see labels.h */
-    uint32_t number;       /* poll events that wait; empty datagrams before the first buffer */
+    uint32_t number;       /* poll events that wait; empty datagrams before the first buffer;
+                              RAW: results that wait */
     uint8_t state;         /* enum tsuga_stream_state */
     uint8_t class;         /* of the next group: 2^class bytes */
     bool is_paused : 1;    /* by the user */
@@ -74,6 +77,7 @@ struct tsuga_stream {
     bool is_watched : 1;   /* for the hang-up, see hangups.h */
     bool has_hung_up : 1;  /* that has come */
     bool is_in_doubt : 1;  /* and the request does not seem to know */
+    bool is_overrun : 1;   /* RAW: results had no place */
 };
 
 _Static_assert(sizeof(struct tsuga_stream) <= 64, "a stream is one record");
@@ -84,8 +88,19 @@ static inline struct tsuga_stream *tsuga_stream_of(const struct tsuga_record *re
     return tsuga_record_extra(record)->into;
 }
 
+/* Whether a record with TSUGA_RECORD_MULTI stands for one request, which is prepared like that of
+ * any other operation: a send with an early result, a raw entry. All others make their requests
+ * themselves. */
+static inline bool tsuga_stream_is_single(const struct tsuga_record *record)
+{
+    return record->kind == TSUGA_OP_SEND || record->kind == TSUGA_OP_RAW;
+}
+
 /* Give a record a stream that is armed. Errors: -ENOBUFS. */
 TSUGA_NODISCARD int tsuga_stream_attach(struct tsuga_record *record);
+
+/* The same for a raw entry, with places for its results. Errors: -EINVAL; -ENOBUFS. */
+TSUGA_NODISCARD int tsuga_stream_attach_raw(struct tsuga_record *record);
 
 /* Bring the record's result as a completion before the last one. */
 void tsuga_stream_tell(struct tsuga_record *record);

@@ -92,6 +92,7 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     FEATURE(waitid, TSUGA_FEATURE_WAITID),
     FEATURE(guard_install, TSUGA_FEATURE_GUARD_INSTALL),
     FEATURE(buffer_ring, TSUGA_FEATURE_BUFFER_RING),
+    FEATURE(buffer_ring_incremental, TSUGA_FEATURE_BUFFER_RING_INCREMENTAL),
     FEATURE(multishot, TSUGA_FEATURE_MULTISHOT),
     FEATURE(read_multishot, TSUGA_FEATURE_READ_MULTISHOT),
     FEATURE(send_zero_copy, TSUGA_FEATURE_SEND_ZERO_COPY),

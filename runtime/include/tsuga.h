@@ -118,6 +118,7 @@ enum tsuga_feature {
     TSUGA_FEATURE_BIND_LISTEN,
     TSUGA_FEATURE_GUARD_INSTALL,
     TSUGA_FEATURE_BUFFER_RING,
+    TSUGA_FEATURE_BUFFER_RING_INCREMENTAL,
     TSUGA_FEATURE_MULTISHOT,
     TSUGA_FEATURE_READ_MULTISHOT,
     TSUGA_FEATURE_SEND_ZERO_COPY,
@@ -453,8 +454,8 @@ struct tsuga_peer {
 
 /*
  * A completion. `data`, `lease` and `peer` are valid as long as the message that brought it: until
- * the actor takes its next message or its behaviour returns; tsuga_lease_retain() extends that for
- * the buffer.
+ * the actor takes its next message, its behaviour returns, or tsuga_message_done();
+ * tsuga_lease_retain() extends that for the buffer.
  */
 struct tsuga_completion {
     struct tsuga_token op; /* which operation */
@@ -617,6 +618,19 @@ TSUGA_API TSUGA_NODISCARD int tsuga_message_keep(struct tsuga_actor *self,
  */
 TSUGA_API int tsuga_message_release(struct tsuga_actor *self, const struct tsuga_message *message);
 
+/**
+ * Be done with the current message before the next one is taken: it is given back now, with the
+ * buffer that its completion has lent or a lease that nobody took out of it. Before a long wait
+ * that keeps a buffer from being filled anew.
+ *
+ * Owner:  the message is no longer valid, nor what hangs on it: data, peer, a lease that was not
+ *         retained. One that is kept stays the actor's.
+ * Errors: -ENOENT there is none: none was taken yet, or it was given back.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_message_done(struct tsuga_actor *self);
+
 /*
  * Operations.
  *
@@ -685,7 +699,8 @@ enum tsuga_op_option {
     TSUGA_OP_SOME = 1 << 2,     /* send: a short count is a result; without it all bytes are sent */
     TSUGA_OP_ASYNC = 1 << 3,    /* let a kernel worker run it from the start */
     TSUGA_OP_SILENT = 1 << 4,   /* no completion message: as tsuga_forget() */
-    TSUGA_OP_MULTI = 1 << 5,    /* a stream: many completions, see tsuga_recv_stream() */
+    TSUGA_OP_MULTI = 1 << 5,    /* a stream: many completions, see tsuga_recv_stream(); RAW: each
+                                   completion is delivered, see tsuga_raw() */
     TSUGA_OP_SHOW_END = 1 << 6, /* a stream ends whenever the kernel ends it, and says why */
     TSUGA_OP_ZERO_COPY = 1 << 7, /* SEND: the kernel reads the buffer itself; the completion comes
                                     when it no longer needs it */
@@ -697,6 +712,9 @@ enum tsuga_op_option {
     TSUGA_OP_HARD = 1 << 12,     /* in a chain: the next one starts however this one ends */
     TSUGA_OP_PEER = 1 << 13,     /* accept: the completion tells the peer's address */
 };
+
+/* So many results of a RAW with TSUGA_OP_MULTI wait for the actor. */
+#define TSUGA_RAW_WAITING_MAX 64u
 
 /* Bits of struct tsuga_raw.uses. */
 enum tsuga_raw_use {
@@ -1097,8 +1115,7 @@ TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory
 
 /*
  * Files and directories. Except for tsuga_list() and tsuga_pipe() these are the system calls of the
- * same names, carried out by a worker thread of the kernel. Paths are copied. fallocate(2) has no
- * short call: TSUGA_OP_ALLOCATE.
+ * same names, carried out by a worker thread of the kernel. Paths are copied.
  */
 
 /**
@@ -1111,6 +1128,19 @@ TSUGA_API struct tsuga_token tsuga_statx(struct tsuga_actor *self, int directory
  * Blocks: only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_ftruncate(struct tsuga_actor *self, int fd, uint64_t length);
+
+/**
+ * Give a range of a file room on its device, or take it away, as fallocate(2).
+ *
+ * mode  FALLOC_FL_*, or 0.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: those of fallocate(2).
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_fallocate(struct tsuga_actor *self, int fd, int mode,
+                                             uint64_t offset, uint64_t bytes);
 
 /**
  * Write a range of a file's data to its device, as sync_file_range(2): no promise for metadata.
@@ -1609,16 +1639,21 @@ TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run
  * delivered: of earlier ones (those with IORING_CQE_F_MORE) nobody hears, and with TSUGA_RAW_NEW_FD
  * their descriptors are closed.
  *
+ * TSUGA_OP_RAW with TSUGA_OP_MULTI delivers them all, in order; those before the last one have
+ * `more`, and no lease. The entry is not started anew, and cannot rest. With TSUGA_RAW_NEW_FD any
+ * number of them waits for the actor; otherwise TSUGA_RAW_WAITING_MAX. If there are more, those
+ * are lost, the entry is cancelled, and its last completion says -EOVERFLOW.
+ *
  * raw           copied.
  * lease         what the addresses of `raw` refer to; the zero lease when it has none.
  * bytes         how many from each address on the kernel may use: the caller vouches for that.
  *
  * Owner:  the lease stays the caller's; a result that is a descriptor is the actor's with
  *         TSUGA_RAW_NEW_FD, otherwise nobody's.
- * Errors: those of the operation, -EINVAL when the kernel does not know it; -EINVAL an address
- *         without a lease or beyond its end, or an operation that would break the runtime's books
- *         (those that close descriptors, cancel or update others, lend buffers to the ring, or
- *         write to other rings); -ENOENT the lease is gone.
+ * Errors: those of the operation, -EINVAL when the kernel does not know it; -EOVERFLOW, with
+ *         TSUGA_OP_MULTI; -EINVAL an address without a lease or beyond its end, or an operation
+ *         that would break the runtime's books (those that close descriptors, cancel or update
+ *         others, lend buffers to the ring, or write to other rings); -ENOENT the lease is gone.
  * Thread: turn.
  * Blocks: only while there is no room to submit.
  */
@@ -1792,6 +1827,14 @@ TSUGA_API int tsuga_stream_resume(struct tsuga_actor *self, struct tsuga_token s
 struct tsuga_group_options {
     size_t buffer_bytes;   /* rounded up to a size class */
     uint32_t buffer_count; /* power of two, 2 ..= 32768: the current message keeps one */
+    /* The kernel fills each buffer piece by piece until it is full, however small the pieces, so
+     * that many small ones wait in few buffers. A completion brings what has come into one buffer
+     * since the one before, as a slice of it; the buffer is filled anew when all of its slices are
+     * gone. For bytes without boundaries (any socket but SOCK_STREAM: -EINVAL in the token), and
+     * for one stream at a time, until its last completion is taken (-EBUSY). A completion with
+     * -ENOMEM and `more` says that there was no memory for the slice: the next one brings the
+     * bytes. Where the kernel cannot (before Linux 6.12), each piece takes a buffer. */
+    bool incremental;
 };
 
 /**

@@ -7,7 +7,8 @@ set -eu
 "$BUILD/bench/bench_zero_copy" 1 >"$SCRATCH/zero_copy"
 for size in 1 4 16 64 256 1024; do
     grep "\"case\": \"$size KiB, loopback TCP\"" "$SCRATCH/zero_copy" |
-        grep -q '"ratio": [0-9.]*,.*"copied_share": [0-9.]*,' || { echo "$size KiB is not in the sweep"; exit 1; }
+        grep -q '"ratio": [0-9.]*,.*"copied_share": [0-9.]*,' ||
+        { echo "$size KiB is not in the sweep"; exit 1; }
 done
 grep -q '"case": "crossover, loopback TCP", "bytes": ' "$SCRATCH/zero_copy" ||
     { echo "no crossover"; exit 1; }

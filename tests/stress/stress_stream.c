@@ -387,7 +387,8 @@ static bool receive_letter(struct life *life, struct letter *letter)
 static struct tsuga_token open_stream(struct life *life, const struct letter *letter)
 {
     struct tsuga_group_options options = {.buffer_bytes = (size_t)64 << draw(life, 7),
-                                          .buffer_count = 2u << draw(life, 3)};
+                                          .buffer_count = 2u << draw(life, 3),
+                                          .incremental = draw(life, 2) == 0};
     struct tsuga_op op = {.kind = letter->is_pipe ? TSUGA_OP_READ : TSUGA_OP_RECV,
                           .options = TSUGA_OP_MULTI,
                           .fd = letter->fd};
@@ -653,7 +654,8 @@ static struct tsuga_config draw_config(struct round *round)
     static const uint32_t entries[] = {4, 16, 64};
     static const uint32_t sizes[] = {1u << 9 | 1u << 12, 1u << 12 | 1u << 16, 1u << 11};
     static const enum tsuga_feature features[] = {
-        TSUGA_FEATURE_BUFFER_RING, TSUGA_FEATURE_MULTISHOT, TSUGA_FEATURE_READ_MULTISHOT,
+        TSUGA_FEATURE_BUFFER_RING,    TSUGA_FEATURE_BUFFER_RING_INCREMENTAL,
+        TSUGA_FEATURE_MULTISHOT,      TSUGA_FEATURE_READ_MULTISHOT,
         TSUGA_FEATURE_SEND_ZERO_COPY, TSUGA_FEATURE_DEFER_TASKRUN};
     struct tsuga_config config = {.log.level = TSUGA_LOG_ERROR};
 

@@ -461,6 +461,13 @@ static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void 
     inner->ops->offer(inner, group, buffer, bytes, number);
 }
 
+static uint16_t used(struct tsuga_ring *ring, const struct tsuga_ring_group *group)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->used(inner, group);
+}
+
 /* As the kernel would see it: of a chain that is passed on in part the rest is on its own. */
 static void sever(struct tsuga_ring *ring, uint64_t mark)
 {
@@ -493,8 +500,8 @@ static void destroy(struct tsuga_ring *ring)
 int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *config,
                             struct tsuga_ring **out)
 {
-    static const struct tsuga_ring_ops ops = {push,         enter, reap,  supports, add_group,
-                                              remove_group, offer, sever, destroy};
+    static const struct tsuga_ring_ops ops = {push,         enter, reap, supports, add_group,
+                                              remove_group, offer, used, sever,    destroy};
     struct tsuga_ring_fault_plan *plan = context;
     uint32_t index;
     struct tsuga_ring_fault *fault;

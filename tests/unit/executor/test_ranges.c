@@ -35,13 +35,7 @@ static void check_byte(int fd, off_t offset, unsigned char expected)
 static int fallocate_by_ring(struct tsuga_actor *self, int fd, int mode, uint64_t offset,
                              uint64_t bytes)
 {
-    struct tsuga_op op = {.kind = TSUGA_OP_ALLOCATE,
-                          .fd = fd,
-                          .flags = (uint32_t)mode,
-                          .offset = offset,
-                          .bytes = bytes};
-
-    return tsuga_await(self, tsuga_submit(self, &op)).result;
+    return tsuga_await(self, tsuga_fallocate(self, fd, mode, offset, bytes)).result;
 }
 
 static void allocate(struct tsuga_actor *self, void *argument)

@@ -303,3 +303,216 @@ TEST(raw, a33_descriptors_that_nobody_hears_of_are_closed)
 {
     (void)tsuga_world_run(NULL, accept_often, NULL);
 }
+
+/* Every completion is delivered, on request. */
+
+static struct tsuga_token submit_many(struct tsuga_actor *self, const struct tsuga_raw *raw,
+                                      struct tsuga_lease lease, size_t bytes)
+{
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RAW,
+                                                 .options = TSUGA_OP_MULTI,
+                                                 .raw = raw,
+                                                 .lease = lease,
+                                                 .bytes = bytes,
+                                                 .tag = 5});
+}
+
+static struct tsuga_raw raw_poll(int fd)
+{
+    return (struct tsuga_raw){.opcode = IORING_OP_POLL_ADD,
+                              .uses = TSUGA_RAW_FD,
+                              .fd = fd,
+                              .len = IORING_POLL_ADD_MULTI,
+                              .op_flags = POLLIN};
+}
+
+/* The byte comes and goes, and the kernel tells of it. */
+static void provoke(struct tsuga_actor *self, const int ends[2], unsigned count)
+{
+    char byte;
+
+    while (count-- > 0) {
+        tsuga_fixture_write(ends[1], "x", 1);
+        CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+        tsuga_fixture_read(ends[0], &byte, 1);
+    }
+}
+
+static void hear_all(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_completion got;
+    struct tsuga_token op;
+    struct tsuga_raw raw;
+    int ends[2];
+
+    (void)argument;
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    raw = raw_poll(ends[0]);
+    op = submit_many(self, &raw, NONE, 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    /* Some wait, so that their places are used in a circle. */
+    for (unsigned round = 0; round < 10; round++) {
+        provoke(self, ends, 20);
+        for (unsigned i = 0; i < 20; i++) {
+            got = tsuga_await(self, op);
+            CHECK_INT(got.result & POLLIN, POLLIN);
+            CHECK(got.more && !got.last && got.started);
+            CHECK_UINT(got.tag, 5);
+        }
+        CHECK_INT(tsuga_await_any(self, &op, 1, 0).result, -ETIMEDOUT);
+    }
+    CHECK_INT(tsuga_stream_pause(self, op), -EINVAL);
+    CHECK_INT(tsuga_await(self, tsuga_cancel(self, op)).result, 0);
+    got = tsuga_await(self, op);
+    CHECK_INT(got.result, -ECANCELED);
+    CHECK(got.last);
+    CHECK_INT(tsuga_await(self, op).result, -ENOENT);
+}
+
+TEST(raw, a33_z03_each_completion_is_delivered_on_request)
+{
+    (void)tsuga_world_run(NULL, hear_all, NULL);
+}
+
+static void overrun(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_completion got;
+    struct tsuga_token op;
+    struct tsuga_raw raw;
+    unsigned count = 0;
+    int ends[2];
+
+    (void)argument;
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    raw = raw_poll(ends[0]);
+    op = submit_many(self, &raw, NONE, 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    provoke(self, ends, TSUGA_RAW_WAITING_MAX + 5);
+    while ((got = tsuga_await(self, op)).more)
+        count++;
+    CHECK_UINT(count, TSUGA_RAW_WAITING_MAX);
+    CHECK_INT(got.result, -EOVERFLOW);
+}
+
+TEST(raw, z07_more_results_than_places_are_said_to_be_lost)
+{
+    (void)tsuga_world_run(NULL, overrun, NULL);
+}
+
+/* Connections, many before anybody looks; what nobody takes is closed with the actor. */
+static void accept_all(struct tsuga_actor *self, void *argument)
+{
+    unsigned taken = *(const unsigned *)argument;
+    struct sockaddr_in address;
+    struct tsuga_raw raw = {.opcode = IORING_OP_ACCEPT,
+                            .uses = TSUGA_RAW_FD | TSUGA_RAW_NEW_FD,
+                            .ioprio = IORING_ACCEPT_MULTISHOT};
+    struct tsuga_token op;
+
+    raw.fd = tsuga_fixture_listener(&address);
+    CHECK_INT(tsuga_fd_adopt(self, raw.fd), 0);
+    op = submit_many(self, &raw, NONE, 0);
+    for (unsigned i = 0; i < TSUGA_RAW_WAITING_MAX + 10; i++) {
+        int caller = tsuga_await(self, tsuga_socket(self, AF_INET, SOCK_STREAM, 0)).result;
+
+        CHECK_INT(tsuga_await(self, tsuga_connect(self, caller, (struct sockaddr *)&address,
+                                                  sizeof(address)))
+                      .result,
+                  0);
+    }
+    for (unsigned i = 0; i < taken; i++) {
+        struct tsuga_completion got = tsuga_await(self, op);
+
+        CHECK(got.more && got.result >= 0);
+        CHECK_INT(tsuga_await(self, tsuga_close(self, got.result)).result, 0);
+    }
+    if (taken % 2 == 0)
+        CHECK_INT(tsuga_forget(self, op), 0);
+}
+
+TEST(raw, a33_descriptors_wait_however_many)
+{
+    for (unsigned taken = 0; taken < TSUGA_RAW_WAITING_MAX + 10; taken += 23)
+        (void)tsuga_world_run(NULL, accept_all, &taken);
+}
+
+/* A send without a copy: how many bytes, and then that the lease is free. */
+static void send_raw(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_raw raw = {.opcode = 47, /* IORING_OP_SEND_ZC */
+                            .uses = TSUGA_RAW_FD | TSUGA_RAW_ADDR,
+                            .len = BYTES};
+    struct tsuga_lease lease = make_lease(self, BYTES);
+    struct sockaddr_in address;
+    struct tsuga_completion got;
+    struct tsuga_token op;
+    char content[BYTES];
+    int listener = tsuga_fixture_listener(&address);
+    int peer;
+
+    (void)argument;
+    raw.fd = tsuga_await(self, tsuga_socket(self, AF_INET, SOCK_STREAM, 0)).result;
+    got.op = tsuga_connect(self, raw.fd, (struct sockaddr *)&address, sizeof(address));
+    CHECK_INT(tsuga_await(self, got.op).result, 0);
+    peer = tsuga_await(self, tsuga_accept(self, listener)).result;
+    tsuga_content_fill(tsuga_lease_data(self, lease), BYTES, SEED, 0);
+    op = submit_many(self, &raw, lease, BYTES);
+    got = tsuga_await(self, op);
+    CHECK_INT(got.result, BYTES);
+    CHECK(got.more);
+    CHECK_UINT(got.lease.value, 0);
+    tsuga_fixture_read(peer, content, BYTES);
+    tsuga_content_check(content, BYTES, SEED, 0);
+    got = tsuga_await(self, op);
+    CHECK_INT(got.result, 0);
+    CHECK(got.last);
+    CHECK_UINT(got.lease.value, lease.value);
+    tsuga_fixture_close(&listener, 1);
+}
+
+TEST(raw, a33_z03_a_send_without_a_copy_tells_both)
+{
+    (void)tsuga_world_run(NULL, send_raw, NULL);
+}
+
+/* Ends in every state: cancelled, forgotten, with its actor, refused by the kernel. */
+static void end_many(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_raw unknown = {.opcode = 255};
+    struct tsuga_op op = {
+        .kind = TSUGA_OP_RAW, .options = TSUGA_OP_MULTI | TSUGA_OP_SILENT, .raw = &unknown};
+    struct tsuga_completion got;
+    struct tsuga_raw raw;
+    int ends[2];
+
+    (void)argument;
+    CHECK_INT(tsuga_op_error(tsuga_submit(self, &op)), -EINVAL);
+    got = tsuga_await(self, submit_many(self, &unknown, NONE, 0));
+    CHECK_INT(got.result, -EINVAL);
+    CHECK(got.last);
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    raw = raw_poll(ends[0]);
+    for (unsigned i = 0; i < 16; i++) {
+        struct tsuga_token token = submit_many(self, &raw, NONE, 0);
+
+        if (i % 4 > 0)
+            provoke(self, ends, i % 4);
+        if (i < 8) {
+            CHECK_INT(tsuga_forget(self, token), 0);
+            continue;
+        }
+        CHECK_INT(tsuga_await(self, tsuga_cancel(self, token)).result, 0);
+        do
+            got = tsuga_await(self, token);
+        while (got.more);
+        CHECK_INT(got.result, -ECANCELED);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_INT(tsuga_op_error(submit_many(self, &raw, NONE, 0)), 0);
+    provoke(self, ends, 3);
+}
+
+TEST(raw, z05_one_with_many_completions_ends_in_every_state)
+{
+    (void)tsuga_world_run(NULL, end_many, NULL);
+}

@@ -176,7 +176,12 @@ TEST(sizers, n14_a_stream_adapts_its_buffers)
 static void use_groups(struct tsuga_actor *self, void *argument)
 {
     static const struct tsuga_group_options options[GROUPS] = {
-        {64, 8}, {1000, 4}, {4096, 2}, {5000, 2}, {65536, 2}};
+        {.buffer_bytes = 64, .buffer_count = 8},
+        {.buffer_bytes = 1000, .buffer_count = 4},
+        {.buffer_bytes = 4096, .buffer_count = 2},
+        {.buffer_bytes = 5000, .buffer_count = 2, .incremental = true},
+        {.buffer_bytes = 65536, .buffer_count = 2},
+    };
     struct tsuga_group groups[GROUPS];
     struct tsuga_token streams[GROUPS];
     static char content[65536];
@@ -270,16 +275,22 @@ TEST(sizers, a21_a_group_goes_when_its_last_buffer_came_back)
 static void make_bad_groups(struct tsuga_actor *self, void *argument)
 {
     static const struct {
-        struct tsuga_group_options options;
+        size_t buffer_bytes;
+        uint32_t buffer_count;
         int error;
-    } cases[] = {{{0, 2}, -EINVAL},        {{64, 1}, -EINVAL},     {{64, 0}, -EINVAL},
-                 {{64, 3}, -EINVAL},       {{64, 65536}, -EINVAL}, {{4u << 20, 2}, -EMSGSIZE},
-                 {{1u << 20, 4}, -ENOBUFS}};
+    } cases[] = {{0, 2, -EINVAL},        {64, 1, -EINVAL},     {64, 0, -EINVAL},
+                 {64, 3, -EINVAL},       {64, 65536, -EINVAL}, {4u << 20, 2, -EMSGSIZE},
+                 {1u << 20, 4, -ENOBUFS}};
     struct tsuga_group group = {7};
 
     (void)argument;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        CHECK_INT(tsuga_group_make(self, &cases[i].options, &group), cases[i].error);
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tsuga_group_options options = {.buffer_bytes = cases[i / 2].buffer_bytes,
+                                              .buffer_count = cases[i / 2].buffer_count,
+                                              .incremental = i % 2 == 1};
+
+        CHECK_INT(tsuga_group_make(self, &options, &group), cases[i / 2].error);
+    }
     CHECK_UINT(group.value, 7);
     CHECK_INT(tsuga_group_release(self, group), -EINVAL);
 }

@@ -202,6 +202,30 @@ TEST(streams, n03_z03_a_read_stream_on_a_faulty_ring_brings_everything_once)
     run_in_each_mode(read_all, 2);
 }
 
+static struct tsuga_token receive_in_pieces(struct tsuga_actor *self, int fd)
+{
+    struct tsuga_group_options options = {
+        .buffer_bytes = 1024, .buffer_count = 2, .incremental = true};
+    struct tsuga_op op = {.kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI, .fd = fd};
+
+    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    return tsuga_submit(self, &op);
+}
+
+static void receive_all_in_pieces(struct tsuga_actor *self, void *argument)
+{
+    struct flow flow = {.seed = *(uint64_t *)argument, .random = *(uint64_t *)argument};
+
+    tsuga_fixture_sockets(flow.ends);
+    flow.stream = receive_in_pieces(self, flow.ends[0]);
+    flow_through(self, &flow);
+}
+
+TEST(streams, n03_z03_pieces_on_a_faulty_ring_come_once_and_in_order)
+{
+    run_in_each_mode(receive_all_in_pieces, 2);
+}
+
 /* Nobody takes anything before all of it is there, and the peer is gone. */
 static void look_late(struct tsuga_actor *self, void *argument)
 {
@@ -332,6 +356,7 @@ TEST(streams, n03_an_end_that_the_kernel_forgets_is_found)
     struct tsuga_setup setup = {.ring_create = tsuga_ring_fault_create, .ring_context = &plan};
 
     tsuga_needs("MULTISHOT");
+    tsuga_needs("BUFFER_RING"); /* otherwise the data would be lost, too */
     (void)tsuga_world_run(&setup, await_a_lost_end, NULL);
     tsuga_ring_fault_plan_fini(&plan);
 }
@@ -414,13 +439,15 @@ TEST(zero_copy, z03_z13_sends_on_a_faulty_ring_end_once_and_keep_their_bytes)
 
 static struct tsuga_token begin_any(struct tsuga_actor *self, struct flow *flow, int listener)
 {
-    switch (draw(flow, 5)) {
+    switch (draw(flow, 6)) {
     case 0:
         return tsuga_accept_stream(self, listener);
     case 1:
         return tsuga_timeout_stream(self, 1 + draw(flow, 300000));
     case 2:
         return tsuga_poll_stream(self, flow->ends[0], 1);
+    case 3:
+        return receive_in_pieces(self, flow->ends[0]);
     default:
         return tsuga_recv_stream(self, flow->ends[0]);
     }

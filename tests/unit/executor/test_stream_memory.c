@@ -52,16 +52,31 @@ static void begin_read(struct tsuga_actor *self, struct subject *one)
     one->stream = tsuga_read_stream(self, one->ends[0]);
 }
 
-static void begin_in_group(struct tsuga_actor *self, struct subject *one)
+static void begin_with(struct tsuga_actor *self, struct subject *one,
+                       const struct tsuga_group_options *options)
 {
-    struct tsuga_group_options options = {.buffer_bytes = PIECE, .buffer_count = 8};
     struct tsuga_op op = {.kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI};
 
     tsuga_fixture_sockets(one->ends);
-    if (tsuga_group_make(self, &options, &op.group) != 0)
+    if (tsuga_group_make(self, options, &op.group) != 0)
         SKIP("the kernel has no groups of buffers");
     op.fd = one->ends[0];
     one->stream = tsuga_submit(self, &op);
+}
+
+static void begin_in_group(struct tsuga_actor *self, struct subject *one)
+{
+    struct tsuga_group_options options = {.buffer_bytes = PIECE, .buffer_count = 8};
+
+    begin_with(self, one, &options);
+}
+
+static void begin_in_pieces(struct tsuga_actor *self, struct subject *one)
+{
+    struct tsuga_group_options options = {
+        .buffer_bytes = 8 * PIECE, .buffer_count = 8, .incremental = true};
+
+    begin_with(self, one, &options);
 }
 
 static void write_burst(struct subject *one)
@@ -153,6 +168,7 @@ static const struct kind kinds[] = {
     {begin_periods, provoke_nothing, take_period},
 };
 static const struct kind own_group = {begin_in_group, write_burst, take_burst};
+static const struct kind in_pieces = {begin_in_pieces, write_burst, take_burst};
 
 static void go_steadily(struct tsuga_actor *self, void *argument)
 {
@@ -188,6 +204,11 @@ TEST(streams, z07_deliveries_call_no_allocator)
 TEST(streams, z07_deliveries_from_a_group_of_the_actors_own_call_no_allocator)
 {
     (void)tsuga_world_run(NULL, go_steadily, (void *)(uintptr_t)&own_group);
+}
+
+TEST(streams, z07_deliveries_in_pieces_call_no_allocator)
+{
+    (void)tsuga_world_run(NULL, go_steadily, (void *)(uintptr_t)&in_pieces);
 }
 
 /* Sends without a copy, and their notifications. */

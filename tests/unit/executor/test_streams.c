@@ -77,6 +77,7 @@ static void take_content(struct tsuga_actor *self, struct tsuga_token stream, si
         CHECK(got.result > 0);
         CHECK(got.more);
         CHECK(!got.last);
+        CHECK(got.started);
         CHECK_UINT(got.bytes, (size_t)got.result);
         CHECK_PTR(got.data, tsuga_lease_data(self, got.lease));
         CHECK_UINT(tsuga_lease_bytes(self, got.lease), got.bytes);
@@ -93,6 +94,8 @@ static void take_last(struct tsuga_actor *self, struct tsuga_token stream, int r
     CHECK_INT(got.result, result);
     CHECK(got.last);
     CHECK(!got.more);
+    CHECK(got.started);
+    CHECK(got.expired == (result == -ETIMEDOUT));
     CHECK_PTR(got.data, NULL);
     CHECK_INT(tsuga_await(self, stream).result, -ENOENT);
 }

@@ -403,6 +403,7 @@ static void forget_early(struct tsuga_actor *self, void *argument)
     CHECK_INT(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
     token = send_with(self, ends[0], make(self, BYTES), TSUGA_OP_ZERO_COPY | TSUGA_OP_EARLY);
     CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_stream_pause(self, token), -EINVAL); /* it is no stream */
     CHECK_INT(tsuga_forget(self, token), 0);
     got = tsuga_await(self, tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECV,
                                                                   .fd = ends[1],

@@ -138,6 +138,7 @@ static const struct sample samples[] = {
     {"features", "waitid", "off", TSUGA_OFF},
     {"features", "guard_install", "off", TSUGA_OFF},
     {"features", "buffer_ring", "off", TSUGA_OFF},
+    {"features", "buffer_ring_incremental", "off", TSUGA_OFF},
     {"features", "multishot", "off", TSUGA_OFF},
     {"features", "read_multishot", "off", TSUGA_OFF},
     {"features", "send_zero_copy", "off", TSUGA_OFF},
