@@ -12,7 +12,7 @@
 
 /* file, log.write, log.context, signals */
 #define FIELDS_WITHOUT_KEY_BYTES (3 * sizeof(void *) + sizeof(enum tsuga_toggle))
-#define HOLES_BYTES              20u
+#define HOLES_BYTES              24u
 
 /* What the resolver said, and how often. */
 struct said {
