@@ -243,7 +243,7 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov features
+.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov features canary
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -276,6 +276,10 @@ features:  ## The unit tests once for each kernel feature, with that one off (KE
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
 
+canary:  ## Plant faults, one at a time: is each caught by a test? (FAULTS="wrong_merge …")
+	@mkdir -p build/canary
+	+@CC="$(CC)" tests/canary/canary.sh build/canary $(FAULTS)
+
 cov:  ## Line coverage of the library by the tests
 	$(again) CONFIG=cov run-tests
 	@tests/check/coverage.sh $(call BUILD_OF,cov) $(call c_files,$(FOLDERS))
@@ -306,7 +310,7 @@ fmt:  ## Format every source file
 fmt-check:  ## Is every source file formatted, and what clang-format cannot see as it should be?
 	@clang-format --dry-run -Werror $(C_FILES)
 	@tests/check/style.sh $(C_FILES) Makefile .ci/run $(wildcard tests/check/*.sh) \
-	    $(wildcard tests/bench/*/*.sh)
+	    $(wildcard tests/bench/*/*.sh tests/canary/*.sh)
 
 tidy:  ## clang-tidy: function size, bug patterns, the analyzer
 	@tests/check/tidy.sh $(filter %.c,$(C_FILES))
