@@ -315,6 +315,27 @@ TEST(executor, a_fresh_actor_that_receives_stop_starts_and_is_told)
     CHECK_INT(scene.results[1], TSUGA_MESSAGE_STOP);
 }
 
+static void stop_self_and_take_leave(struct tsuga_actor *self, void *argument)
+{
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), tsuga_self(self)), 0);
+    take_leave(self, argument);
+}
+
+/* It is awake when it is told to stop, so nobody wakes it, and falls asleep right after. */
+TEST(executor, a_stop_right_before_the_sleep_is_not_slept_over)
+{
+    struct tsuga_setup setup = patient();
+    struct scene scene = {0};
+    struct tsuga_spawn_options options = {
+        .body = stop_self_and_take_leave, .argument = &scene, .receives_stop = true};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    (void)spawn(&run, &options);
+    tsuga_world_end(&run);
+    CHECK_INT(scene.results[1], TSUGA_MESSAGE_STOP);
+}
+
 /* Is told, and stays. */
 static void ignore_stop(struct tsuga_actor *self, void *argument)
 {
