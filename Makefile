@@ -202,6 +202,8 @@ $(BUILD)/fuzz/fuzz_httpd: \
     $(call objects,$(filter-out %/main.c,$(wildcard examples/httpd/*.c)))
 $(BUILD)/fuzz/fuzz_httpd: private LIBS += -lhttp_parser
 
+$(BUILD)/fuzz/fuzz_mailbox: $(BUILD)/obj/tests/support/mailbox_model.o
+
 # Programs that the scripts of tests/check need; they do not use the library.
 $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 	@mkdir -p $(@D)
