@@ -46,7 +46,8 @@ FLAGS_asan    := $(CHECKED) -fsanitize=address
 FLAGS_ubsan   := $(CHECKED) -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan    := $(CHECKED) -fsanitize=thread
 FLAGS_cov     := -O0 -g $(CHECKS) --coverage
-FLAGS_fuzz    := $(CHECKED) -fsanitize=address,fuzzer-no-link
+FLAGS_fuzz    := $(CHECKED) -fsanitize=address,undefined,fuzzer-no-link \
+                 -fno-sanitize-recover=all
 FLAGS         := $(FLAGS_$(CONFIG))
 ifeq ($(FLAGS),)
 $(error CONFIG=$(CONFIG): choose release, debug, asan, ubsan, tsan, cov or fuzz)

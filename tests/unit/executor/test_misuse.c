@@ -167,7 +167,7 @@ static void use_bad_tokens(struct tsuga_actor *self, void *argument)
     check_token(self, (struct tsuga_token){UINT64_MAX}, -EINVAL);
     check_token(self, (struct tsuga_token){op.value + (UINT64_C(999) << 32)}, -EINVAL);
     check_token(self, (struct tsuga_token){op.value ^ UINT64_C(0x100000)}, -EINVAL);
-    check_token(self, (struct tsuga_token){7}, -7); /* the error it carries */
+    check_token(self, (struct tsuga_token){7}, -7);         /* the error it carries */
     check_token(self, (struct tsuga_token){4096}, -EINVAL); /* that is no error */
     check_token(self, (struct tsuga_token){UINT64_C(1) << 31}, -EINVAL);
     check_token(self, (struct tsuga_token){UINT32_MAX}, -EINVAL);
