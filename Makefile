@@ -1,6 +1,6 @@
 # The one entry point. `make help` lists the targets.
 #
-#   CC=gcc|clang    CONFIG=release|debug|asan|ubsan|tsan|cov|fuzz    JEMALLOC=yes|no    V=1
+#   CC=gcc|clang    CONFIG=release|debug|asan|ubsan|tsan|cov|fuzz|afl    JEMALLOC=yes|no    V=1
 #
 # Everything that is built goes to build/<config>/, with clang to build/clang-<config>/.
 
@@ -46,11 +46,11 @@ FLAGS_asan    := $(CHECKED) -fsanitize=address
 FLAGS_ubsan   := $(CHECKED) -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan    := $(CHECKED) -fsanitize=thread
 FLAGS_cov     := -O0 -g $(CHECKS) --coverage
-FLAGS_fuzz    := $(CHECKED) -fsanitize=address,undefined,fuzzer-no-link \
-                 -fno-sanitize-recover=all
+FLAGS_afl     := $(CHECKED) -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_fuzz    := $(FLAGS_afl) -fsanitize=fuzzer-no-link
 FLAGS         := $(FLAGS_$(CONFIG))
 ifeq ($(FLAGS),)
-$(error CONFIG=$(CONFIG): choose release, debug, asan, ubsan, tsan, cov or fuzz)
+$(error CONFIG=$(CONFIG): choose release, debug, asan, ubsan, tsan, cov, fuzz or afl)
 endif
 
 # gcc clears a struct of 128 bytes with `rep stos`, 24 ns; plain stores take 10.
@@ -64,7 +64,7 @@ LDFLAGS_ALL  := $(FLAGS) -pthread $(LDFLAGS)
 LIBS         := -luring -linih -lm
 
 # AddressSanitizer does not see through mallocx: sanitizer builds use the C library's allocator.
-BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan fuzz,$(CONFIG)),libc,jemalloc)
+BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan fuzz afl,$(CONFIG)),libc,jemalloc)
 
 # Criterion cannot start under ThreadSanitizer, and ends its tests without writing coverage.
 DRIVER := $(if $(filter tsan cov,$(CONFIG)),fork,criterion)
@@ -194,10 +194,12 @@ $(STRESSES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(LIBRARY_OBJECTS)
+# libFuzzer brings a main, AFL++ starts one of ours.
+FUZZ_MAIN := $(if $(filter afl,$(CONFIG)),$(BUILD)/obj/tests/fuzz/afl.o)
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(LIBRARY_OBJECTS) $(FUZZ_MAIN)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(link) -fsanitize=fuzzer $^ $(LIBS)
+	$(Q)$(link) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) $^ $(LIBS)
 
 $(BUILD)/fuzz/fuzz_httpd: \
     $(call objects,$(filter-out %/main.c,$(wildcard examples/httpd/*.c)))
@@ -246,7 +248,7 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov features canary
+.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features canary
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -257,12 +259,24 @@ stress-%:
 run-stress: $(STRESSES)
 	@for program in $^; do echo "$$program"; $$program $(or $(SECONDS),60) || exit 1; done
 
-fuzz:  ## Every fuzz target for SECONDS=30 (libFuzzer, clang)
+fuzz:  ## Every fuzz target for SECONDS=30 (libFuzzer, clang), or TARGETS="config …"
 	$(again) CC=clang CONFIG=fuzz run-fuzz
 
-run-fuzz: $(FUZZERS)
-	@for program in $^; do mkdir -p $$program.corpus; \
-	    $$program -max_total_time=$(or $(SECONDS),30) $$program.corpus || exit 1; done
+# What is found on the way stays in the build; what is worth keeping goes to tests/fuzz/corpus.
+TARGETS   ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SOURCES))
+CHOSEN    := $(addprefix $(BUILD)/fuzz/fuzz_,$(TARGETS))
+run-fuzz: $(CHOSEN)
+	@for target in $(TARGETS); do program=$(BUILD)/fuzz/fuzz_$$target; \
+	    mkdir -p $$program.corpus; \
+	    $$program -max_total_time=$(or $(SECONDS),30) -artifact_prefix=$$program. \
+	        $$program.corpus tests/fuzz/corpus/$$target || exit 1; done
+
+fuzz-afl:  ## The same with AFL++, for nightly runs
+	@tests/check/deps.sh build fuzz
+	$(again) CC=afl-clang-fast CONFIG=afl run-fuzz-afl
+
+run-fuzz-afl: $(CHOSEN)
+	@tests/fuzz/afl.sh $(or $(SECONDS),30) $(BUILD)/fuzz $^
 
 bench:  ## Every benchmark, SECONDS each; one JSON object a line, also in build/release/bench.jsonl
 	@tests/check/deps.sh build bench
@@ -313,7 +327,7 @@ fmt:  ## Format every source file
 fmt-check:  ## Is every source file formatted, and what clang-format cannot see as it should be?
 	@clang-format --dry-run -Werror $(C_FILES)
 	@tests/check/style.sh $(C_FILES) Makefile .ci/run $(wildcard tests/check/*.sh) \
-	    $(wildcard tests/bench/*/*.sh tests/canary/*.sh)
+	    $(wildcard tests/bench/*/*.sh tests/canary/*.sh tests/fuzz/*.sh)
 
 tidy:  ## clang-tidy: function size, bug patterns, the analyzer
 	@tests/check/tidy.sh $(filter %.c,$(C_FILES))
