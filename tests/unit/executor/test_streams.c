@@ -15,6 +15,7 @@
 #include "tests/support/modes.h"
 #include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
+#include "tests/support/still_clock.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -772,40 +773,26 @@ static void count_periods(struct tsuga_actor *self, void *argument)
     CHECK_INT(tsuga_await_any(self, &never, 1, 0).result, -ETIMEDOUT);
 }
 
-/* A clock that stands still until it is moved. The watchdog's thread reads it, too. */
-static uint64_t read_time(void *context)
-{
-    return atomic_load_explicit((_Atomic uint64_t *)context, memory_order_relaxed);
-}
-
-/* Moves the clock, and lets the executor look at it. */
-static void let_pass(struct tsuga_actor *self, _Atomic uint64_t *now_ns, uint64_t ns)
-{
-    atomic_fetch_add_explicit(now_ns, ns, memory_order_relaxed);
-    for (unsigned i = 0; i <= TSUGA_TICK_TURNS; i++)
-        CHECK_INT(tsuga_yield(self), 0);
-}
-
 static void be_late(struct tsuga_actor *self, void *argument)
 {
-    _Atomic uint64_t *now_ns = argument;
+    struct tsuga_still_clock *still = argument;
     struct tsuga_token stream = tsuga_timeout_stream(self, 10 * TSUGA_NS_PER_S);
 
-    let_pass(self, now_ns, 25 * TSUGA_NS_PER_S);
+    tsuga_still_clock_pass(self, still, 25 * TSUGA_NS_PER_S);
     CHECK_INT(tsuga_await_any(self, &stream, 1, 0).result, 2);
-    let_pass(self, now_ns, 4 * TSUGA_NS_PER_S);
+    tsuga_still_clock_pass(self, still, 4 * TSUGA_NS_PER_S);
     CHECK_INT(tsuga_await_any(self, &stream, 1, 0).result, -ETIMEDOUT);
-    let_pass(self, now_ns, 2 * TSUGA_NS_PER_S);
+    tsuga_still_clock_pass(self, still, 2 * TSUGA_NS_PER_S);
     CHECK_INT(tsuga_await_any(self, &stream, 1, 0).result, 1);
 }
 
 TEST(streams, z03_a_period_that_was_noticed_late_does_not_put_off_the_next)
 {
-    _Atomic uint64_t now_ns = TSUGA_NS_PER_S;
-    const struct tsuga_clock clock = {read_time, &now_ns};
+    struct tsuga_still_clock still;
+    const struct tsuga_clock clock = tsuga_still_clock_init(&still);
     const struct tsuga_setup setup = {.clock = &clock};
 
-    (void)tsuga_world_run(&setup, be_late, &now_ns);
+    (void)tsuga_world_run(&setup, be_late, &still);
 }
 
 TEST(streams, z03_a_timeout_stream_forgets_no_period)
