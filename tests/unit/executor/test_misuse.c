@@ -91,6 +91,12 @@ static void use_bad_arguments(struct tsuga_actor *self, void *argument)
     char byte = 0;
 
     (void)argument;
+    CHECK_INT(tsuga_fd_release(self, 0), -EBADF); /* before any I/O */
+    CHECK_INT(tsuga_fd_give(self, 0, tsuga_self(self)), -EBADF);
+    CHECK_INT(tsuga_op_error(tsuga_write_lease(self, 0, (struct tsuga_lease){0}, 1)), -EINVAL);
+    CHECK_INT(tsuga_op_error(tsuga_read_lease(self, 0, (struct tsuga_lease){0}, 1)), -EINVAL);
+    CHECK_INT(tsuga_op_error(tsuga_send_lease(self, 0, (struct tsuga_lease){0})), -EINVAL);
+    CHECK_INT(tsuga_fd_adopt(self, -1), -EBADF);
     CHECK_INT(result(self, tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_KIND_COUNT})),
               -EINVAL);
     CHECK_INT(
