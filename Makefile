@@ -1,6 +1,6 @@
 # The one entry point. `make help` lists the targets.
 #
-#   CC=gcc|clang    CONFIG=release|debug|asan|ubsan|tsan|cov|fuzz    JEMALLOC=yes|no    V=1
+#   CC=gcc|clang    CONFIG=release|debug|asan|ubsan|tsan|cov|fuzz|afl    JEMALLOC=yes|no    V=1
 #
 # Everything that is built goes to build/<config>/, with clang to build/clang-<config>/.
 
@@ -46,10 +46,11 @@ FLAGS_asan    := $(CHECKED) -fsanitize=address
 FLAGS_ubsan   := $(CHECKED) -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan    := $(CHECKED) -fsanitize=thread
 FLAGS_cov     := -O0 -g $(CHECKS) --coverage
-FLAGS_fuzz    := $(CHECKED) -fsanitize=address,fuzzer-no-link
+FLAGS_afl     := $(CHECKED) -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_fuzz    := $(FLAGS_afl) -fsanitize=fuzzer-no-link
 FLAGS         := $(FLAGS_$(CONFIG))
 ifeq ($(FLAGS),)
-$(error CONFIG=$(CONFIG): choose release, debug, asan, ubsan, tsan, cov or fuzz)
+$(error CONFIG=$(CONFIG): choose release, debug, asan, ubsan, tsan, cov, fuzz or afl)
 endif
 
 # gcc clears a struct of 128 bytes with `rep stos`, 24 ns; plain stores take 10.
@@ -63,7 +64,7 @@ LDFLAGS_ALL  := $(FLAGS) -pthread $(LDFLAGS)
 LIBS         := -luring -linih -lm
 
 # AddressSanitizer does not see through mallocx: sanitizer builds use the C library's allocator.
-BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan fuzz,$(CONFIG)),libc,jemalloc)
+BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan fuzz afl,$(CONFIG)),libc,jemalloc)
 
 # Criterion cannot start under ThreadSanitizer, and ends its tests without writing coverage.
 DRIVER := $(if $(filter tsan cov,$(CONFIG)),fork,criterion)
@@ -196,14 +197,18 @@ $(STRESSES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(LIBRARY_OBJECTS)
+# libFuzzer brings a main, AFL++ starts one of ours.
+FUZZ_MAIN := $(if $(filter afl,$(CONFIG)),$(BUILD)/obj/tests/fuzz/afl.o)
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(LIBRARY_OBJECTS) $(FUZZ_MAIN)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(link) -fsanitize=fuzzer $^ $(LIBS)
+	$(Q)$(link) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) $^ $(LIBS)
 
 $(BUILD)/fuzz/fuzz_httpd: \
     $(call objects,$(filter-out %/main.c,$(wildcard examples/httpd/*.c)))
 $(BUILD)/fuzz/fuzz_httpd: private LIBS += -lhttp_parser
+
+$(BUILD)/fuzz/fuzz_mailbox: $(BUILD)/obj/tests/support/mailbox_model.o
 
 # Programs that the scripts of tests/check need; they do not use the library.
 $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
@@ -248,7 +253,7 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov features
+.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features canary
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -259,12 +264,24 @@ stress-%:
 run-stress: $(STRESSES)
 	@for program in $^; do echo "$$program"; $$program $(or $(SECONDS),60) || exit 1; done
 
-fuzz:  ## Every fuzz target for SECONDS=30 (libFuzzer, clang)
+fuzz:  ## Every fuzz target for SECONDS=30 (libFuzzer, clang), or TARGETS="config …"
 	$(again) CC=clang CONFIG=fuzz run-fuzz
 
-run-fuzz: $(FUZZERS)
-	@for program in $^; do mkdir -p $$program.corpus; \
-	    $$program -max_total_time=$(or $(SECONDS),30) $$program.corpus || exit 1; done
+# What is found on the way stays in the build; what is worth keeping goes to tests/fuzz/corpus.
+TARGETS   ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SOURCES))
+CHOSEN    := $(addprefix $(BUILD)/fuzz/fuzz_,$(TARGETS))
+run-fuzz: $(CHOSEN)
+	@for target in $(TARGETS); do program=$(BUILD)/fuzz/fuzz_$$target; \
+	    mkdir -p $$program.corpus; \
+	    $$program -max_total_time=$(or $(SECONDS),30) -artifact_prefix=$$program. \
+	        $$program.corpus tests/fuzz/corpus/$$target || exit 1; done
+
+fuzz-afl:  ## The same with AFL++, for nightly runs
+	@tests/check/deps.sh build fuzz
+	$(again) CC=afl-clang-fast CONFIG=afl run-fuzz-afl
+
+run-fuzz-afl: $(CHOSEN)
+	@tests/fuzz/afl.sh $(or $(SECONDS),30) $(BUILD)/fuzz $^
 
 bench:  ## Every benchmark, SECONDS each; one JSON object a line, also in build/release/bench.jsonl
 	@tests/check/deps.sh build bench
@@ -285,6 +302,10 @@ bench-instructions:  ## Instructions of a message, an operation, a spawn, agains
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
+
+canary:  ## Plant faults, one at a time: is each caught by a test? (FAULTS="wrong_merge …")
+	@mkdir -p build/canary
+	+@CC="$(CC)" tests/canary/canary.sh build/canary $(FAULTS)
 
 cov:  ## Line coverage of the library by the tests
 	$(again) CONFIG=cov run-tests
@@ -317,7 +338,7 @@ fmt:  ## Format every source file
 fmt-check:  ## Is every source file formatted, and what clang-format cannot see as it should be?
 	@clang-format --dry-run -Werror $(C_FILES)
 	@tests/check/style.sh $(C_FILES) Makefile .ci/run $(wildcard tests/check/*.sh) \
-	    $(wildcard tests/bench/*/*.sh)
+	    $(wildcard tests/bench/*/*.sh tests/canary/*.sh tests/fuzz/*.sh)
 
 tidy:  ## clang-tidy: function size, bug patterns, the analyzer
 	@tests/check/tidy.sh $(filter %.c,$(C_FILES))

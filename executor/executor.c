@@ -70,6 +70,7 @@ void tsuga_executor_fini(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
 
+    TSUGA_ASSERT(executor->stacks.used_count <= 1); /* the one for exits: all others came back */
     close(executor->wake_fd);
     tsuga_stack_pool_fini(&executor->stacks);
     tsuga_letters_fini(&executor->letters, shared->memory);

@@ -8,9 +8,14 @@
 #include "executor/streams.h"
 #include "runtime/base/assert.h"
 
+#define ERRNO_MAX 4095u /* of the kernel */
+
 int tsuga_op_error(struct tsuga_token token)
 {
-    return token.value >> 32 == 0 ? -(int)(uint32_t)token.value : 0;
+    if (token.value >> 32 != 0)
+        return 0;
+    /* Whoever invents a token may make it carry what is no error. */
+    return token.value != 0 && token.value <= ERRNO_MAX ? -(int)token.value : -EINVAL;
 }
 
 int tsuga_record_find(struct tsuga_io *io, struct tsuga_token token, struct tsuga_record **out)
@@ -22,7 +27,7 @@ int tsuga_record_find(struct tsuga_io *io, struct tsuga_token token, struct tsug
 
     if (error != 0)
         return error;
-    if (token.value == 0 || io == NULL)
+    if (io == NULL)
         return -EINVAL;
     error = tsuga_slab_find(&io->slab, slot, (uint32_t)(token.value >> 32), &found);
     if (error != 0)

@@ -2,7 +2,7 @@
 # Makes sure that what the build needs is installed: looks first, installs with apt-get when it
 # may, and otherwise prints the one command that does it.
 #
-#     deps.sh [build] [check] [bench]
+#     deps.sh [build] [check] [bench] [fuzz]
 set -eu
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
@@ -56,6 +56,11 @@ need_bench() {
     need nginx-light has_command nginx
     need wrk has_command wrk
     need curl has_command curl
+}
+
+need_fuzz() {
+    need clang has_command clang
+    need afl++ has_command afl-fuzz
 }
 
 as_root() {

@@ -2,9 +2,10 @@
  * Runs each registered test in a forked process: for builds in which Criterion cannot start
  * (ThreadSanitizer), and for running one test many times.
  *
- *     tests-fork [--list] [--verbose] [--filter GLOB] [--repeat N]
+ *     tests-fork [--list] [--verbose] [--fail-fast] [--filter GLOB] [--repeat N]
  *
- * What a test prints is shown when it fails, or always with --verbose.
+ * What a test prints is shown when it fails, or always with --verbose. With --fail-fast the first
+ * test that fails is the last one.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -27,6 +28,7 @@ struct options {
     unsigned repeat_count;
     bool is_listing;
     bool is_verbose;
+    bool is_hasty;
 };
 
 _Noreturn void tsuga_driver_skip(const char *reason)
@@ -134,6 +136,8 @@ static void run_matching(const struct options *options, struct tsuga_test_tally 
         tsuga_test_tally_add(tally, outcome, test->suite, test->name);
         if (options->is_verbose || outcome != TSUGA_TEST_PASSED)
             printf("[%s] %s\n", marks[outcome], name);
+        if (options->is_hasty && outcome == TSUGA_TEST_FAILED)
+            return;
     }
 }
 
@@ -146,12 +150,15 @@ static struct options parse(int argc, char *argv[])
             options.is_listing = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             options.is_verbose = true;
+        } else if (strcmp(argv[i], "--fail-fast") == 0) {
+            options.is_hasty = true;
         } else if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc) {
             options.filter = argv[++i];
         } else if (strcmp(argv[i], "--repeat") == 0 && i + 1 < argc) {
             options.repeat_count = (unsigned)strtoul(argv[++i], NULL, 10);
         } else {
-            fprintf(stderr, "usage: %s [--list] [--verbose] [--filter GLOB] [--repeat N]\n",
+            fprintf(stderr,
+                    "usage: %s [--list] [--verbose] [--fail-fast] [--filter GLOB] [--repeat N]\n",
                     argv[0]);
             exit(EXIT_FAILURE);
         }
@@ -169,7 +176,10 @@ int main(int argc, char *argv[])
         return EXIT_SUCCESS;
     }
     tsuga_test_tally_open(&tally);
-    for (unsigned i = 0; i < options.repeat_count; i++)
+    for (unsigned i = 0; i < options.repeat_count; i++) {
         run_matching(&options, &tally);
+        if (options.is_hasty && tally.count[TSUGA_TEST_FAILED] > 0)
+            break;
+    }
     return tsuga_test_tally_close(&tally);
 }

@@ -441,9 +441,10 @@ static bool supports(const struct tsuga_ring *ring, enum tsuga_ring_kind kind)
 
 static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
 {
-    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+    struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
+    int error = atomic_load_explicit(&fault->plan->group_error, memory_order_relaxed);
 
-    return inner->ops->add_group(inner, group);
+    return error != 0 ? error : fault->inner->ops->add_group(fault->inner, group);
 }
 
 static void remove_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)

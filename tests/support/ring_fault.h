@@ -54,6 +54,9 @@ struct tsuga_ring_fault_plan {
     uint64_t unsupported_kinds; /* one bit for each kind that shall be unknown to the kernel */
     bool is_recording;          /* keep every request, not only their number */
 
+    /* Set by the test at any time. */
+    _Atomic int group_error; /* what adding a group answers; 0: what the kernel does */
+
     /* Filled by tsuga_ring_fault_create(). */
     struct tsuga_ring_fault *_Atomic rings[TSUGA_RING_FAULT_RINGS_MAX];
     _Atomic uint32_t ring_count;

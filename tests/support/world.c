@@ -77,6 +77,8 @@ void tsuga_world_start(const struct tsuga_setup *setup, struct tsuga_run *run)
         .ring_context = given->ring_context,
     };
 
+    if (given->clock != NULL)
+        world.clock = *given->clock;
     if (config.executor.threads == 0)
         config.executor.threads = 1;
     if (given->lines != NULL) {

@@ -39,6 +39,7 @@ struct tsuga_setup {
     tsuga_ring_create_fn *ring_create;   /* NULL: io_uring */
     void *ring_context;                  /* for ring_create */
     const struct tsuga_backing *backing; /* NULL: the default one */
+    const struct tsuga_clock *clock;     /* NULL: the monotonic one */
     struct tsuga_lines *lines;           /* NULL: the log goes to stderr */
     bool is_unbalanced; /* the test breaks a rule on purpose: do not check the end */
 };

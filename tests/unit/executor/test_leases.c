@@ -231,6 +231,28 @@ static void make_bad(struct tsuga_actor *self, void *argument)
         (void)make(self, 64);
 }
 
+#define THOUSANDS (20 * TSUGA_LEASE_CHUNK_SLOTS)
+
+static void hold_thousands(struct tsuga_actor *self, void *argument)
+{
+    static struct tsuga_lease leases[THOUSANDS];
+
+    (void)argument;
+    for (unsigned i = 0; i < THOUSANDS; i++) {
+        leases[i] = make(self, sizeof(i));
+        memcpy(tsuga_lease_data(self, leases[i]), &i, sizeof(i));
+    }
+    for (unsigned i = 0; i < THOUSANDS; i++) {
+        CHECK(memcmp(tsuga_lease_data(self, leases[i]), &i, sizeof(i)) == 0);
+        CHECK_INT(tsuga_lease_release(self, leases[i]), 0);
+    }
+}
+
+TEST(leases, thousands_are_held_at_once)
+{
+    (void)tsuga_world_run(NULL, hold_thousands, NULL);
+}
+
 TEST(leases, sizes_have_limits_and_slots_are_reused)
 {
     const struct tsuga_setup setup = {.config.ioheap.quota = 64u << 10};

@@ -131,6 +131,42 @@ static void fall_short(struct tsuga_actor *self, void *argument)
     close(log);
 }
 
+/* A message whose vector is not filled breaks a link only when it was to be. */
+static void receive_too_little(struct tsuga_actor *self, void *argument)
+{
+    struct iovec vector = {"word", 4};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    struct tsuga_op ops[3] = {
+        {.kind = TSUGA_OP_SENDMSG, .data = &message},
+        {.kind = TSUGA_OP_RECVMSG, .bytes = 100},
+        {.kind = TSUGA_OP_NOP},
+    };
+    struct tsuga_token chain[3];
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    ops[0].fd = ends[0];
+    ops[1].fd = ends[1];
+    submit(self, ops, 3, 0, chain);
+    check_end(self, chain[0], 4, true, false);
+    check_end(self, chain[1], 4, true, false);
+    check_end(self, chain[2], 0, true, false);
+    ops[1].flags = MSG_WAITALL;
+    submit(self, ops, 3, 0, chain);
+    check_end(self, chain[0], 4, true, false);
+    CHECK_INT(tsuga_await_any(self, &chain[1], 1, LIMIT_NS).result, -ETIMEDOUT);
+    CHECK_INT(shutdown(ends[0], SHUT_WR), 0);
+    check_end(self, chain[1], 4, true, false);
+    check_unstarted(self, chain[2], false);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(links, h46_a_short_message_breaks_a_soft_link_if_all_was_wanted)
+{
+    (void)tsuga_world_run(NULL, receive_too_little, NULL);
+}
+
 TEST(links, h46_a_short_count_breaks_a_soft_link)
 {
     (void)tsuga_world_run(NULL, fall_short, NULL);

@@ -91,6 +91,12 @@ static void use_bad_arguments(struct tsuga_actor *self, void *argument)
     char byte = 0;
 
     (void)argument;
+    CHECK_INT(tsuga_fd_release(self, 0), -EBADF); /* before any I/O */
+    CHECK_INT(tsuga_fd_give(self, 0, tsuga_self(self)), -EBADF);
+    CHECK_INT(tsuga_op_error(tsuga_write_lease(self, 0, (struct tsuga_lease){0}, 1)), -EINVAL);
+    CHECK_INT(tsuga_op_error(tsuga_read_lease(self, 0, (struct tsuga_lease){0}, 1)), -EINVAL);
+    CHECK_INT(tsuga_op_error(tsuga_send_lease(self, 0, (struct tsuga_lease){0})), -EINVAL);
+    CHECK_INT(tsuga_fd_adopt(self, -1), -EBADF);
     CHECK_INT(result(self, tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_KIND_COUNT})),
               -EINVAL);
     CHECK_INT(
@@ -167,7 +173,10 @@ static void use_bad_tokens(struct tsuga_actor *self, void *argument)
     check_token(self, (struct tsuga_token){UINT64_MAX}, -EINVAL);
     check_token(self, (struct tsuga_token){op.value + (UINT64_C(999) << 32)}, -EINVAL);
     check_token(self, (struct tsuga_token){op.value ^ UINT64_C(0x100000)}, -EINVAL);
-    check_token(self, (struct tsuga_token){7}, -7); /* the error it carries */
+    check_token(self, (struct tsuga_token){7}, -7);         /* the error it carries */
+    check_token(self, (struct tsuga_token){4096}, -EINVAL); /* that is no error */
+    check_token(self, (struct tsuga_token){UINT64_C(1) << 31}, -EINVAL);
+    check_token(self, (struct tsuga_token){UINT32_MAX}, -EINVAL);
     CHECK_INT(tsuga_send(self, issuer, 0, NULL, 0), 0);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
@@ -81,6 +82,59 @@ TEST(executor, h21_whoever_waits_for_room_is_not_slept_over)
 {
     for (uint32_t count = 0; count < REFUSALS_MAX; count++)
         run_refusal(count, read_and_wait, wait_for_room);
+}
+
+/* The queue of what waits for room grows when its front has been submitted and its end is full. */
+
+#define READS         200u
+#define ACCEPTED_EACH 40u /* enters; the others are refused */
+
+struct trickle {
+    struct tsuga_ring_fault_plan plan;
+    bool is_refusing;
+    uint32_t enter_count;
+};
+
+static void refuse_most(void *context, struct tsuga_ring_fault *fault,
+                        enum tsuga_ring_fault_call call, const struct tsuga_ring_request *request)
+{
+    struct trickle *trickle = context;
+
+    (void)request;
+    if (call != TSUGA_RING_FAULT_ENTER || !trickle->is_refusing)
+        return;
+    if (++trickle->enter_count % ACCEPTED_EACH != 0)
+        tsuga_ring_fault_refuse(fault, -EBUSY, 1);
+}
+
+static void cancel_in_a_trickle(struct tsuga_actor *self, void *argument)
+{
+    struct trickle *trickle = argument;
+    struct tsuga_token reads[READS];
+    int ends[2];
+
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    for (uint32_t i = 0; i < READS; i++)
+        reads[i] = tsuga_read(self, ends[0], 1);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* the reads are submitted */
+    trickle->is_refusing = true;
+    CHECK_INT(tsuga_cancel_fd(self, ends[0]), READS);
+    trickle->is_refusing = false;
+    for (uint32_t i = 0; i < READS; i++)
+        CHECK_INT(tsuga_await_any(self, &reads[i], 1, 10 * TSUGA_NS_PER_S).result, -ECANCELED);
+}
+
+TEST(executor, h24_what_waits_for_room_is_kept_when_its_queue_grows)
+{
+    struct trickle trickle = {.plan = {.create = tsuga_world_ring, .hook = refuse_most}};
+    struct tsuga_setup setup = {.config.executor.ring_entries = ENTRIES,
+                                .ring_create = tsuga_ring_fault_create,
+                                .ring_context = &trickle.plan};
+
+    trickle.plan.hook_context = &trickle;
+    (void)tsuga_world_run(&setup, cancel_in_a_trickle, &trickle);
+    CHECK(trickle.enter_count > 2 * ACCEPTED_EACH);
+    tsuga_ring_fault_plan_fini(&trickle.plan);
 }
 
 /* A cancel that finds nothing, because a worker of the kernel is just taking the operation up. The

@@ -283,6 +283,71 @@ static void relay_over(uint32_t executor_count)
     CHECK_UINT(run.stats.copied_bytes, 0);
 }
 
+/* Of two who share a lease the last one sends it home, and the other one's reading is over, too.
+ * Everybody touches all bytes at once: ThreadSanitizer remembers four accesses to eight bytes. */
+
+struct readers {
+    struct tsuga_id second;
+    struct tsuga_gate done; /* the bytes are written to again: until then no reader ends its turn,
+                               which might tell the writer by the way that it has read */
+    unsigned released;
+};
+
+static void read_handed(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct tsuga_id here = tsuga_self(self);
+    struct readers *readers;
+    struct tsuga_lease lease;
+    char expected[PART];
+
+    memcpy(&readers, tsuga_message_data(message), sizeof(struct readers *));
+    CHECK_INT(tsuga_message_lease(self, message, &lease), 0);
+    if (here.value != readers->second.value)
+        CHECK_INT(tsuga_send_with_lease(self, readers->second, 0, &readers,
+                                        sizeof(struct readers *), lease),
+                  0);
+    memset(expected, SEED, PART);
+    CHECK(memcmp(tsuga_lease_data(self, lease), expected, PART) == 0);
+    CHECK_INT(tsuga_lease_release(self, lease), 0);
+    tsuga_gate_await(&readers->done, 1);
+    tsuga_exit(self, TSUGA_NORMAL);
+}
+
+static void write_when_both_have_read(struct tsuga_actor *self, void *argument)
+{
+    struct readers *readers = argument;
+    struct tsuga_spawn_options options = {
+        .behaviour = read_handed, .placement = TSUGA_PLACE_EXECUTOR, .executor = 1};
+    struct tsuga_slice all = {0, PART, bump, &readers->released};
+    struct tsuga_lease whole;
+    struct tsuga_lease part;
+    struct tsuga_id first;
+    void *bytes;
+
+    CHECK_INT(tsuga_lease_make(self, PART, &whole), 0);
+    bytes = tsuga_lease_data(self, whole);
+    memset(bytes, SEED, PART);
+    CHECK_INT(cut(self, whole, all, &part), 0);
+    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &first), 0);
+    options.executor = 2;
+    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &readers->second), 0);
+    CHECK_INT(tsuga_send_with_lease(self, first, 0, &readers, sizeof(struct readers *), part), 0);
+    CHECK_INT(tsuga_lease_release(self, part), 0);
+    while (readers->released == 0)
+        CHECK_INT(tsuga_yield(self), 0);
+    memset(bytes, 0, PART);
+    tsuga_gate_raise(&readers->done);
+}
+
+TEST(sharing, h47_every_reader_is_done_before_the_bytes_are_used_again)
+{
+    const struct tsuga_setup setup = {.config.executor.threads = 3};
+    struct readers readers = {.released = 0};
+
+    (void)tsuga_world_run(&setup, write_when_both_have_read, &readers);
+    CHECK_UINT(readers.released, 1);
+}
+
 TEST(sharing, h47_a_lease_is_handed_from_actor_to_actor_without_a_copy)
 {
     relay_over(1);

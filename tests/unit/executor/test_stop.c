@@ -235,6 +235,63 @@ static void stop_self(struct tsuga_actor *self, void *argument)
     note(scene, tsuga_receive(self, NULL, TSUGA_FOREVER, &message));
 }
 
+static void never(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    (void)self;
+    (void)message;
+    CHECK(false);
+}
+
+static void stop_at_start(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    struct tsuga_id here = tsuga_self(self);
+
+    CHECK_INT(tsuga_send(self, here, 0, NULL, 0), 0);
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), here), 0);
+    scene->calls++;
+}
+
+TEST(executor, an_actor_that_stops_itself_at_its_start_is_not_called)
+{
+    struct scene scene = {0};
+    struct tsuga_spawn_options options = {
+        .behaviour = never, .start = stop_at_start, .argument = &scene};
+    struct tsuga_run run;
+
+    tsuga_world_start(NULL, &run);
+    (void)spawn(&run, &options);
+    tsuga_world_end(&run);
+    CHECK_UINT(scene.calls, 1);
+}
+
+/* What would have to wait is refused: for room in a mailbox, for room to submit, for a message. */
+static void stop_self_and_ask(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    struct tsuga_id here = tsuga_self(self);
+    int ends[2];
+
+    CHECK_INT(tsuga_pipe(self, ends, 0), 0);
+    CHECK_INT(tsuga_send(self, here, 0, NULL, 0), 0);
+    CHECK_INT(tsuga_op_error(tsuga_read(self, ends[0], 1)), 0);
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), here), 0);
+    note(scene, tsuga_send(self, here, 0, NULL, 0));
+    note(scene, tsuga_op_error(tsuga_read(self, ends[0], 1)));
+}
+
+TEST(executor, an_actor_that_has_stopped_itself_does_not_wait_for_room)
+{
+    const struct tsuga_setup setup = {
+        .config = {.executor.ops_max = 1, .mailbox = {.capacity = 1, .full = TSUGA_FULL_BLOCK}}};
+    struct scene scene = {0};
+
+    (void)tsuga_world_run(&setup, stop_self_and_ask, &scene);
+    CHECK_UINT(scene.result_count, 2);
+    CHECK_INT(scene.results[0], -ECANCELED);
+    CHECK_INT(scene.results[1], -ECANCELED);
+}
+
 TEST(executor, an_actor_may_stop_itself)
 {
     struct tsuga_setup setup = patient();
@@ -311,6 +368,27 @@ TEST(executor, a_fresh_actor_that_receives_stop_starts_and_is_told)
     tsuga_gate_await(&holder.arrived, 1);
     CHECK_INT(tsuga_actor_stop(run.runtime, spawn(&run, &options)), 0);
     tsuga_gate_raise(&holder.go);
+    tsuga_world_end(&run);
+    CHECK_INT(scene.results[1], TSUGA_MESSAGE_STOP);
+}
+
+static void stop_self_and_take_leave(struct tsuga_actor *self, void *argument)
+{
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), tsuga_self(self)), 0);
+    take_leave(self, argument);
+}
+
+/* It is awake when it is told to stop, so nobody wakes it, and falls asleep right after. */
+TEST(executor, a_stop_right_before_the_sleep_is_not_slept_over)
+{
+    struct tsuga_setup setup = patient();
+    struct scene scene = {0};
+    struct tsuga_spawn_options options = {
+        .body = stop_self_and_take_leave, .argument = &scene, .receives_stop = true};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    (void)spawn(&run, &options);
     tsuga_world_end(&run);
     CHECK_INT(scene.results[1], TSUGA_MESSAGE_STOP);
 }

@@ -15,6 +15,7 @@
 #include "tests/support/modes.h"
 #include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
+#include "tests/support/still_clock.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -773,6 +774,28 @@ static void count_periods(struct tsuga_actor *self, void *argument)
     CHECK(tsuga_await(self, stream).result >= 1);
     CHECK_INT(tsuga_forget(self, stream), 0);
     CHECK_INT(tsuga_await_any(self, &never, 1, 0).result, -ETIMEDOUT);
+}
+
+static void be_late(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_still_clock *still = argument;
+    struct tsuga_token stream = tsuga_timeout_stream(self, 10 * TSUGA_NS_PER_S);
+
+    tsuga_still_clock_pass(self, still, 25 * TSUGA_NS_PER_S);
+    CHECK_INT(tsuga_await_any(self, &stream, 1, 0).result, 2);
+    tsuga_still_clock_pass(self, still, 4 * TSUGA_NS_PER_S);
+    CHECK_INT(tsuga_await_any(self, &stream, 1, 0).result, -ETIMEDOUT);
+    tsuga_still_clock_pass(self, still, 2 * TSUGA_NS_PER_S);
+    CHECK_INT(tsuga_await_any(self, &stream, 1, 0).result, 1);
+}
+
+TEST(streams, z03_a_period_that_was_noticed_late_does_not_put_off_the_next)
+{
+    struct tsuga_still_clock still;
+    const struct tsuga_clock clock = tsuga_still_clock_init(&still);
+    const struct tsuga_setup setup = {.clock = &clock};
+
+    (void)tsuga_world_run(&setup, be_late, &still);
 }
 
 TEST(streams, z03_a_timeout_stream_forgets_no_period)

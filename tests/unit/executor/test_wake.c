@@ -3,9 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "executor/executor.h"
 #include "tests/support/blocked.h"
 #include "tests/support/fixture.h"
 #include "tests/support/gate.h"
+#include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -221,4 +223,60 @@ TEST(executor, h01_an_actor_goes_on_while_its_read_waits)
     tsuga_fixture_pipe(waiting.ends);
     tsuga_world_run(NULL, count_while_reading, &waiting);
     tsuga_fixture_close(waiting.ends, 2);
+}
+
+/* A post that comes when the executor has looked at its inbox for the last time, and is not yet
+ * known to sleep: the poster does not wake it. */
+
+struct last_look {
+    struct tsuga_ring_fault_plan plan;
+    struct tsuga_run run;
+    struct tsuga_id receiver;
+    _Atomic bool is_armed;
+    struct tsuga_gate looking;
+    struct tsuga_gate posted;
+};
+
+/* With results it may be a reap between two turns, which looks at the inbox again. */
+static void post_meanwhile(void *context, struct tsuga_ring_fault *fault,
+                           enum tsuga_ring_fault_call call,
+                           const struct tsuga_ring_request *request)
+{
+    struct last_look *look = context;
+    struct tsuga_executor *executor = tsuga_executor_current();
+
+    (void)request;
+    if (call != TSUGA_RING_FAULT_REAP || !atomic_load(&look->is_armed) ||
+        tsuga_ring_has_results(executor->ring))
+        return;
+    CHECK_PTR(tsuga_ring_fault_of(executor->ring), fault);
+    atomic_store(&look->is_armed, false);
+    tsuga_gate_raise(&look->looking);
+    tsuga_gate_await(&look->posted, 1);
+}
+
+static void arm_and_sleep(struct tsuga_actor *self, void *argument)
+{
+    struct last_look *look = argument;
+    const struct tsuga_message *message;
+
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* nothing is left to be reaped */
+    atomic_store(&look->is_armed, true);
+    CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+    CHECK_UINT(tsuga_message_tag(message), 1);
+}
+
+TEST(executor, a_post_right_before_the_sleep_is_not_slept_over)
+{
+    struct last_look look = {.plan = {.create = tsuga_world_ring, .hook = post_meanwhile}};
+    struct tsuga_setup setup = {.ring_create = tsuga_ring_fault_create, .ring_context = &look.plan};
+
+    look.plan.hook_context = &look;
+    tsuga_world_start(&setup, &look.run);
+    look.receiver = tsuga_world_spawn(&look.run, arm_and_sleep, &look);
+    tsuga_gate_await(&look.looking, 1);
+    CHECK_INT(tsuga_post(look.run.runtime, look.receiver, 1, NULL, 0), 0);
+    tsuga_gate_raise(&look.posted);
+    tsuga_world_end(&look.run);
+    tsuga_ring_fault_plan_fini(&look.plan);
 }

@@ -1,0 +1,121 @@
+#!/bin/sh
+# Plants one fault after the other in a copy of the tree and says which check catches it. A fault
+# that nothing catches is a missing test, and fails the run.
+#
+#     canary.sh SCRATCH [NAME…]      NAME of tests/canary/NAME.patch; default: each
+#
+# Above its first "---" a patch has three lines:
+#
+#     Fault:  what is wrong with it, for the reader
+#     Config: debug, or asan or tsan where only that sees it
+#     Tests:  patterns of the tests that shall catch it, likeliest first
+#
+# A patch applies exactly, at any line, or the run fails before it begins: whoever changes the code
+# that a patch is about plants the fault anew. The same tests have passed without any fault.
+set -uf # patterns of tests are for the tests to match
+
+here=tests/canary
+scratch=$1
+shift
+tree=$scratch/tree
+output=$scratch/output
+case ${CC:-gcc} in *clang*) kind=clang- ;; *) kind= ;; esac
+[ $# -gt 0 ] || set -- $(ls $here | sed -n 's/\.patch$//p')
+
+# header NAME KEY: what a patch says about itself.
+header() { sed -n -e '/^---/q' -e "s/^$2: *//p" "$here/$1.patch"; }
+
+die() { echo "canary: $*" >&2; exit 1; }
+
+list_sources() { find . -path ./build -prune -o -path ./.git -prune -o -type f -print | sort; }
+
+# Brings the copy up to date. Only what differs is written, so that little is compiled anew.
+copy_sources() {
+    list_sources >"$scratch/files"
+    while read -r file; do
+        cmp -s "$file" "$tree/$file" && continue
+        mkdir -p "$tree/$(dirname "$file")"
+        cp "$file" "$tree/$file"
+    done <"$scratch/files"
+    (cd "$tree" && list_sources) | comm -13 "$scratch/files" - |
+        while read -r file; do rm -f "$tree/$file"; done
+}
+
+# edit NAME OPTION…: applies a patch to the copy.
+edit() {
+    name=$1
+    shift
+    patch --directory="$tree" -p1 --fuzz=0 --force --no-backup-if-mismatch --reject-file=- "$@" \
+        <"$here/$name.patch" >"$output" 2>&1
+}
+
+# program CONFIG: the tests as that one builds them, in the copy.
+program() { echo "build/$kind$1/tests-fork"; }
+
+build() {
+    make --no-print-directory -C "$tree" CC="${CC:-gcc}" CONFIG="$1" JEMALLOC=yes \
+        "$(program "$1")" >"$output" 2>&1
+}
+
+# run CONFIG PATTERN…: 0 when all these tests pass. Stops at the first one that does not; a test
+# that hangs is over after twenty seconds.
+run() {
+    program=$(program "$1")
+    shift
+    for pattern; do
+        (cd "$tree" && TSUGA_TEST_SECONDS=20 TSAN_OPTIONS=halt_on_error=1 \
+            timeout 300 "$program" --fail-fast --filter "$pattern") >"$output" 2>&1 || return 1
+    done
+}
+
+# From the output of a run that failed: which test, and the line that says why.
+catcher() {
+    test=$(sed -n 's/^\[ FAIL \] //p' "$output" | head -n 1)
+    reason=$(grep -m 1 -E -e 'check failed|assertion failed|still running|SUMMARY: ' "$output" ||
+        grep -m 1 -E 'ended by signal' "$output")
+    echo "${test:-no test}: $(echo "$reason" | sed -e 's/^tsuga: //' -e 's/^SUMMARY: //' \
+        -e "s|^$test: ||" -e 's|^\(tests/\)unit/|\1|')"
+}
+
+# plant NAME: one line of the table. 0 when the fault was caught.
+plant() {
+    config=$(header "$1" Config)
+    start=$(date +%s)
+    edit "$1" || die "$1 does not apply: $(cat "$output")"
+    verdict="NOT CAUGHT: $(header "$1" Fault)"
+    status=1
+    if ! build "$config"; then
+        verdict="does not compile: $(grep -m 1 'error' "$output")"
+    elif ! run "$config" $(header "$1" Tests); then
+        verdict=$(catcher)
+        status=0
+    fi
+    edit "$1" --reverse || die "$1 cannot be taken back: $(cat "$output")"
+    printf '%-32s %3d s  %s\n' "$1" $(($(date +%s) - start)) "$verdict"
+    return $status
+}
+
+mkdir -p "$tree"
+copy_sources
+for fault; do
+    [ -e "$here/$fault.patch" ] || die "there is no $here/$fault.patch"
+    edit "$fault" --dry-run || die "$fault does not apply: $(cat "$output")"
+    for key in Fault Config Tests; do
+        [ -n "$(header "$fault" $key)" ] || die "$fault has no line $key:"
+    done
+done
+
+for config in $(for fault; do header "$fault" Config; done | sort -u); do
+    build "$config" || die "the copy does not build: $(tail -n 5 "$output")"
+    patterns=$(for fault; do
+        [ "$(header "$fault" Config)" != "$config" ] || header "$fault" Tests
+    done | tr ' ' '\n' | sort -u)
+    run "$config" $patterns || die "without a fault, in $config: $(catcher)"
+done
+
+caught=0
+for fault; do
+    plant "$fault" && caught=$((caught + 1))
+done
+echo "$caught of $# caught"
+[ $caught -eq $# ]

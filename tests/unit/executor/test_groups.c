@@ -1,0 +1,139 @@
+/* The executor's own groups of buffers: refused for want of locked memory, grown, shrunk, gone. */
+#include <errno.h>
+#include <string.h>
+
+#include "executor/executor.h"
+#include "executor/io.h"
+#include "tests/support/fixture.h"
+#include "tests/support/ring_fault.h"
+#include "tests/support/still_clock.h"
+#include "tests/support/test.h"
+#include "tests/support/world.h"
+
+#define PERIOD_NS (2 * TSUGA_NS_PER_S) /* after which groups are looked at */
+#define AT_FIRST  4u                   /* buffers of a group */
+#define HOARD     30u
+#define IN_USE    2u /* the current message's, and one that is being filled */
+#define ROUNDS    20u
+
+struct scene {
+    struct tsuga_still_clock still;
+    struct tsuga_ring_fault_plan plan;
+    struct tsuga_lines lines;
+    int ends[2];
+};
+
+static const struct tsuga_buffers *find_group(struct tsuga_actor *self)
+{
+    const struct tsuga_receive *receive = &tsuga_seat_home(tsuga_seat_of(self))->receive;
+
+    for (unsigned i = 0; i < TSUGA_IOHEAP_CLASS_COUNT; i++) {
+        if (receive->shared[i] != NULL)
+            return receive->shared[i];
+    }
+    return NULL;
+}
+
+static struct tsuga_completion exchange(struct tsuga_actor *self, struct scene *scene,
+                                        struct tsuga_token stream)
+{
+    struct tsuga_completion got;
+
+    tsuga_fixture_write(scene->ends[1], "text", 4);
+    got = tsuga_await(self, stream);
+    CHECK_INT(got.result, 4);
+    CHECK(memcmp(got.data, "text", 4) == 0);
+    return got;
+}
+
+static void run_scene(struct scene *scene, tsuga_body_fn *body)
+{
+    const struct tsuga_clock clock = tsuga_still_clock_init(&scene->still);
+    struct tsuga_setup setup = {.config.receive = {.group_buffers = AT_FIRST},
+                                .clock = &clock,
+                                .lines = &scene->lines,
+                                .ring_create = tsuga_ring_fault_create,
+                                .ring_context = &scene->plan};
+
+    scene->plan.create = tsuga_world_ring;
+    tsuga_lines_init(&scene->lines);
+    tsuga_fixture_sockets(scene->ends);
+    (void)tsuga_world_run(&setup, body, scene);
+    tsuga_fixture_close(scene->ends, 2);
+    tsuga_ring_fault_plan_fini(&scene->plan);
+}
+
+static void go_without(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    struct tsuga_token stream;
+
+    scene->plan.group_error = -ENOMEM;
+    stream = tsuga_recv_stream(self, scene->ends[0]);
+    (void)exchange(self, scene, stream);
+    (void)exchange(self, scene, stream);
+    CHECK_PTR(find_group(self), NULL);
+    CHECK(tsuga_lines_contain(&scene->lines, "receive streams go without groups of buffers"));
+    memset(scene->lines.text, 0, sizeof(scene->lines.text));
+    tsuga_still_clock_pass(self, &scene->still, PERIOD_NS); /* asked again, refused again */
+    (void)exchange(self, scene, stream);
+    CHECK_UINT(strlen(scene->lines.text), 0);
+    scene->plan.group_error = 0;
+    tsuga_still_clock_pass(self, &scene->still, PERIOD_NS);
+    (void)exchange(self, scene, stream);
+    (void)exchange(self, scene, stream); /* armed when there are groups again */
+    CHECK(find_group(self) != NULL);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+}
+
+TEST(streams, a09_they_go_without_groups_while_locked_memory_is_short)
+{
+    static struct scene scene;
+
+    run_scene(&scene, go_without);
+}
+
+/* Takes more buffers than there are, and gives them back. */
+static void hoard(struct tsuga_actor *self, struct scene *scene, struct tsuga_token stream)
+{
+    struct tsuga_lease kept[HOARD];
+
+    for (unsigned i = 0; i < HOARD; i++) {
+        kept[i] = exchange(self, scene, stream).lease;
+        CHECK_INT(tsuga_lease_retain(self, kept[i]), 0);
+    }
+    for (unsigned i = 0; i < HOARD; i++)
+        CHECK_INT(tsuga_lease_release(self, kept[i]), 0);
+}
+
+static void grow_and_shrink(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    struct tsuga_token stream = tsuga_recv_stream(self, scene->ends[0]);
+    uint32_t count;
+
+    (void)exchange(self, scene, stream);
+    CHECK_UINT(find_group(self)->count, AT_FIRST);
+    hoard(self, scene, stream);
+    count = find_group(self)->count;
+    CHECK(count > HOARD);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        tsuga_still_clock_pass(self, &scene->still, PERIOD_NS);
+        for (unsigned k = 0; k < HOARD; k++)
+            (void)exchange(self, scene, stream);
+        CHECK(find_group(self)->count <= count);
+        count = find_group(self)->count;
+    }
+    CHECK(count <= AT_FIRST + IN_USE);
+    hoard(self, scene, stream);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_still_clock_pass(self, &scene->still, PERIOD_NS);
+    CHECK_PTR(find_group(self), NULL);
+}
+
+TEST(streams, a21_shared_groups_shrink_when_nobody_needs_them)
+{
+    static struct scene scene;
+
+    run_scene(&scene, grow_and_shrink);
+}
