@@ -184,6 +184,8 @@ static void push_result(struct tsuga_stream *stream, int32_t result)
 {
     uint32_t place = (stream->by.first + stream->number) % TSUGA_RAW_WAITING_MAX;
 
+    if (stream->is_overrun)
+        return; /* there is no gap before what is delivered */
     if (stream->number == TSUGA_RAW_WAITING_MAX) {
         stream->is_overrun = true;
         tsuga_record_cancel(stream->record);

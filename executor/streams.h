@@ -3,17 +3,20 @@
  *
  * What arrives waits in the stream, not in the mailbox: lent buffers in a list that runs through
  * their lease entries, accepted descriptors in one that runs through the descriptor table, poll
- * events and expired periods as one number. The record's message stands in the mailbox as long as
- * something waits; each time that the actor takes it, it brings one completion, and goes back to
- * the end of its lane if there is more. So nothing is allocated when results arrive, however many.
+ * events and expired periods as one number, other results of a raw entry in places that it was made
+ * with. The record's message stands in the mailbox as long as something waits; each time that the
+ * actor takes it, it brings one completion, and goes back to the end of its lane if there is more.
+ * So nothing is allocated when results arrive, however many.
  *
  * The kernel ends multishot requests for many reasons; the one sign is a result without MORE. The
  * stream is then armed again, at once or when the cause has gone:
  *
  *     ARMED ── ended by the kernel ──> STARVED  no buffer is on offer in the group
- *                                      STALLED  the actor has borrowed too much, or its heap is
- * full STUCK    the process has no descriptor left RESTING  the user paused it any of them ── the
- * cause has gone ──> ARMED any ── end of file, error, cancel, time limit ──> ENDED
+ *                                      STALLED  the actor has borrowed too much
+ *                                      STUCK    no descriptor is left, or the heap is full
+ *                                      RESTING  the user paused it
+ *     any of them ── the cause has gone ──> ARMED
+ *     any ── end of file, error, cancel, time limit ──> ENDED
  *
  * Kernels without multishot, and rings without groups of buffers, take one request after the other.
  *
