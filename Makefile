@@ -307,7 +307,7 @@ canary:  ## Plant faults, one at a time: is each caught by a test? (FAULTS="wron
 	@mkdir -p build/canary
 	+@CC="$(CC)" tests/canary/canary.sh build/canary $(FAULTS)
 
-cov:  ## Line coverage of the library by the tests
+cov:  ## Coverage of the library by the tests, lines and branches, and the lines never run
 	$(again) CONFIG=cov run-tests
 	@tests/check/coverage.sh $(call BUILD_OF,cov) $(call c_files,$(FOLDERS))
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/support/fixture.h"
+#include "tests/support/gate.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -180,6 +181,50 @@ static void give_to_the_dying(struct tsuga_actor *self, void *argument)
 TEST(descriptors, a_gift_to_the_dying_is_closed)
 {
     (void)tsuga_world_run(NULL, give_to_the_dying, NULL);
+}
+
+/* A gift that lies in the mailbox of an actor that ends by itself, and was never looked at. */
+struct hurry {
+    struct tsuga_id receiver;
+    struct tsuga_gate holding;
+    struct tsuga_gate given;
+};
+
+static void end_without_a_look(struct tsuga_actor *self, void *argument)
+{
+    struct hurry *hurry = argument;
+
+    (void)self;
+    tsuga_gate_raise(&hurry->holding);
+    tsuga_gate_await(&hurry->given, 1);
+}
+
+static void give_in_time(struct tsuga_actor *self, void *argument)
+{
+    struct hurry *hurry = argument;
+    int pipe[2];
+    char byte;
+
+    tsuga_gate_await(&hurry->holding, 1);
+    CHECK_INT(tsuga_pipe(self, pipe, 0), 0);
+    CHECK_INT(tsuga_fd_give(self, pipe[1], hurry->receiver), 0);
+    tsuga_gate_raise(&hurry->given);
+    CHECK_INT(tsuga_await(self, tsuga_read_into(self, pipe[0], &byte, 1)).result, 0);
+}
+
+TEST(descriptors, a_gift_that_nobody_looked_at_is_closed)
+{
+    const struct tsuga_setup setup = {.config.executor.threads = 2};
+    struct tsuga_spawn_options options = {
+        .body = give_in_time, .placement = TSUGA_PLACE_EXECUTOR, .executor = 1};
+    struct hurry hurry = {.receiver = {0}};
+    struct tsuga_run run;
+
+    options.argument = &hurry;
+    tsuga_world_start(&setup, &run);
+    hurry.receiver = tsuga_world_spawn(&run, end_without_a_look, &hurry);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, NULL), 0);
+    tsuga_world_end(&run);
 }
 
 #define HANDS 6u

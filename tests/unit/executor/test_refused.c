@@ -6,6 +6,7 @@
 #include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
 #include "tests/support/ring_fault.h"
+#include "tests/support/scarce_memory.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -91,6 +92,8 @@ TEST(executor, h21_whoever_waits_for_room_is_not_slept_over)
 
 struct trickle {
     struct tsuga_ring_fault_plan plan;
+    struct tsuga_scarce_memory scarce;
+    bool has_memory; /* for the queue to grow */
     bool is_refusing;
     uint32_t enter_count;
 };
@@ -118,23 +121,40 @@ static void cancel_in_a_trickle(struct tsuga_actor *self, void *argument)
         reads[i] = tsuga_read(self, ends[0], 1);
     CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* the reads are submitted */
     trickle->is_refusing = true;
+    trickle->scarce.fails_on = !trickle->has_memory;
+    trickle->scarce.calls_to_failure = trickle->has_memory ? 0 : 1;
     CHECK_INT(tsuga_cancel_fd(self, ends[0]), READS);
+    trickle->scarce.calls_to_failure = 0;
     trickle->is_refusing = false;
     for (uint32_t i = 0; i < READS; i++)
         CHECK_INT(tsuga_await_any(self, &reads[i], 1, 10 * TSUGA_NS_PER_S).result, -ECANCELED);
 }
 
-TEST(executor, h24_what_waits_for_room_is_kept_when_its_queue_grows)
+static void run_trickle(bool has_memory)
 {
-    struct trickle trickle = {.plan = {.create = tsuga_world_ring, .hook = refuse_most}};
+    struct trickle trickle = {.plan = {.create = tsuga_world_ring, .hook = refuse_most},
+                              .has_memory = has_memory};
     struct tsuga_setup setup = {.config.executor.ring_entries = ENTRIES,
                                 .ring_create = tsuga_ring_fault_create,
-                                .ring_context = &trickle.plan};
+                                .ring_context = &trickle.plan,
+                                .backing = &trickle.scarce.backing};
 
+    tsuga_scarce_memory_init(&trickle.scarce);
     trickle.plan.hook_context = &trickle;
     (void)tsuga_world_run(&setup, cancel_in_a_trickle, &trickle);
     CHECK(trickle.enter_count > 2 * ACCEPTED_EACH);
+    CHECK_INT(trickle.scarce.live_count, 0);
     tsuga_ring_fault_plan_fini(&trickle.plan);
+}
+
+TEST(executor, h24_what_waits_for_room_is_kept_when_its_queue_grows)
+{
+    run_trickle(true);
+}
+
+TEST(executor, h24_what_cannot_be_kept_waits_on_the_spot)
+{
+    run_trickle(false);
 }
 
 /* A cancel that finds nothing, because a worker of the kernel is just taking the operation up. The

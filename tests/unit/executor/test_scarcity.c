@@ -8,6 +8,7 @@
 
 #include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
+#include "tests/support/gate.h"
 #include "tests/support/scarce_memory.h"
 #include "tests/support/sockets.h"
 #include "tests/support/test.h"
@@ -258,4 +259,89 @@ TEST(scarcity, h11_a_heap_that_is_too_small_is_told)
         CHECK_INT(tsuga_spawn(run.runtime, &options, NULL), 0);
         tsuga_world_end(&run);
     }
+}
+
+static void starve_the_question(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_scarce_memory *scarce = argument;
+    struct tsuga_id here = tsuga_self(self);
+
+    CHECK_INT(tsuga_send(self, here, 0, NULL, 0), 0);
+    scarce->calls_to_failure = 2; /* there is memory for the message */
+    CHECK_INT(tsuga_send(self, here, 0, NULL, 0), -ENOMEM);
+}
+
+TEST(scarcity, whoever_cannot_ask_for_room_in_a_mailbox_does_not_wait)
+{
+    static struct tsuga_scarce_memory scarce;
+    const struct tsuga_setup setup = {.config.mailbox = {.capacity = 1, .full = TSUGA_FULL_BLOCK},
+                                      .backing = &scarce.backing};
+
+    tsuga_scarce_memory_init(&scarce);
+    (void)tsuga_world_run(&setup, starve_the_question, &scarce);
+    CHECK_INT(scarce.live_count, 0);
+}
+
+TEST(scarcity, a_post_without_memory_is_refused)
+{
+    static struct tsuga_scarce_memory scarce;
+    const struct tsuga_setup setup = {.backing = &scarce.backing};
+    struct tsuga_run run;
+
+    tsuga_scarce_memory_init(&scarce);
+    tsuga_world_start(&setup, &run);
+    scarce.calls_to_failure = 1;
+    CHECK_INT(tsuga_post(run.runtime, (struct tsuga_id){1}, 0, NULL, 0), -ENOMEM);
+    CHECK_INT(tsuga_post(run.runtime, (struct tsuga_id){1}, 0, NULL, 1), -EINVAL);
+    tsuga_world_end(&run);
+}
+
+/* Classes that are larger than an arena. */
+static void have_no_heap(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_lease lease;
+
+    (void)argument;
+    CHECK_INT(tsuga_op_error(tsuga_nop(self)), -EINVAL);
+    CHECK_INT(tsuga_lease_make(self, 1, &lease), -EINVAL);
+}
+
+TEST(scarcity, h08_an_actor_whose_heap_cannot_be_is_told)
+{
+    const struct tsuga_setup setup = {.config.ioheap.arena_size = 64u << 10};
+    struct tsuga_spawn_options options = {.body = have_no_heap,
+                                          .ioheap_size_classes = 1u << TSUGA_CLASS_MAX};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, NULL), 0);
+    tsuga_world_end(&run);
+}
+
+#define CROWD 300u /* more than are kept for reuse */
+
+static void do_a_little(struct tsuga_actor *self, void *argument)
+{
+    const struct tsuga_message *message;
+
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    tsuga_gate_raise(argument);
+    CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), -ECANCELED);
+}
+
+TEST(scarcity, what_a_crowd_leaves_behind_is_kept_in_part)
+{
+    static struct tsuga_scarce_memory scarce;
+    const struct tsuga_setup setup = {.backing = &scarce.backing};
+    struct tsuga_gate done = {0};
+    struct tsuga_run run;
+
+    tsuga_scarce_memory_init(&scarce);
+    tsuga_world_start(&setup, &run);
+    for (unsigned i = 0; i < CROWD; i++)
+        (void)tsuga_world_spawn(&run, do_a_little, &done);
+    tsuga_gate_await(&done, CROWD);
+    tsuga_stop(run.runtime, TSUGA_STOP_GRACEFUL);
+    tsuga_world_end(&run);
+    CHECK_INT(scarce.live_count, 0);
 }

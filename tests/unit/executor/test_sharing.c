@@ -283,6 +283,73 @@ static void relay_over(uint32_t executor_count)
     CHECK_UINT(run.stats.copied_bytes, 0);
 }
 
+/* The maker of a lease ends with a job that does not: its heap is given up. When the job has ended
+ * after all, the heap counts again as long as somebody has the lease. */
+
+struct abandonment {
+    struct tsuga_gate begun; /* the job, which cannot be cancelled from then on */
+    struct tsuga_gate job;
+    struct tsuga_id heir;
+};
+
+static void stay_in_a_job(void *context)
+{
+    struct abandonment *abandonment = context;
+
+    tsuga_gate_raise(&abandonment->begun);
+    tsuga_gate_await(&abandonment->job, 1);
+}
+
+static void leave_a_lease(struct tsuga_actor *self, void *argument)
+{
+    struct abandonment *abandonment = argument;
+    struct tsuga_lease lease = make(self, PART, SEED);
+
+    CHECK_INT(tsuga_op_error(tsuga_blocking(self, stay_in_a_job, abandonment)), 0);
+    tsuga_gate_await(&abandonment->begun, 1);
+    CHECK_INT(tsuga_send_with_lease(self, abandonment->heir, 0, NULL, 0, lease), 0);
+}
+
+static void await_leaked(struct tsuga_actor *self, uint64_t count)
+{
+    struct tsuga_stats stats;
+
+    do {
+        CHECK_INT(tsuga_await(self, tsuga_timeout(self, 1000)).result, 0);
+        tsuga_stats_read(tsuga_runtime_of(self), &stats);
+    } while (stats.leaked_heaps != count);
+}
+
+static void inherit_lease(struct tsuga_actor *self, void *argument)
+{
+    struct abandonment *abandonment = argument;
+    const struct tsuga_message *message;
+    struct tsuga_lease lease;
+
+    CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+    CHECK_INT(tsuga_message_lease(self, message, &lease), 0);
+    await_leaked(self, 1);
+    tsuga_gate_raise(&abandonment->job);
+    await_leaked(self, 0);
+    tsuga_content_check(tsuga_lease_data(self, lease), PART, SEED, 0);
+    CHECK_INT(tsuga_lease_release(self, lease), 0);
+}
+
+TEST(sharing, h43_a_lease_outlives_a_heap_that_was_given_up)
+{
+    static struct tsuga_lines lines;
+    const struct tsuga_setup setup = {.config.actor.death_ms = 1, .lines = &lines};
+    struct abandonment abandonment = {.heir = {0}};
+    struct tsuga_run run;
+
+    tsuga_lines_init(&lines);
+    tsuga_world_start(&setup, &run);
+    abandonment.heir = tsuga_world_spawn(&run, inherit_lease, &abandonment);
+    (void)tsuga_world_spawn(&run, leave_a_lease, &abandonment);
+    tsuga_world_end(&run);
+    CHECK(tsuga_lines_contain(&lines, "it is kept until"));
+}
+
 /* Of two who share a lease the last one sends it home, and the other one's reading is over, too.
  * Everybody touches all bytes at once: ThreadSanitizer remembers four accesses to eight bytes. */
 

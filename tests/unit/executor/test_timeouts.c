@@ -25,6 +25,29 @@ static void time_absolutely(struct tsuga_actor *self, void *argument)
     CHECK_INT(tsuga_await(self, tsuga_timeout_at(self, 0)).result, 0);
 }
 
+#define UPDATES_MAX 255u /* that may name a timeout at the same time */
+
+static void move_often(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_token timeout = tsuga_timeout(self, HOUR_NS);
+    struct tsuga_token updates[UPDATES_MAX];
+
+    (void)argument;
+    for (unsigned i = 0; i < UPDATES_MAX; i++)
+        updates[i] = tsuga_timeout_update(self, timeout, HOUR_NS - i);
+    CHECK_INT(tsuga_op_error(tsuga_timeout_update(self, timeout, 1)), -EALREADY);
+    CHECK_INT(tsuga_op_error(tsuga_cancel(self, timeout)), -EALREADY);
+    for (unsigned i = 0; i < UPDATES_MAX; i++)
+        CHECK_INT(tsuga_await(self, updates[i]).result, 0);
+    CHECK_INT(tsuga_await(self, tsuga_timeout_update(self, timeout, 1)).result, 0);
+    CHECK_INT(tsuga_await(self, timeout).result, 0);
+}
+
+TEST(timeouts, have_a_bound_on_moves_at_the_same_time)
+{
+    (void)tsuga_world_run(NULL, move_often, NULL);
+}
+
 TEST(timeouts, at_a_time_are_not_early)
 {
     (void)tsuga_world_run(NULL, time_absolutely, NULL);
