@@ -199,7 +199,7 @@ bool tsuga_record_end(struct tsuga_record *record, int32_t result)
 {
     struct tsuga_io *io = record->io;
     struct tsuga_executor *executor = io->executor;
-    bool is_wanted = io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
+    bool is_wanted = tsuga_record_is_wanted(record);
 
     tsuga_count(&executor->counters.ops_completions, 1);
     executor->ops_inflight--;

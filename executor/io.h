@@ -248,6 +248,12 @@ static inline struct tsuga_extra *tsuga_record_extra(const struct tsuga_record *
     return (record->flags & TSUGA_RECORD_EXTRA) != 0 ? record->more.extra : NULL;
 }
 
+/* Whether somebody will take its completions. */
+static inline bool tsuga_record_is_wanted(const struct tsuga_record *record)
+{
+    return record->io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
+}
+
 /* prepare.c */
 
 /* Fill in a record and its request from what the user asked for: checks, copies, pins. On failure

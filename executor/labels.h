@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "executor/io.h"
+#include "executor/leases.h"
 #include "executor/ring.h"
 
 /* The envelope of a stream's requests, with room for so much ancillary data.
@@ -40,6 +41,12 @@ void tsuga_labels_write(struct tsuga_record *record, void *buffer, uint32_t byte
 
 /* Whether something has come beside bytes, of which there may be none. */
 bool tsuga_labels_has_control(const void *buffer);
+
+/* Those of a message whose bytes the lease shows. */
+static inline void *tsuga_labels_of(const struct tsuga_lease_entry *entry)
+{
+    return (char *)entry->block - entry->lead_bytes;
+}
 
 /* Descriptors in the ancillary data of the message at `buffer` become the actor's, or are closed.
  */

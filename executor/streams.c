@@ -1,280 +1,26 @@
 #include "executor/streams.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "executor/executor.h"
 #include "executor/hangups.h"
+#include "executor/inputs.h"
 #include "executor/labels.h"
-#include "executor/pieces.h"
-#include "executor/prepare.h"
-#include "executor/turn.h"
-#include "runtime/base/sanitize.h"
+#include "executor/periods.h"
+#include "executor/waiting.h"
 
 #define POSITION UINT64_MAX /* "the file's own" to the ring */
 
 /* How often streams that wait for descriptors, or for room in a full heap, try again. */
 #define RETRY_NS (10 * TSUGA_NS_PER_MS)
 
-static struct tsuga_executor *executor_of(const struct tsuga_stream *stream)
-{
-    return stream->record->io->executor;
-}
-
 static bool supports(const struct tsuga_stream *stream, enum tsuga_ring_kind kind)
 {
-    const struct tsuga_ring *ring = executor_of(stream)->ring;
+    const struct tsuga_ring *ring = tsuga_stream_executor(stream)->ring;
 
     return ring->ops->supports(ring, kind);
-}
-
-static bool takes_buffers(const struct tsuga_stream *stream)
-{
-    return stream->record->kind == TSUGA_OP_RECV || stream->record->kind == TSUGA_OP_READ ||
-           stream->record->kind == TSUGA_OP_RECVMSG;
-}
-
-/* What has labels, see labels.h. */
-static bool takes_messages(const struct tsuga_stream *stream)
-{
-    return stream->record->kind == TSUGA_OP_RECVMSG;
-}
-
-static bool brings_descriptors(const struct tsuga_stream *stream)
-{
-    return stream->record->kind == TSUGA_OP_ACCEPT ||
-           (stream->record->kind == TSUGA_OP_RAW &&
-            (stream->record->flags & TSUGA_RECORD_BRINGS_FD) != 0);
-}
-
-static bool is_wanted(const struct tsuga_record *record)
-{
-    return record->io->seat != NULL && (record->flags & TSUGA_RECORD_SILENT) == 0;
-}
-
-/* What waits for the actor. */
-
-static bool has_waiting(const struct tsuga_stream *stream)
-{
-    if (brings_descriptors(stream))
-        return stream->waiting.fds.first != 0;
-    if (stream->record->kind == TSUGA_OP_TIMEOUT)
-        return stream->waiting.count > 0;
-    return stream->number != 0 || (takes_buffers(stream) && stream->waiting.last != NULL);
-}
-
-/* The record's message goes to the mailbox, unless it stands there already. */
-static void announce(struct tsuga_stream *stream)
-{
-    struct tsuga_record *record = stream->record;
-    struct tsuga_seat *seat = record->io->seat;
-
-    if ((record->flags & TSUGA_RECORD_QUEUED) != 0)
-        return;
-    record->flags |= TSUGA_RECORD_QUEUED;
-    tsuga_mailbox_put(&seat->actor.mailbox, &record->message);
-    tsuga_turn_wake(seat);
-}
-
-static void push_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry *entry)
-{
-    entry->followers = 0;
-    if (stream->waiting.last == NULL) {
-        entry->next = entry;
-    } else {
-        entry->next = stream->waiting.last->next;
-        stream->waiting.last->next = entry;
-    }
-    stream->waiting.last = entry;
-    announce(stream);
-}
-
-/* The oldest; there is one. The empty datagrams behind it are in front now. */
-static struct tsuga_lease_entry *pop_buffer(struct tsuga_stream *stream)
-{
-    struct tsuga_lease_entry *first = stream->waiting.last->next;
-
-    if (first == stream->waiting.last)
-        stream->waiting.last = NULL;
-    else
-        stream->waiting.last->next = first->next;
-    stream->number = first->followers;
-    return first;
-}
-
-/* An empty datagram has no buffer. */
-static void push_empty(struct tsuga_stream *stream)
-{
-    if (!is_wanted(stream->record))
-        return;
-    if (stream->waiting.last != NULL)
-        stream->waiting.last->followers++;
-    else
-        stream->number++;
-    announce(stream);
-}
-
-static void *labels_of(const struct tsuga_lease_entry *entry)
-{
-    return (char *)entry->block - entry->lead_bytes;
-}
-
-/* Nobody will take it. */
-static void drop_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry *entry)
-{
-    if (takes_messages(stream))
-        tsuga_labels_disclaim(stream->record->io, labels_of(entry));
-    if (tsuga_pieces_are_of(entry))
-        tsuga_pieces_drop(entry);
-    else
-        tsuga_leases_detach(&executor_of(stream)->leases, entry);
-}
-
-static struct tsuga_descriptor *descriptor_of(const struct tsuga_stream *stream, int fd)
-{
-    return tsuga_descriptors_at(&executor_of(stream)->shared->descriptors, fd);
-}
-
-static void push_descriptor(struct tsuga_stream *stream, int fd)
-{
-    descriptor_of(stream, fd)->waiting = 0;
-    if (stream->waiting.fds.first == 0)
-        stream->waiting.fds.first = fd + 1;
-    else
-        descriptor_of(stream, stream->waiting.fds.last - 1)->waiting = fd + 1;
-    stream->waiting.fds.last = fd + 1;
-    announce(stream);
-}
-
-static int pop_descriptor(struct tsuga_stream *stream)
-{
-    int fd = stream->waiting.fds.first - 1;
-
-    stream->waiting.fds.first = descriptor_of(stream, fd)->waiting;
-    return fd;
-}
-
-static void drop_descriptors(struct tsuga_stream *stream)
-{
-    struct tsuga_executor *executor = executor_of(stream);
-
-    while (stream->waiting.fds.first != 0) {
-        int fd = pop_descriptor(stream);
-
-        tsuga_descriptors_disown(&executor->shared->descriptors, stream->record->io, fd);
-        tsuga_executor_close(executor, fd);
-    }
-}
-
-static int32_t pop_result(struct tsuga_stream *stream)
-{
-    int32_t result = stream->waiting.results[stream->by.first];
-
-    stream->by.first = (stream->by.first + 1) % TSUGA_RAW_WAITING_MAX;
-    stream->number--;
-    return result;
-}
-
-static void push_result(struct tsuga_stream *stream, int32_t result)
-{
-    uint32_t place = (stream->by.first + stream->number) % TSUGA_RAW_WAITING_MAX;
-
-    if (stream->is_overrun)
-        return; /* there is no gap before what is delivered */
-    if (stream->number == TSUGA_RAW_WAITING_MAX) {
-        stream->is_overrun = true;
-        tsuga_record_cancel(stream->record);
-        return;
-    }
-    stream->waiting.results[place] = result;
-    stream->number++;
-    announce(stream);
-}
-
-void tsuga_stream_drop(struct tsuga_record *record)
-{
-    struct tsuga_stream *stream = tsuga_stream_of(record);
-
-    record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
-    if (brings_descriptors(stream))
-        drop_descriptors(stream);
-    while (takes_buffers(stream) && stream->waiting.last != NULL)
-        drop_buffer(stream, pop_buffer(stream));
-    stream->number = 0;
-    if (record->kind == TSUGA_OP_TIMEOUT)
-        stream->waiting.count = 0;
-}
-
-/* Where buffers come from. */
-
-/* Single receives of messages bring blocks: the kernel would put what comes beside the bytes
- * elsewhere than the bytes. */
-static bool needs_blocks(const struct tsuga_stream *stream)
-{
-    return takes_messages(stream) && stream->is_single;
-}
-
-/* Whether the actor shall give something back before it gets more. */
-static bool is_over(const struct tsuga_stream *stream)
-{
-    const struct tsuga_ioheap *heap = &stream->record->io->heap;
-
-    if (!takes_buffers(stream) || stream->from.buffers == NULL ||
-        stream->from.buffers->owner != NULL)
-        return false;
-    return heap->lent_bytes > executor_of(stream)->shared->config.receive.lent_max ||
-           heap->lent_bytes + heap->segment_bytes > heap->quota_bytes;
-}
-
-static void leave_group(struct tsuga_stream *stream)
-{
-    if (!takes_buffers(stream) || stream->from.buffers == NULL)
-        return;
-    stream->from.buffers->user_count--;
-    stream->from.buffers = NULL;
-}
-
-/* Whether nobody else may have the group before the actor has taken everything. */
-static bool is_exclusive(const struct tsuga_stream *stream)
-{
-    return takes_buffers(stream) && stream->from.buffers != NULL &&
-           stream->from.buffers->is_exclusive;
-}
-
-/* The group that the stream wants now; its own stays what it is. */
-static void choose_group(struct tsuga_stream *stream)
-{
-    struct tsuga_buffers *buffers = stream->from.buffers;
-
-    stream->is_moving = false;
-    if (needs_blocks(stream) || (buffers != NULL && buffers->owner != NULL))
-        return;
-    buffers = tsuga_receive_group(executor_of(stream), (size_t)1 << stream->class);
-    /* Bytes that do not fit wait in the socket, but the end of a message would be lost. */
-    if (buffers != NULL && takes_messages(stream) && buffers->buffer_bytes < 1u << stream->class)
-        buffers = NULL;
-    if (buffers == stream->from.buffers)
-        return;
-    leave_group(stream);
-    stream->from.buffers = buffers;
-    if (buffers != NULL)
-        buffers->user_count++;
-}
-
-/* A sizer's number as a class of the heap. */
-static uint8_t class_of(const struct tsuga_stream *stream, size_t user_bytes)
-{
-    size_t bytes = user_bytes + stream->lead_bytes;
-    unsigned class = bytes <= 1 ? 0 : tsuga_bits_log2_ceil(bytes);
-
-    if (class < TSUGA_CLASS_MIN)
-        return TSUGA_CLASS_MIN;
-    return class > TSUGA_CLASS_MAX ? TSUGA_CLASS_MAX : (uint8_t) class;
 }
 
 /* Requests. */
@@ -295,35 +41,12 @@ static enum tsuga_ring_kind kind_of(const struct tsuga_stream *stream, bool is_s
     }
 }
 
-/* Without a group: a block of the actor's heap for one receive. */
-static int bring_block(struct tsuga_stream *stream, struct tsuga_ring_request *request)
-{
-    struct tsuga_record *record = stream->record;
-    struct tsuga_lease_entry *entry;
-    int error = tsuga_leases_make(&record->io->executor->leases, record->io,
-                                  (size_t)1 << stream->class, &entry);
-
-    if (error != 0)
-        return error;
-    entry->pin_count = 1;
-    record->buffer.lease = entry;
-    record->flags |= TSUGA_RECORD_LEASE;
-    if (takes_messages(stream)) {
-        request->address =
-            tsuga_labels_aim_at(record, stream->lead_bytes, entry->block, entry->bytes);
-        request->length = 1;
-        return 0;
-    }
-    request->address = entry->block;
-    request->length = entry->bytes;
-    return 0;
-}
-
 /* Errors: of a stream without a group, those of the heap. */
 static int arm(struct tsuga_stream *stream)
 {
-    const struct tsuga_buffers *buffers = takes_buffers(stream) ? stream->from.buffers : NULL;
-    bool is_single = stream->is_single || (takes_buffers(stream) && buffers == NULL);
+    const struct tsuga_buffers *buffers =
+        tsuga_stream_takes_buffers(stream) ? stream->from.buffers : NULL;
+    bool is_single = stream->is_single || (tsuga_stream_takes_buffers(stream) && buffers == NULL);
     struct tsuga_ring_request request = {
         .user_data = (uint64_t)(uintptr_t)stream->record,
         .offset = stream->record->kind == TSUGA_OP_READ ? POSITION : 0,
@@ -337,24 +60,23 @@ static int arm(struct tsuga_stream *stream)
         request.options = TSUGA_RING_SELECT;
         request.group = buffers->ring.id;
         request.length = is_single ? buffers->buffer_bytes : 0;
-        if (takes_messages(stream)) {
+        if (tsuga_stream_takes_messages(stream)) {
             request.address = tsuga_labels_aim(stream->record, stream->lead_bytes);
             request.length = 1;
         }
-    } else if (takes_buffers(stream)) {
-        error = bring_block(stream, &request);
+    } else if (tsuga_stream_takes_buffers(stream)) {
+        error = tsuga_input_bring_block(stream, &request);
     }
     if (error != 0)
         return error;
     stream->state = TSUGA_STREAM_ARMED;
-    tsuga_executor_request(executor_of(stream), &request);
+    tsuga_executor_request(tsuga_stream_executor(stream), &request);
     if (request.kind == TSUGA_RING_RECV_MULTI || request.kind == TSUGA_RING_RECVMSG_MULTI)
         tsuga_hangup_watch(stream);
     return 0;
 }
 
-/* Ask the kernel to end the request. It is armed again, unless something is in the way. */
-static void disarm(struct tsuga_stream *stream)
+void tsuga_stream_disarm(struct tsuga_stream *stream)
 {
     struct tsuga_record *record = stream->record;
     struct tsuga_ring_request request = {
@@ -381,10 +103,10 @@ static void end(struct tsuga_stream *stream, int32_t result)
     tsuga_list_remove(&stream->link);
     stream->state = TSUGA_STREAM_ENDED;
     tsuga_hangup_unwatch(stream);
-    if (!is_exclusive(stream))
-        leave_group(stream);
+    if (!tsuga_input_is_exclusive(stream))
+        tsuga_input_leave(stream);
     if (tsuga_record_end(record, result)) {
-        announce(stream);
+        tsuga_waiting_announce(stream);
         return;
     }
     tsuga_stream_drop(record);
@@ -401,7 +123,7 @@ static void starve(struct tsuga_stream *stream)
     stream->state = TSUGA_STREAM_STARVED;
     tsuga_list_push_back(&buffers->starved, &stream->link);
     if (!tsuga_list_is_linked(&buffers->hungry))
-        tsuga_list_push_back(&executor_of(stream)->receive.hungry, &buffers->hungry);
+        tsuga_list_push_back(&tsuga_stream_executor(stream)->receive.hungry, &buffers->hungry);
 }
 
 static void stall(struct tsuga_stream *stream)
@@ -430,7 +152,7 @@ static void ring_retry(struct tsuga_executor *executor, struct tsuga_alarm *alar
 
 static void be_stuck(struct tsuga_stream *stream)
 {
-    struct tsuga_executor *executor = executor_of(stream);
+    struct tsuga_executor *executor = tsuga_stream_executor(stream);
     struct tsuga_receive *receive = &executor->receive;
 
     stream->state = TSUGA_STREAM_STUCK;
@@ -454,13 +176,13 @@ static void go_on(struct tsuga_stream *stream)
     stream->state = TSUGA_STREAM_RESTING;
     if (stream->is_paused)
         return;
-    if (takes_buffers(stream))
-        choose_group(stream);
-    if (is_over(stream)) {
+    if (tsuga_stream_takes_buffers(stream))
+        tsuga_input_choose(stream);
+    if (tsuga_input_is_over(stream)) {
         stall(stream);
         return;
     }
-    if (takes_buffers(stream) && stream->from.buffers != NULL &&
+    if (tsuga_stream_takes_buffers(stream) && stream->from.buffers != NULL &&
         stream->from.buffers->offered_count == 0) {
         starve(stream);
         return;
@@ -487,7 +209,7 @@ void tsuga_streams_relieve(struct tsuga_io *io)
         struct tsuga_stream *stream =
             TSUGA_CONTAINER_OF(io->stalled.next, struct tsuga_stream, link);
 
-        if (is_over(stream))
+        if (tsuga_input_is_over(stream))
             return;
         tsuga_list_remove(&stream->link);
         go_on(stream);
@@ -496,127 +218,14 @@ void tsuga_streams_relieve(struct tsuga_io *io)
 
 /* Results. */
 
-/* The block that was brought along: the completion's, or the heap's again. */
-static void take_block(struct tsuga_stream *stream, uint32_t bytes, bool has_come)
-{
-    struct tsuga_record *record = stream->record;
-    struct tsuga_lease_entry *entry = record->buffer.lease;
-    struct tsuga_leases *leases = &record->io->executor->leases;
-
-    record->buffer.lease = NULL;
-    record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
-    if (has_come) {
-        entry->bytes = bytes;
-        tsuga_leases_attach(entry);
-        tsuga_leases_skip(entry, stream->lead_bytes);
-        push_buffer(stream, entry);
-    }
-    tsuga_leases_unpin(leases, entry);
-}
-
-/* Behind the pieces of the same buffer that wait, if there are any. */
-static void take_piece(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
-{
-    struct tsuga_buffers *buffers = stream->from.buffers;
-    struct tsuga_lease_entry *entry = tsuga_pieces_arrive(buffers, stream->record->io, result);
-
-    if (!is_wanted(stream->record))
-        entry->taken_bytes = entry->bytes;
-    if (entry->taken_bytes < entry->bytes && stream->waiting.last != entry) {
-        tsuga_pieces_hold(entry);
-        push_buffer(stream, entry);
-    }
-    tsuga_pieces_settle(buffers, entry, result);
-}
-
-static void take_lent(struct tsuga_stream *stream, struct tsuga_lease_entry *entry, uint32_t bytes,
-                      bool has_come)
-{
-    if (!has_come) {
-        tsuga_buffers_return(entry);
-        return;
-    }
-    tsuga_leases_lend(entry, stream->record->io, bytes);
-    tsuga_leases_skip(entry, stream->lead_bytes);
-    push_buffer(stream, entry);
-}
-
-static bool is_datagram(int fd)
-{
-    int type = SOCK_STREAM;
-    socklen_t bytes = sizeof(type);
-
-    /* What is no socket has an end. */
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_DGRAM;
-}
-
-/* Whether it is a message that has come, and not the end: an empty one may have ancillary data. */
-static bool is_message(const struct tsuga_stream *stream, const void *buffer, uint32_t bytes)
-{
-    return bytes > 0 || tsuga_labels_has_control(buffer) || is_datagram(stream->record->fd);
-}
-
-static bool comes_in_pieces(const struct tsuga_stream *stream,
-                            const struct tsuga_ring_result *result)
-{
-    return (result->flags & TSUGA_RING_BUFFER) != 0 && stream->from.buffers->ring.is_incremental;
-}
-
-/* NULL: none has been used. */
-static struct tsuga_lease_entry *buffer_of(struct tsuga_stream *stream,
-                                           const struct tsuga_ring_result *result)
-{
-    struct tsuga_lease_entry *entry;
-
-    if ((stream->record->flags & TSUGA_RECORD_LEASE) != 0)
-        return stream->record->buffer.lease;
-    if ((result->flags & TSUGA_RING_BUFFER) == 0)
-        return NULL;
-    entry = tsuga_buffers_take(stream->from.buffers, result);
-    /* AddressSanitizer does not see the kernel's writes: a buffer that was given away while it was
-     * on offer is found here. */
-    TSUGA_VERIFY(!tsuga_sanitize_is_poisoned(entry->block, entry->capacity_bytes));
-    return entry;
-}
-
-/* What a receive brings. Returns what its result says of the stream: 0 is the end. */
-static int32_t arrive_input(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
-{
-    struct tsuga_record *record = stream->record;
-    struct tsuga_lease_entry *entry;
-    int32_t bytes = result->result;
-    bool has_come = bytes > 0;
-
-    if (comes_in_pieces(stream, result)) {
-        take_piece(stream, result);
-        return bytes;
-    }
-    entry = buffer_of(stream, result);
-    if (entry == NULL)
-        return bytes;
-    if (takes_messages(stream) && bytes >= 0) {
-        if ((record->flags & TSUGA_RECORD_LEASE) != 0)
-            tsuga_labels_write(record, entry->block, (uint32_t)bytes);
-        else
-            bytes -= (int32_t)stream->lead_bytes;
-        has_come = is_message(stream, entry->block, (uint32_t)bytes);
-        tsuga_labels_claim(record->io, entry->block, has_come && is_wanted(record));
-    }
-    if ((record->flags & TSUGA_RECORD_LEASE) != 0)
-        take_block(stream, (uint32_t)bytes, has_come && is_wanted(record));
-    else
-        take_lent(stream, entry, (uint32_t)bytes, has_come && is_wanted(record));
-    return has_come ? 1 : bytes;
-}
-
 static void accept_one(struct tsuga_stream *stream, int fd)
 {
     struct tsuga_record *record = stream->record;
     struct tsuga_executor *executor = record->io->executor;
 
-    if (is_wanted(record) &&
+    if (tsuga_record_is_wanted(record) &&
         tsuga_descriptors_claim(&executor->shared->descriptors, record->io, fd) == 0)
-        push_descriptor(stream, fd);
+        tsuga_waiting_push_descriptor(stream, fd);
     else
         tsuga_executor_close(executor, fd);
 }
@@ -624,7 +233,7 @@ static void accept_one(struct tsuga_stream *stream, int fd)
 /* The kernel goes on after a hang-up, but there is nothing to wait for: that is the last result. */
 static void poll_one(struct tsuga_stream *stream, int32_t events)
 {
-    if (events <= 0 || !is_wanted(stream->record))
+    if (events <= 0 || !tsuga_record_is_wanted(stream->record))
         return;
     if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
         /* Not among what waits: it would be taken from there before it can be the last result. */
@@ -633,15 +242,15 @@ static void poll_one(struct tsuga_stream *stream, int32_t events)
         return;
     }
     stream->number |= (uint32_t)events;
-    announce(stream);
+    tsuga_waiting_announce(stream);
 }
 
 /* A result of a raw entry that is not the last one. What it means is the user's to know. */
 static void raw_one(struct tsuga_stream *stream, int32_t result)
 {
-    if (!brings_descriptors(stream)) {
-        if (is_wanted(stream->record))
-            push_result(stream, result);
+    if (!tsuga_stream_brings_descriptors(stream)) {
+        if (tsuga_record_is_wanted(stream->record))
+            tsuga_waiting_push_result(stream, result);
     } else if (result >= 0) {
         accept_one(stream, result);
     }
@@ -663,25 +272,9 @@ static int32_t arrive(struct tsuga_stream *stream, const struct tsuga_ring_resul
             raw_one(stream, result->result);
         break;
     default:
-        return arrive_input(stream, result);
+        return tsuga_input_arrive(stream, result);
     }
     return result->result;
-}
-
-/* An end of file, or an error that no other buffer and no later time would mend. */
-static bool is_last_input(struct tsuga_stream *stream, int32_t result)
-{
-    if (result > 0 || result == -EINTR || result == -ENOBUFS)
-        return false;
-    if (result == -EBADFD && !stream->is_single) {
-        stream->is_single = true; /* a regular file has no multishot read */
-        return false;
-    }
-    if (result == 0 && stream->record->kind == TSUGA_OP_RECV && is_datagram(stream->record->fd)) {
-        push_empty(stream);
-        return false;
-    }
-    return true;
 }
 
 /* Whether the stream is over, now that the kernel has ended its request. */
@@ -696,7 +289,7 @@ static bool is_last(struct tsuga_stream *stream, int32_t result)
     case TSUGA_OP_POLL:
         return result < 0;
     default:
-        return is_last_input(stream, result);
+        return tsuga_input_is_last(stream, result);
     }
 }
 
@@ -737,179 +330,11 @@ void tsuga_stream_complete(struct tsuga_record *record, const struct tsuga_ring_
     outcome = arrive(stream, result);
     if ((result->flags & TSUGA_RING_MORE) == 0)
         request_ended(stream, outcome);
-    else if (stream->is_hung || is_over(stream))
-        disarm(stream);
-}
-
-/* Periods. */
-
-static void arm_period(struct tsuga_stream *stream)
-{
-    struct tsuga_extra *extra = tsuga_record_extra(stream->record);
-    struct tsuga_deadline *deadline =
-        tsuga_slab_at(&stream->record->io->slab, extra->deadline_slot - 1);
-
-    if (stream->by.due_ns != TSUGA_FOREVER)
-        tsuga_timers_arm(&executor_of(stream)->timers, &deadline->alarm.timer, stream->by.due_ns);
-}
-
-static void start_period(struct tsuga_stream *stream)
-{
-    uint64_t now_ns = tsuga_clock_now_ns(&executor_of(stream)->shared->clock);
-
-    stream->state = TSUGA_STREAM_RESTING; /* the kernel has nothing of it, ever */
-    stream->by.due_ns = stream->from.period_ns > TSUGA_FOREVER - 1 - now_ns
-                            ? TSUGA_FOREVER
-                            : now_ns + stream->from.period_ns;
-    arm_period(stream);
-}
-
-static void ring_period(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
-{
-    struct tsuga_deadline *deadline = TSUGA_CONTAINER_OF(alarm, struct tsuga_deadline, alarm);
-    struct tsuga_stream *stream = tsuga_stream_of(deadline->record);
-    uint64_t count = 1 + (executor->now_ns - stream->by.due_ns) / stream->from.period_ns;
-
-    stream->by.due_ns += count * stream->from.period_ns;
-    arm_period(stream);
-    if (!is_wanted(stream->record))
-        return;
-    stream->waiting.count += count;
-    announce(stream);
-}
-
-static void stop_period(struct tsuga_stream *stream)
-{
-    struct tsuga_extra *extra = tsuga_record_extra(stream->record);
-    struct tsuga_deadline *deadline =
-        tsuga_slab_at(&stream->record->io->slab, extra->deadline_slot - 1);
-
-    (void)tsuga_timers_cancel(&executor_of(stream)->timers, &deadline->alarm.timer);
-}
-
-static int prepare_period(struct tsuga_stream *stream, const struct tsuga_op *op)
-{
-    struct tsuga_extra *extra = tsuga_record_extra(stream->record);
-    struct tsuga_deadline *deadline;
-    uint32_t slot;
-
-    if (op->timeout_ns == 0)
-        return -EINVAL;
-    deadline = tsuga_slab_take(&stream->record->io->slab, &slot);
-    if (deadline == NULL)
-        return -ENOBUFS;
-    *deadline = (struct tsuga_deadline){.alarm.ring = ring_period, .record = stream->record};
-    extra->deadline_slot = slot + 1;
-    stream->from.period_ns = op->timeout_ns;
-    return 0;
+    else if (stream->is_hung || tsuga_input_is_over(stream))
+        tsuga_stream_disarm(stream);
 }
 
 /* Preparing. */
-
-/* A sizer of the stream's own, as configured. */
-static int make_sizer(struct tsuga_stream *stream)
-{
-    const struct tsuga_config *config = &executor_of(stream)->shared->config;
-    struct tsuga_extra *extra = tsuga_record_extra(stream->record);
-    struct tsuga_sizer *sizer;
-    uint32_t slot;
-
-    stream->class = class_of(stream, config->receive.sizer_min);
-    if (config->receive.sizer == TSUGA_SIZING_FIXED)
-        return 0;
-    sizer = tsuga_slab_take(&stream->record->io->slab, &slot);
-    if (sizer == NULL)
-        return -ENOBUFS;
-    *sizer = tsuga_sizer_adaptive(config->receive.sizer_min, config->receive.sizer_max);
-    extra->argument.sizer_slot = slot + 1;
-    stream->by.sizer = sizer;
-    return 0;
-}
-
-static int prepare_sizes(struct tsuga_stream *stream, const struct tsuga_op *op)
-{
-    if (op->bytes > 0) {
-        stream->class = class_of(stream, op->bytes);
-        return 0;
-    }
-    if (op->sizer == NULL)
-        return make_sizer(stream);
-    stream->by.sizer = op->sizer;
-    stream->class = class_of(stream, op->sizer->next(op->sizer));
-    return 0;
-}
-
-/* What the kernel fills piece by piece loses the boundaries between messages, and the rest of one
- * that is longer than the room left. What is no socket has none. */
-static bool has_boundaries(int fd)
-{
-    int type = SOCK_STREAM;
-    socklen_t bytes = sizeof(type);
-
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type != SOCK_STREAM;
-}
-
-/* A group of the actor's. Its buffers hold what comes beside the bytes, too. */
-static int prepare_group(struct tsuga_stream *stream, const struct tsuga_op *op)
-{
-    struct tsuga_buffers *buffers;
-    int error = tsuga_io_find_group(stream->record->io, op->group, &buffers);
-
-    if (error != 0)
-        return error;
-    if (buffers->is_exclusive && buffers->user_count > 0)
-        return -EBUSY;
-    if (buffers->is_exclusive && (takes_messages(stream) || has_boundaries(op->fd)))
-        return -EINVAL;
-    if (buffers->buffer_bytes <= stream->lead_bytes)
-        return -EMSGSIZE;
-    stream->class = (uint8_t)tsuga_bits_log2_floor(buffers->buffer_bytes);
-    if (needs_blocks(stream))
-        return 0;
-    stream->from.buffers = buffers;
-    buffers->user_count++;
-    return 0;
-}
-
-static int prepare_input(struct tsuga_stream *stream, const struct tsuga_op *op)
-{
-    stream->flags = op->kind != TSUGA_OP_READ ? op->flags : 0;
-    if (op->lease.value != 0 || op->into != NULL || op->pool != NULL ||
-        (op->flags & MSG_WAITALL) != 0)
-        return -EINVAL;
-    return op->group.value != 0 ? prepare_group(stream, op) : prepare_sizes(stream, op);
-}
-
-static int prepare_messages(struct tsuga_stream *stream, const struct tsuga_op *op)
-{
-    int error;
-
-    if (op->control_bytes > TSUGA_CONTROL_MAX || op->bytes > (size_t)1 << TSUGA_CLASS_MAX)
-        return -EMSGSIZE;
-    error = tsuga_labels_prepare(stream->record, op->control_bytes, &stream->lead_bytes);
-    if (error != 0)
-        return error;
-    if (op->bytes + stream->lead_bytes > (size_t)1 << TSUGA_CLASS_MAX)
-        return -EMSGSIZE;
-    error = prepare_input(stream, op);
-    stream->flags |= MSG_CMSG_CLOEXEC;
-    return error;
-}
-
-/* Whether the file's end can be heard of by a multishot read. Linux 6.18 asks a FIFO, unless it is
- * one of pipe(2), whether there is something to read before each read, and at the end there is
- * not. */
-static bool tells_end(int fd)
-{
-    struct statfs filesystem;
-    struct stat file;
-
-    if (fstat(fd, &file) != 0 || !S_ISFIFO(file.st_mode))
-        return true;
-    if ((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0)
-        return true;
-    return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == PIPEFS_MAGIC;
-}
 
 static int prepare_kind(struct tsuga_stream *stream, const struct tsuga_op *op)
 {
@@ -923,14 +348,12 @@ static int prepare_kind(struct tsuga_stream *stream, const struct tsuga_op *op)
         stream->flags = op->flags;
         return 0;
     case TSUGA_OP_READ:
-        stream->is_single |= !tells_end(op->fd);
-        return prepare_input(stream, op);
     case TSUGA_OP_RECV:
-        return prepare_input(stream, op);
+        return tsuga_input_prepare(stream, op);
     case TSUGA_OP_RECVMSG:
-        return prepare_messages(stream, op);
+        return tsuga_input_prepare_messages(stream, op);
     case TSUGA_OP_TIMEOUT:
-        return prepare_period(stream, op);
+        return tsuga_period_prepare(stream, op);
     default:
         return -EINVAL;
     }
@@ -963,7 +386,7 @@ int tsuga_stream_attach_raw(struct tsuga_record *record)
     void *block;
     int error = (record->flags & TSUGA_RECORD_SILENT) != 0 ? -EINVAL : tsuga_stream_attach(record);
 
-    if (error != 0 || brings_descriptors(tsuga_stream_of(record)))
+    if (error != 0 || tsuga_stream_brings_descriptors(tsuga_stream_of(record)))
         return error;
     error = tsuga_ioheap_alloc(&record->io->heap, bytes, &block);
     if (error != 0)
@@ -990,10 +413,10 @@ int tsuga_stream_prepare(struct tsuga_record *record, const struct tsuga_op *op)
 
 void tsuga_stream_tell(struct tsuga_record *record)
 {
-    if (!is_wanted(record))
+    if (!tsuga_record_is_wanted(record))
         return;
     tsuga_stream_of(record)->number = 1;
-    announce(tsuga_stream_of(record));
+    tsuga_waiting_announce(tsuga_stream_of(record));
 }
 
 void tsuga_stream_finish(struct tsuga_record *record, int32_t result)
@@ -1004,7 +427,7 @@ void tsuga_stream_finish(struct tsuga_record *record, int32_t result)
 void tsuga_stream_begin(struct tsuga_record *record)
 {
     if (record->kind == TSUGA_OP_TIMEOUT)
-        start_period(tsuga_stream_of(record));
+        tsuga_period_start(tsuga_stream_of(record));
     else
         go_on(tsuga_stream_of(record));
 }
@@ -1014,8 +437,8 @@ void tsuga_stream_free(struct tsuga_record *record)
     struct tsuga_extra *extra = tsuga_record_extra(record);
     struct tsuga_slab *slab = &record->io->slab;
 
-    leave_group(extra->into);
-    if (takes_buffers(extra->into) && extra->argument.sizer_slot != 0)
+    tsuga_input_leave(extra->into);
+    if (tsuga_stream_takes_buffers(extra->into) && extra->argument.sizer_slot != 0)
         tsuga_slab_give(slab, extra->argument.sizer_slot - 1);
     tsuga_slab_give(slab, (uint32_t)extra->into_bytes);
 }
@@ -1036,7 +459,7 @@ static bool must_disarm(const struct tsuga_stream *stream)
 {
     return stream->state == TSUGA_STREAM_ARMED &&
            (stream->is_paused || stream->is_moving || stream->is_hung || stream->is_in_doubt ||
-            is_over(stream));
+            tsuga_input_is_over(stream));
 }
 
 bool tsuga_stream_end_disarm(struct tsuga_record *record)
@@ -1064,74 +487,16 @@ void tsuga_stream_hang_up(struct tsuga_record *record)
 void tsuga_stream_disarm_again(struct tsuga_record *record)
 {
     if (must_disarm(tsuga_stream_of(record)))
-        disarm(tsuga_stream_of(record));
+        tsuga_stream_disarm(tsuga_stream_of(record));
 }
 
 /* Taking. */
-
-/* The sizer hears what a receive brought, and may want another size from now on. */
-static void learn(struct tsuga_stream *stream, size_t asked, size_t got)
-{
-    struct tsuga_sizer *sizer = stream->by.sizer;
-
-    if (sizer == NULL || stream->state == TSUGA_STREAM_ENDED)
-        return;
-    if (sizer->heard != NULL)
-        sizer->heard(sizer, asked, got);
-    stream->class = class_of(stream, sizer->next(sizer));
-    if (stream->from.buffers == NULL || stream->from.buffers->owner != NULL ||
-        tsuga_receive_group(executor_of(stream), (size_t)1 << stream->class) ==
-            stream->from.buffers)
-        return;
-    stream->is_moving = true;
-    disarm(stream);
-}
-
-/* The oldest buffer, or of one that comes in pieces a slice. Errors: -ENOMEM, and it stays. */
-static int take_buffer(struct tsuga_stream *stream, struct tsuga_lease_entry **out)
-{
-    struct tsuga_lease_entry *first = stream->waiting.last->next;
-    int error = 0;
-
-    if (!tsuga_pieces_are_of(first)) {
-        *out = pop_buffer(stream);
-        return 0;
-    }
-    error = tsuga_pieces_slice(first, out);
-    if (error != 0)
-        return error;
-    (void)pop_buffer(stream);
-    tsuga_pieces_drop(first);
-    return 0;
-}
-
-static void take_input(struct tsuga_stream *stream, struct tsuga_completion *completion)
-{
-    struct tsuga_io *io = stream->record->io;
-    struct tsuga_lease_entry *entry = NULL;
-
-    if (stream->number > 0) {
-        stream->number--;
-    } else {
-        completion->result = take_buffer(stream, &entry);
-        if (completion->result < 0)
-            return;
-        completion->result = (int32_t)entry->bytes;
-        completion->bytes = entry->bytes;
-        completion->data = entry->block;
-        completion->lease = tsuga_leases_handle(&io->executor->leases, entry);
-        if (takes_messages(stream))
-            completion->peer = tsuga_labels_show(io, labels_of(entry));
-    }
-    io->piece.buffer.lease = entry;
-    learn(stream, entry != NULL ? entry->capacity_bytes : 0, completion->bytes);
-}
 
 static void take_one(struct tsuga_stream *stream, struct tsuga_completion *completion)
 {
     switch (stream->record->kind) {
     case TSUGA_OP_ACCEPT:
-        completion->result = pop_descriptor(stream);
+        completion->result = tsuga_waiting_pop_descriptor(stream);
         return;
     case TSUGA_OP_POLL:
         completion->result = take_events(stream);
@@ -1141,8 +506,9 @@ static void take_one(struct tsuga_stream *stream, struct tsuga_completion *compl
         stream->number = 0;
         return;
     case TSUGA_OP_RAW:
-        completion->result =
-            brings_descriptors(stream) ? pop_descriptor(stream) : pop_result(stream);
+        completion->result = tsuga_stream_brings_descriptors(stream)
+                                 ? tsuga_waiting_pop_descriptor(stream)
+                                 : tsuga_waiting_pop_result(stream);
         return;
     case TSUGA_OP_TIMEOUT:
         completion->result =
@@ -1150,7 +516,7 @@ static void take_one(struct tsuga_stream *stream, struct tsuga_completion *compl
         stream->waiting.count -= (uint64_t)completion->result;
         return;
     default:
-        take_input(stream, completion);
+        tsuga_input_take(stream, completion);
         return;
     }
 }
@@ -1171,10 +537,10 @@ struct tsuga_message *tsuga_stream_open(struct tsuga_record *record)
         .zero_copy = (record->flags & TSUGA_RECORD_ZERO_COPY) != 0,
         .copied = (record->flags & TSUGA_RECORD_COPIED) != 0,
     };
-    if (!has_waiting(stream)) {
+    if (!tsuga_waiting_is_any(stream)) {
         TSUGA_ASSERT(record->state == TSUGA_RECORD_DONE);
         record->state = TSUGA_RECORD_TAKEN;
-        leave_group(stream);
+        tsuga_input_leave(stream);
         completion->result = record->result;
         completion->last = true;
         if ((record->flags & TSUGA_RECORD_LEASE) != 0)
@@ -1185,9 +551,15 @@ struct tsuga_message *tsuga_stream_open(struct tsuga_record *record)
     io->piece.message.tag = record->message.tag;
     io->piece.buffer.lease = NULL;
     take_one(stream, completion);
-    if (has_waiting(stream) || record->state == TSUGA_RECORD_DONE)
-        announce(stream);
+    if (tsuga_waiting_is_any(stream) || record->state == TSUGA_RECORD_DONE)
+        tsuga_waiting_announce(stream);
     return &io->piece.message;
+}
+
+void tsuga_stream_drop(struct tsuga_record *record)
+{
+    record->flags &= ~(uint32_t)TSUGA_RECORD_QUEUED;
+    tsuga_waiting_drop(tsuga_stream_of(record));
 }
 
 void tsuga_stream_give_piece(struct tsuga_record *piece)
@@ -1224,9 +596,9 @@ int tsuga_stream_pause(struct tsuga_actor *self, struct tsuga_token token)
         return error;
     stream->is_paused = true;
     if (stream->record->kind == TSUGA_OP_TIMEOUT) {
-        stop_period(stream);
+        tsuga_period_stop(stream);
     } else if (stream->state == TSUGA_STREAM_ARMED) {
-        disarm(stream);
+        tsuga_stream_disarm(stream);
     } else {
         tsuga_list_remove(&stream->link);
         stream->state = TSUGA_STREAM_RESTING;
@@ -1243,7 +615,7 @@ int tsuga_stream_resume(struct tsuga_actor *self, struct tsuga_token token)
         return error;
     stream->is_paused = false;
     if (stream->record->kind == TSUGA_OP_TIMEOUT)
-        start_period(stream);
+        tsuga_period_start(stream);
     else if (stream->state == TSUGA_STREAM_RESTING)
         go_on(stream);
     return 0;

@@ -99,6 +99,30 @@ static inline bool tsuga_stream_is_single(const struct tsuga_record *record)
     return record->kind == TSUGA_OP_SEND || record->kind == TSUGA_OP_RAW;
 }
 
+static inline struct tsuga_executor *tsuga_stream_executor(const struct tsuga_stream *stream)
+{
+    return stream->record->io->executor;
+}
+
+/* What comes beside the bytes has labels, see labels.h. */
+static inline bool tsuga_stream_takes_messages(const struct tsuga_stream *stream)
+{
+    return stream->record->kind == TSUGA_OP_RECVMSG;
+}
+
+static inline bool tsuga_stream_takes_buffers(const struct tsuga_stream *stream)
+{
+    return stream->record->kind == TSUGA_OP_RECV || stream->record->kind == TSUGA_OP_READ ||
+           stream->record->kind == TSUGA_OP_RECVMSG;
+}
+
+static inline bool tsuga_stream_brings_descriptors(const struct tsuga_stream *stream)
+{
+    return stream->record->kind == TSUGA_OP_ACCEPT ||
+           (stream->record->kind == TSUGA_OP_RAW &&
+            (stream->record->flags & TSUGA_RECORD_BRINGS_FD) != 0);
+}
+
 /* Give a record a stream that is armed. Errors: -ENOBUFS. */
 TSUGA_NODISCARD int tsuga_stream_attach(struct tsuga_record *record);
 
@@ -138,6 +162,9 @@ void tsuga_stream_give_piece(struct tsuga_record *piece);
 
 /* What it receives from has hung up, which its request must tell, too. */
 void tsuga_stream_hang_up(struct tsuga_record *record);
+
+/* Ask the kernel to end the request. It is armed again, unless something is in the way. */
+void tsuga_stream_disarm(struct tsuga_stream *stream);
 
 /* Nobody will take what waits. */
 void tsuga_stream_drop(struct tsuga_record *record);
