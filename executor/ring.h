@@ -76,6 +76,13 @@ enum tsuga_ring_kind {
     TSUGA_RING_FUTEX_WAIT, /* address word, number2 expected value, offset mask */
     TSUGA_RING_FUTEX_WAKE, /* address word, number2 how many, offset mask */
     TSUGA_RING_WAITID,     /* fd id, length P_*, address2 siginfo_t, flags W* */
+    /* In memory that the kernel has pinned: as the kinds without FIXED, all of it in slot `group`.
+     */
+    TSUGA_RING_READ_FIXED,
+    TSUGA_RING_WRITE_FIXED,
+    TSUGA_RING_READV_FIXED,
+    TSUGA_RING_WRITEV_FIXED,
+    TSUGA_RING_SEND_ZC_FIXED,
     TSUGA_RING_KIND_COUNT
 };
 
@@ -107,7 +114,7 @@ struct tsuga_ring_request {
     int32_t fd;
     uint8_t kind; /* enum tsuga_ring_kind */
     uint8_t options;
-    uint16_t group; /* of buffers, with TSUGA_RING_SELECT */
+    uint16_t group; /* of buffers, with TSUGA_RING_SELECT; or the slot of a FIXED kind */
 };
 
 /* Bits of tsuga_ring_result.flags. */
@@ -147,6 +154,24 @@ struct tsuga_ring_group {
     uint16_t tail;    /* offers made since the group was added, modulo 2^16 */
 };
 
+/*
+ * Memory that the kernel keeps pinned under a number, so that the FIXED kinds need not pin it.
+ *
+ * Who fills a slot anew does not disturb the requests in flight, which keep the memory that they
+ * began with. That memory may be given back to the kernel only when it has told, by a result with
+ * `user_data`, that no request has it any more: pages given back before are lost to the
+ * registration, and reads into it succeed and are seen by nobody.
+ *
+ * Owner: whoever fills the slot. Thread: the ring's.
+ */
+struct tsuga_ring_slot {
+    void *base;         /* NULL: the slot becomes empty */
+    size_t bytes;       /* at most 1 GiB */
+    uint64_t user_data; /* not 0, and 0 with an empty one */
+};
+
+#define TSUGA_RING_SLOTS_MAX 16384u
+
 struct tsuga_ring;
 
 struct tsuga_ring_ops {
@@ -175,6 +200,13 @@ struct tsuga_ring_ops {
      * submitted become NOPs, each with `mark` or-ed to its user_data, and unlinked. The kernel
      * takes the end of a submission for the end of the chain, and would start them at once. */
     void (*sever)(struct tsuga_ring *ring, uint64_t mark);
+    /* Make a table of so many empty slots, once. NULL: the ring has no slots. Errors: those of
+     * io_uring_register(2), -EINVAL the kernel has no such tables. */
+    int (*add_slots)(struct tsuga_ring *ring, uint32_t count);
+    /* Fill neighbouring slots. How many it were, from the first on, or why not one: -ENOMEM locked
+     * memory is short; -EFAULT not all of the memory is there. */
+    int (*fill_slots)(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
+                      uint32_t count);
     /* Only when no request is in flight: closing the ring does not stop the kernel from writing
      * into buffers (1249 of 1280 O_DIRECT reads did). */
     void (*destroy)(struct tsuga_ring *ring);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "executor/ring_ranges.h"
+#include "executor/ring_slots.h"
 #include "executor/ring_sqe.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
@@ -279,8 +280,20 @@ static void sever(struct tsuga_ring *ring, uint64_t mark)
     }
 }
 
-static const struct tsuga_ring_ops ops = {push,         enter, reap,  supports, add_group,
-                                          remove_group, offer, sever, destroy};
+static int add_slots(struct tsuga_ring *ring, uint32_t count)
+{
+    return tsuga_ring_slots_add(uring_of(ring)->mapping.ring_fd, count);
+}
+
+static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
+                      uint32_t count)
+{
+    return tsuga_ring_slots_fill(uring_of(ring)->mapping.ring_fd, first, slots, count);
+}
+
+static const struct tsuga_ring_ops ops = {push,      enter,        reap,   supports,
+                                          add_group, remove_group, offer,  sever,
+                                          add_slots, fill_slots,   destroy};
 
 static bool may_use(const struct tsuga_ring_config *config, enum tsuga_feature feature)
 {
@@ -350,6 +363,10 @@ static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
 /* Forgets what the configuration forbids, so that its fallback is used. */
 #define KIND(name) (UINT64_C(1) << TSUGA_RING_##name)
 
+#define KINDS_FIXED                                                                                \
+    (KIND(READ_FIXED) | KIND(WRITE_FIXED) | KIND(READV_FIXED) | KIND(WRITEV_FIXED) |               \
+     KIND(SEND_ZC_FIXED))
+
 /* The kinds that go with a feature which the configuration can turn off. */
 static const struct {
     enum tsuga_feature feature;
@@ -358,10 +375,12 @@ static const struct {
     {TSUGA_FEATURE_BIND_LISTEN, KIND(BIND) | KIND(LISTEN)},
     {TSUGA_FEATURE_MULTISHOT, KIND(ACCEPT_MULTI) | KIND(RECV_MULTI) | KIND(READ_MULTI)},
     {TSUGA_FEATURE_READ_MULTISHOT, KIND(READ_MULTI)},
-    {TSUGA_FEATURE_SEND_ZERO_COPY, KIND(SEND_ZC)},
     {TSUGA_FEATURE_FTRUNCATE, KIND(TRUNCATE)},
     {TSUGA_FEATURE_FUTEX, KIND(FUTEX_WAIT) | KIND(FUTEX_WAKE)},
     {TSUGA_FEATURE_WAITID, KIND(WAITID)},
+    {TSUGA_FEATURE_REGISTERED_BUFFERS, KINDS_FIXED},
+    {TSUGA_FEATURE_VECTORS_FIXED, KIND(READV_FIXED) | KIND(WRITEV_FIXED)},
+    {TSUGA_FEATURE_SEND_ZERO_COPY, KIND(SEND_ZC) | KIND(SEND_ZC_FIXED)},
 };
 
 static int probe(struct uring *uring, const struct tsuga_ring_config *config)

@@ -95,5 +95,7 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     FEATURE(multishot, TSUGA_FEATURE_MULTISHOT),
     FEATURE(read_multishot, TSUGA_FEATURE_READ_MULTISHOT),
     FEATURE(send_zero_copy, TSUGA_FEATURE_SEND_ZERO_COPY),
+    FEATURE(registered_buffers, TSUGA_FEATURE_REGISTERED_BUFFERS),
+    FEATURE(vectors_fixed, TSUGA_FEATURE_VECTORS_FIXED),
     WORD(log, level, TSUGA_CONFIG_LEVEL, TSUGA_LOG_DEBUG, TSUGA_LOG_WARN),
 };

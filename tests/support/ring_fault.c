@@ -461,6 +461,21 @@ static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void 
     inner->ops->offer(inner, group, buffer, bytes, number);
 }
 
+static int add_slots(struct tsuga_ring *ring, uint32_t count)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->add_slots(inner, count);
+}
+
+static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
+                      uint32_t count)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->fill_slots(inner, first, slots, count);
+}
+
 /* As the kernel would see it: of a chain that is passed on in part the rest is on its own. */
 static void sever(struct tsuga_ring *ring, uint64_t mark)
 {
@@ -493,8 +508,9 @@ static void destroy(struct tsuga_ring *ring)
 int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *config,
                             struct tsuga_ring **out)
 {
-    static const struct tsuga_ring_ops ops = {push,         enter, reap,  supports, add_group,
-                                              remove_group, offer, sever, destroy};
+    static const struct tsuga_ring_ops ops = {push,      enter,        reap,   supports,
+                                              add_group, remove_group, offer,  sever,
+                                              add_slots, fill_slots,   destroy};
     struct tsuga_ring_fault_plan *plan = context;
     uint32_t index;
     struct tsuga_ring_fault *fault;

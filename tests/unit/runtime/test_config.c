@@ -141,6 +141,8 @@ static const struct sample samples[] = {
     {"features", "multishot", "off", TSUGA_OFF},
     {"features", "read_multishot", "off", TSUGA_OFF},
     {"features", "send_zero_copy", "off", TSUGA_OFF},
+    {"features", "registered_buffers", "off", TSUGA_OFF},
+    {"features", "vectors_fixed", "off", TSUGA_OFF},
     {"log", "level", "debug", TSUGA_LOG_DEBUG},
 };
 
