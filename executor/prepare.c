@@ -219,17 +219,27 @@ static int prepare_receive(struct tsuga_record *record, const struct tsuga_op *o
 static int prepare_read(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
+    int error;
+
     request->offset = offset_of(op);
     request->flags = op->flags;
-    return prepare_receive(record, op, request);
+    error = prepare_receive(record, op, request);
+    if (error == 0)
+        tsuga_executor_find_slot(record->io->executor, request);
+    return error;
 }
 
 static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
+    int error;
+
     request->offset = offset_of(op);
     request->flags = op->flags;
-    return tsuga_prepare_output(record, op, request);
+    error = tsuga_prepare_output(record, op, request);
+    if (error == 0)
+        tsuga_executor_find_slot(record->io->executor, request);
+    return error;
 }
 
 static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
@@ -321,6 +331,7 @@ static int prepare_vectors(struct tsuga_record *record, const struct tsuga_op *o
     request->length = (uint32_t)op->bytes;
     request->offset = offset_of(op);
     request->flags = op->flags;
+    tsuga_executor_find_slot(record->io->executor, request);
     return 0;
 }
 

@@ -51,11 +51,13 @@ struct tsuga_arena {
     struct tsuga_span_region *whole;
     char *base;
     struct tsuga_arena_pool *_Atomic pool; /* whose arena it is; NULL: in the reserve */
-    struct tsuga_arena *next;              /* in the reserve's list, or among the prepared */
+    struct tsuga_arena *next;              /* in the list of whoever has to do something with it */
     struct tsuga_span_region *region;      /* the arena's own, in the pool's map */
     uint8_t region_shift;
-    bool is_registered;       /* with a ring, which forbids purging; for the pool's owner to set */
-    uint16_t registered_slot; /* for whoever registers it */
+    bool is_registered;       /* with a ring, or about to be: not to be purged; the owner sets it */
+    uint8_t registered_state; /* these three for whoever registers it */
+    uint16_t registered_slot;
+    uint16_t registered_uses;
 };
 
 struct tsuga_reserve_range {

@@ -90,6 +90,15 @@ enum tsuga_toggle { TSUGA_DEFAULT = 0, TSUGA_OFF, TSUGA_ON };
 /* How receives choose their sizes: see struct tsuga_sizer. */
 enum tsuga_sizing { TSUGA_SIZING_DEFAULT = 0, TSUGA_SIZING_ADAPTIVE, TSUGA_SIZING_FIXED };
 
+/* Which memory of I/O heaps stays pinned for the kernel, so that it need not be pinned for each
+ * operation: what is used often, all of it, or none. */
+enum tsuga_registration {
+    TSUGA_REGISTRATION_DEFAULT = 0,
+    TSUGA_REGISTRATION_AUTO,
+    TSUGA_REGISTRATION_ALWAYS,
+    TSUGA_REGISTRATION_OFF,
+};
+
 /* What a full mailbox does to a sender. */
 enum tsuga_full { TSUGA_FULL_DEFAULT = 0, TSUGA_FULL_FAIL, TSUGA_FULL_BLOCK, TSUGA_FULL_DROP };
 
@@ -167,6 +176,9 @@ struct tsuga_config {
         uint32_t size_classes;   /* bit k allows 2^k bytes; default: all from 64 B to 2 MiB */
         uint32_t decay_ms;       /* how long free memory is kept; default 1000 */
         enum tsuga_toggle guard; /* debugging: guard pages between actors; default off */
+        enum tsuga_registration registration; /* default auto */
+        uint32_t registration_slots; /* arenas that a ring can have pinned, 1 ..= 16384; default
+                                        4096 */
     } ioheap;
 
     struct {
@@ -2057,6 +2069,12 @@ struct tsuga_stats {
     uint64_t stacks;               /* stacks in use */
     uint64_t leaked_heaps;         /* given up after death_ms, and still the kernel's */
     uint64_t descriptors;          /* owned by actors */
+    uint64_t ops_fixed;            /* operations that used registered memory */
+    uint64_t registered_arenas;    /* that are pinned now */
+    uint64_t registered_bytes;     /* likewise, or about to be */
+    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way */
+    uint64_t locked_ring_bytes;    /* what rings are charged with */
+    uint64_t locked_group_bytes;   /* what the queues of lent buffers are charged with */
     struct tsuga_heap_stats heaps; /* of the actors that have ended */
 };
 

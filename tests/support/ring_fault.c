@@ -77,6 +77,24 @@ struct tsuga_ring_fault {
     uint64_t request_room;
 };
 
+enum tsuga_ring_kind tsuga_ring_fault_kind(const struct tsuga_ring_request *request)
+{
+    switch ((enum tsuga_ring_kind)request->kind) {
+    case TSUGA_RING_READ_FIXED:
+        return TSUGA_RING_READ;
+    case TSUGA_RING_WRITE_FIXED:
+        return TSUGA_RING_WRITE;
+    case TSUGA_RING_READV_FIXED:
+        return TSUGA_RING_READV;
+    case TSUGA_RING_WRITEV_FIXED:
+        return TSUGA_RING_WRITEV;
+    case TSUGA_RING_SEND_ZC_FIXED:
+        return TSUGA_RING_SEND_ZC;
+    default:
+        return (enum tsuga_ring_kind)request->kind;
+    }
+}
+
 static void *grow(void *array, size_t count, size_t element_bytes)
 {
     void *larger = realloc(array, count * element_bytes);
@@ -107,7 +125,7 @@ static void update_room(struct tsuga_ring_fault *fault)
 
 static void record(struct tsuga_ring_fault *fault, const struct tsuga_ring_request *request)
 {
-    fault->counts.pushed[request->kind]++;
+    fault->counts.pushed[tsuga_ring_fault_kind(request)]++;
     if (!fault->plan->is_recording)
         return;
     if (fault->request_count == fault->request_room) {
@@ -142,7 +160,7 @@ static void break_chain(struct tsuga_ring_fault *fault, struct tsuga_ring_reques
 
 static void substitute(struct tsuga_ring_fault *fault, struct tsuga_ring_request *request)
 {
-    enum tsuga_ring_kind kind = (enum tsuga_ring_kind)request->kind;
+    enum tsuga_ring_kind kind = tsuga_ring_fault_kind(request);
     int32_t result = 0;
     uint32_t kept = 0;
     bool is_due = false;

@@ -117,6 +117,8 @@ static const struct sample samples[] = {
     {"ioheap", "size_classes", "64,\t4K , 2M", 64 | 4096 | 2 << 20},
     {"ioheap", "decay_ms", "10", 10},
     {"ioheap", "guard", "on", TSUGA_ON},
+    {"ioheap", "registration", "always", TSUGA_REGISTRATION_ALWAYS},
+    {"ioheap", "registration_slots", "100", 100},
     {"mailbox", "capacity", "2147483648", UINT64_C(1) << 31},
     {"mailbox", "full", "block", TSUGA_FULL_BLOCK},
     {"receive", "group_sizes", "1K, 2M", 1024 | 2 << 20},
