@@ -234,7 +234,8 @@ static uint32_t run_length(struct tsuga_arena *const *arenas, uint32_t count)
     return length;
 }
 
-/* Fills the slots of neighbours in one call. How many it were; fewer than all: an error was met. */
+/* Fills the slots of neighbours in one call. How many it were; fewer than all: something is in the
+ * way. */
 static uint32_t fill_run(struct tsuga_registered *registered, struct tsuga_arena *const *arenas,
                          uint32_t count)
 {
@@ -250,6 +251,8 @@ static uint32_t fill_run(struct tsuga_registered *registered, struct tsuga_arena
         become_known(registered, arenas[i]);
     if (filled < 0)
         meet(registered, filled);
+    else if ((uint32_t)filled < count)
+        meet(registered, -ENOMEM); /* why the next one was not, the kernel does not say */
     return filled < 0 ? 0 : (uint32_t)filled;
 }
 
@@ -258,8 +261,14 @@ static void fill_all(struct tsuga_registered *registered, struct tsuga_arena *co
 {
     uint32_t done = 0;
 
-    while (done < count && registered->may_grow)
-        done += fill_run(registered, arenas + done, run_length(arenas + done, count - done));
+    while (done < count) {
+        uint32_t length = run_length(arenas + done, count - done);
+        uint32_t filled = fill_run(registered, arenas + done, length);
+
+        done += filled;
+        if (filled < length)
+            break;
+    }
     for (; done < count; done++)
         unbook(registered, arenas[done]);
 }

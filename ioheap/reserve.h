@@ -41,6 +41,7 @@ struct tsuga_reserve_config {
     uint64_t arena_bytes;       /* power of two, 64 KiB ..= 1 GiB; 0: 2 MiB */
     uint64_t segment_bytes_min; /* power of two, at least 512 and arena_bytes / 32768; 0: 1 KiB */
     bool guard;                 /* debugging: an inaccessible page or more behind every segment */
+    bool small_pages;           /* no huge pages for arenas of 2 MiB and more */
 };
 
 /* One arena. Its entry in the range's table is never unmapped. */
@@ -77,6 +78,7 @@ struct tsuga_reserve {
     uint8_t arena_shift;
     uint8_t segment_shift_min;
     bool guard;
+    bool small_pages;
 
     /* Appended to under the lock. Readers see the first range_count. */
     _Atomic uint32_t range_count;

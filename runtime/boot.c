@@ -89,6 +89,7 @@ static int init_memory(struct tsuga_runtime *runtime)
         .arena_bytes = shared->config.ioheap.arena_size,
         .segment_bytes_min = shared->config.ioheap.segment_min,
         .guard = shared->config.ioheap.guard == TSUGA_ON,
+        .small_pages = shared->config.ioheap.huge_pages == TSUGA_OFF,
     };
     int error = tsuga_actor_table_init(&shared->table, sizeof(struct tsuga_seat), shared->memory);
 

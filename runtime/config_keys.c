@@ -71,6 +71,7 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     CLASSES(ioheap, size_classes),
     NUMBER(ioheap, decay_ms, 1, DAY, 1000),
     TOGGLE(ioheap, guard, TSUGA_OFF),
+    TOGGLE(ioheap, huge_pages, TSUGA_ON),
     WORD(ioheap, registration, TSUGA_CONFIG_REGISTRATION, TSUGA_REGISTRATION_OFF,
          TSUGA_REGISTRATION_AUTO),
     NUMBER(ioheap, registration_slots, 1, 16384, 4096),

@@ -176,6 +176,7 @@ struct tsuga_config {
         uint32_t size_classes;   /* bit k allows 2^k bytes; default: all from 64 B to 2 MiB */
         uint32_t decay_ms;       /* how long free memory is kept; default 1000 */
         enum tsuga_toggle guard; /* debugging: guard pages between actors; default off */
+        enum tsuga_toggle huge_pages;         /* for arenas of 2 MiB and more; default on */
         enum tsuga_registration registration; /* default auto */
         uint32_t registration_slots; /* arenas that a ring can have pinned, 1 ..= 16384; default
                                         4096 */
