@@ -331,7 +331,8 @@ static int prepare_vectors(struct tsuga_record *record, const struct tsuga_op *o
     request->length = (uint32_t)op->bytes;
     request->offset = offset_of(op);
     request->flags = op->flags;
-    tsuga_executor_find_slot(record->io->executor, request);
+    if (record->io->executor->registered.is_on)
+        tsuga_registered_find_vectors(record->io->executor, request);
     return 0;
 }
 

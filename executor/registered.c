@@ -359,16 +359,6 @@ static struct tsuga_arena *arena_of_vectors(struct tsuga_executor *executor,
     return whole;
 }
 
-static struct tsuga_arena *arena_of_request(struct tsuga_executor *executor,
-                                            const struct tsuga_ring_request *request)
-{
-    if (request->length == 0)
-        return NULL;
-    if (request->kind == TSUGA_RING_READV || request->kind == TSUGA_RING_WRITEV)
-        return arena_of_vectors(executor, request->address, request->length);
-    return arena_of(executor, request->address, request->length);
-}
-
 /* An operation could have used the arena's slot. */
 static void count_use(struct tsuga_executor *executor, struct tsuga_arena *arena)
 {
@@ -379,16 +369,9 @@ static void count_use(struct tsuga_executor *executor, struct tsuga_arena *arena
         tsuga_arena_work_populate(&executor->arena_work, arena);
 }
 
-void tsuga_registered_find(struct tsuga_executor *executor, struct tsuga_ring_request *request)
+static void use_arena(struct tsuga_executor *executor, struct tsuga_ring_request *request,
+                      struct tsuga_arena *arena)
 {
-    const struct tsuga_registered *registered = &executor->registered;
-    struct tsuga_arena *arena;
-
-    if ((registered->kinds >> request->kind & 1) == 0)
-        return;
-    arena = arena_of_request(executor, request);
-    if (arena == NULL)
-        return;
     if (arena->registered_state == TSUGA_REGISTERED_KNOWN) {
         request->kind = fixed_forms[request->kind];
         request->group = arena->registered_slot;
@@ -396,6 +379,35 @@ void tsuga_registered_find(struct tsuga_executor *executor, struct tsuga_ring_re
     } else if (arena->registered_state == TSUGA_REGISTERED_PLAIN) {
         count_use(executor, arena);
     }
+}
+
+static bool has_form(const struct tsuga_executor *executor,
+                     const struct tsuga_ring_request *request)
+{
+    return (executor->registered.kinds >> request->kind & 1) != 0;
+}
+
+void tsuga_registered_find(struct tsuga_executor *executor, struct tsuga_ring_request *request)
+{
+    struct tsuga_arena *arena;
+
+    if (request->length == 0 || !has_form(executor, request))
+        return;
+    arena = arena_of(executor, request->address, request->length);
+    if (arena != NULL)
+        use_arena(executor, request, arena);
+}
+
+void tsuga_registered_find_vectors(struct tsuga_executor *executor,
+                                   struct tsuga_ring_request *request)
+{
+    struct tsuga_arena *arena;
+
+    if (!has_form(executor, request))
+        return;
+    arena = arena_of_vectors(executor, request->address, request->length);
+    if (arena != NULL)
+        use_arena(executor, request, arena);
 }
 
 /* Arenas go. */

@@ -63,9 +63,11 @@ void tsuga_registered_start(struct tsuga_executor *executor);
 /* The ring is gone, and no request was in flight: what it had pinned is pinned no more. */
 void tsuga_registered_stop(struct tsuga_executor *executor);
 
-/* Look for the slot of a request, which may become one of its FIXED form. Called through
- * tsuga_executor_find_slot(). */
+/* Look for the slot of a request, which may become one of its FIXED form: one buffer, or vectors.
+ * Called while is_on. */
 void tsuga_registered_find(struct tsuga_executor *executor, struct tsuga_ring_request *request);
+void tsuga_registered_find_vectors(struct tsuga_executor *executor,
+                                   struct tsuga_ring_request *request);
 
 /* Hooks of the arena pool; `context` is the executor. */
 void tsuga_registered_adopted(void *context, struct tsuga_arena *arena, bool is_resident);
