@@ -221,6 +221,7 @@ static void become_known(struct tsuga_registered *registered, struct tsuga_arena
 {
     arena->registered_state = TSUGA_REGISTERED_KNOWN;
     registered->known_count++;
+    registered->is_on = true; /* what came before it may have met a limit */
     tsuga_count(&executor_of(registered)->counters.registered_arenas, 1);
 }
 

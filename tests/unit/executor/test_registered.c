@@ -351,6 +351,13 @@ static void hold_many(struct tsuga_actor *self, void *argument)
         }
     }
     CHECK(executor_of(self)->registered.known_count <= 2);
+    if (executor_of(self)->registered.known_count > 0) {
+        uint64_t before = fixed_count(self);
+
+        for (unsigned i = 0; i < 8; i++)
+            (void)tsuga_await(self, use_lease_at(self, TSUGA_OP_READ, fd, leases[i], 1, 0));
+        CHECK(fixed_count(self) > before);
+    }
     for (unsigned i = 0; i < 8; i++)
         CHECK_INT(tsuga_lease_release(self, leases[i]), 0);
     close(fd);
