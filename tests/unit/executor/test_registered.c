@@ -10,6 +10,7 @@
 #include "executor/io.h"
 #include "tests/support/fixture.h"
 #include "tests/support/needs.h"
+#include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -175,6 +176,103 @@ TEST(registered, a01_a18_a30_random_sizes_in_every_form_with_each_policy)
         }
         CHECK_UINT(stats.registered_refusals, 0);
     }
+}
+
+/* Whatever goes out in a FIXED form lies wholly in the arena whose slot it names. */
+static void check_slot(const struct tsuga_executor *executor, const void *address, size_t bytes,
+                       uint16_t slot)
+{
+    const struct tsuga_reserve *reserve = &executor->shared->reserve;
+    const struct tsuga_arena *arena = tsuga_reserve_find(reserve, address);
+
+    CHECK(arena != NULL);
+    CHECK_PTR(atomic_load(&arena->pool), &executor->arenas);
+    CHECK_UINT(arena->registered_state, TSUGA_REGISTERED_KNOWN);
+    CHECK_UINT(arena->registered_slot, slot);
+    CHECK((const char *)address + bytes <= arena->base + reserve->arena_bytes);
+}
+
+static void check_request(void *context, struct tsuga_ring_fault *fault,
+                          enum tsuga_ring_fault_call call, const struct tsuga_ring_request *request)
+{
+    const struct tsuga_executor *executor = tsuga_executor_current();
+    const struct iovec *vectors;
+
+    (void)fault;
+    if (call != TSUGA_RING_FAULT_PUSH || request->kind == tsuga_ring_fault_kind(request))
+        return;
+    ++*(uint64_t *)context;
+    if (request->kind != TSUGA_RING_READV_FIXED && request->kind != TSUGA_RING_WRITEV_FIXED) {
+        check_slot(executor, request->address, request->length, request->group);
+        return;
+    }
+    vectors = request->address;
+    for (uint32_t i = 0; i < request->length; i++)
+        check_slot(executor, vectors[i].iov_base, vectors[i].iov_len, request->group);
+}
+
+TEST(registered, a06_a16_a31_no_fixed_form_crosses_an_edge_or_names_another_slot)
+{
+    uint64_t seen_count = 0;
+    struct tsuga_ring_fault_plan plan = {
+        .create = tsuga_world_ring, .hook = check_request, .hook_context = &seen_count};
+    struct tsuga_setup setup = setup_with(TSUGA_REGISTRATION_ALWAYS);
+    struct tsuga_stats stats;
+
+    tsuga_needs("REGISTERED_BUFFERS");
+    setup.ring_create = tsuga_ring_fault_create;
+    setup.ring_context = &plan;
+    stats = run_forms(&setup);
+    CHECK(seen_count > 100);
+    CHECK_UINT(seen_count, stats.ops_fixed);
+    tsuga_ring_fault_plan_fini(&plan);
+}
+
+/* A lease comes from another executor, whose arena this one's ring does not know. */
+static void write_foreign(struct tsuga_actor *self, void *argument)
+{
+    int fd = *(int *)argument;
+    const struct tsuga_message *message;
+    struct tsuga_lease lease;
+    uint64_t before;
+
+    CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+    CHECK_INT(tsuga_message_lease(self, message, &lease), 0);
+    before = fixed_count(self);
+    CHECK_INT(tsuga_await(self, tsuga_write_lease(self, fd, lease, 1000)).result, 1000);
+    CHECK_UINT(fixed_count(self), before);
+    CHECK_INT(tsuga_lease_release(self, lease), 0);
+    read_and_check(self, fd, 1000, 0); /* into a buffer of its own */
+    await_known(self, 1);
+    read_and_check(self, fd, 1000, 0);
+    CHECK_UINT(fixed_count(self), before + 1);
+}
+
+static void hand_over(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_spawn_options there = {.body = write_foreign,
+                                        .argument = argument,
+                                        .placement = TSUGA_PLACE_EXECUTOR,
+                                        .executor = 1};
+    struct tsuga_lease lease;
+    struct tsuga_id id;
+
+    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &there, &id), 0);
+    CHECK_INT(tsuga_lease_make(self, 1000, &lease), 0);
+    tsuga_content_fill(tsuga_lease_data(self, lease), 1000, SEED, 0);
+    await_known(self, 1);
+    CHECK_INT(tsuga_send_with_lease(self, id, 0, NULL, 0, lease), 0);
+}
+
+TEST(registered, a31_a_lease_of_another_executor_is_used_plainly)
+{
+    struct tsuga_setup setup = setup_with(TSUGA_REGISTRATION_ALWAYS);
+    int fd = tsuga_fixture_memory_file(0, SEED);
+
+    tsuga_needs("REGISTERED_BUFFERS");
+    setup.config.executor.threads = 2;
+    (void)tsuga_world_run(&setup, hand_over, &fd);
+    close(fd);
 }
 
 TEST(registered, a24_the_same_work_where_the_kernel_has_no_such_thing)
