@@ -206,6 +206,7 @@ static int open_ring(struct tsuga_executor *executor)
     tsuga_locked_add(&shared->locked.rings_bytes,
                      tsuga_locked_ring_bytes(executor->ring->entries, executor->ring->cq_entries));
     tsuga_registered_start(executor);
+    tsuga_files_start(executor);
     return 0;
 }
 

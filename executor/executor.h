@@ -30,6 +30,7 @@
 #include "actor/table.h"
 #include "executor/arena_work.h"
 #include "executor/buffers.h"
+#include "executor/files.h"
 #include "executor/leases.h"
 #include "executor/registered.h"
 #include "executor/ring.h"
@@ -132,6 +133,7 @@ struct tsuga_executor {
     struct tsuga_arena_pool arenas;
     struct tsuga_arena_work arena_work;
     struct tsuga_registered registered;
+    struct tsuga_files files;
     struct tsuga_letters letters;
     struct tsuga_actor_cache slots;
     struct tsuga_leases leases;

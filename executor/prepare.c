@@ -532,6 +532,15 @@ int tsuga_prepare_descriptor2(struct tsuga_record *record, int fd2)
     return use_descriptor(record, fd2, TSUGA_RECORD_COUNTED2);
 }
 
+static void find_place(const struct tsuga_record *record, struct tsuga_ring_request *request)
+{
+    struct tsuga_executor *executor = record->io->executor;
+
+    if (executor->files.is_on)
+        tsuga_files_use(executor, tsuga_descriptors_at(&executor->shared->descriptors, record->fd),
+                        request);
+}
+
 int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
@@ -553,5 +562,8 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                                                 : tsuga_stream_prepare(record, op);
     if (error == 0 && kind->uses_fd)
         error = tsuga_prepare_descriptor(record, op->fd);
+    if (error == 0 &&
+        (record->flags & (TSUGA_RECORD_COUNTED | TSUGA_RECORD_MULTI)) == TSUGA_RECORD_COUNTED)
+        find_place(record, request);
     return error;
 }

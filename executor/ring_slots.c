@@ -7,14 +7,19 @@
 /* One call of the kernel takes so many; what it needs lies on the stack. */
 #define BATCH 64u
 
-int tsuga_ring_slots_add(int ring_fd, uint32_t count)
+/* Both kinds of tables are made alike. */
+static int add_table(int ring_fd, unsigned opcode, uint32_t count)
 {
     struct io_uring_rsrc_register table = {.nr = count, .flags = IORING_RSRC_REGISTER_SPARSE};
-    int status;
+    int status = io_uring_register((unsigned)ring_fd, opcode, &table, sizeof(table));
 
-    TSUGA_ASSERT(count <= TSUGA_RING_SLOTS_MAX);
-    status = io_uring_register((unsigned)ring_fd, IORING_REGISTER_BUFFERS2, &table, sizeof(table));
     return status < 0 ? status : 0;
+}
+
+int tsuga_ring_slots_add(int ring_fd, uint32_t count)
+{
+    TSUGA_ASSERT(count <= TSUGA_RING_SLOTS_MAX);
+    return add_table(ring_fd, IORING_REGISTER_BUFFERS2, count);
 }
 
 static int fill_batch(int ring_fd, uint32_t first, const struct tsuga_ring_slot *slots,
@@ -54,4 +59,17 @@ int tsuga_ring_slots_fill(int ring_fd, uint32_t first, const struct tsuga_ring_s
             break;
     }
     return (int)filled;
+}
+
+int tsuga_ring_files_add(int ring_fd, uint32_t count)
+{
+    return add_table(ring_fd, IORING_REGISTER_FILES2, count);
+}
+
+int tsuga_ring_files_set(int ring_fd, uint32_t place, int fd)
+{
+    struct io_uring_files_update update = {.offset = place, .fds = (uintptr_t)&fd};
+    int status = io_uring_register((unsigned)ring_fd, IORING_REGISTER_FILES_UPDATE, &update, 1);
+
+    return status < 0 ? status : 0;
 }

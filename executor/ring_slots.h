@@ -1,5 +1,6 @@
 /*
- * Slots of an io_uring ring: the table of registered buffers. Private to the ring files.
+ * Slots and places of an io_uring ring: the tables of registered buffers and of registered files.
+ * Private to the ring files.
  *
  * Thread: the ring's own, as the kernel allows no other to register anything.
  */
@@ -12,5 +13,9 @@
 TSUGA_NODISCARD int tsuga_ring_slots_add(int ring_fd, uint32_t count);
 TSUGA_NODISCARD int tsuga_ring_slots_fill(int ring_fd, uint32_t first,
                                           const struct tsuga_ring_slot *slots, uint32_t count);
+
+/* Likewise add_files and set_file. */
+TSUGA_NODISCARD int tsuga_ring_files_add(int ring_fd, uint32_t count);
+TSUGA_NODISCARD int tsuga_ring_files_set(int ring_fd, uint32_t place, int fd);
 
 #endif

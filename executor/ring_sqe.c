@@ -212,20 +212,19 @@ const struct tsuga_ring_operation tsuga_ring_operations[TSUGA_RING_KIND_COUNT] =
 #define SELECT TSUGA_RING_SELECT
 #define HARD   TSUGA_RING_HARD
 
-/* HARD says more about LINK, and nothing without it. */
-const uint8_t tsuga_ring_sqe_flags[16] = {
-    [ASYNC] = IOSQE_ASYNC,
-    [LINK] = IOSQE_IO_LINK,
-    [ASYNC | LINK] = IOSQE_ASYNC | IOSQE_IO_LINK,
-    [SELECT] = IOSQE_BUFFER_SELECT,
-    [ASYNC | SELECT] = IOSQE_ASYNC | IOSQE_BUFFER_SELECT,
-    [LINK | SELECT] = IOSQE_IO_LINK | IOSQE_BUFFER_SELECT,
-    [ASYNC | LINK | SELECT] = IOSQE_ASYNC | IOSQE_IO_LINK | IOSQE_BUFFER_SELECT,
-    [ASYNC | HARD] = IOSQE_ASYNC,
-    [LINK | HARD] = IOSQE_IO_HARDLINK,
-    [ASYNC | LINK | HARD] = IOSQE_ASYNC | IOSQE_IO_HARDLINK,
-    [SELECT | HARD] = IOSQE_BUFFER_SELECT,
-    [ASYNC | SELECT | HARD] = IOSQE_ASYNC | IOSQE_BUFFER_SELECT,
-    [LINK | SELECT | HARD] = IOSQE_IO_HARDLINK | IOSQE_BUFFER_SELECT,
-    [ASYNC | LINK | SELECT | HARD] = IOSQE_ASYNC | IOSQE_IO_HARDLINK | IOSQE_BUFFER_SELECT,
+/* Those of all combinations that have FILE, or have it not. HARD says more about LINK, and nothing
+ * without it. */
+#define COMBINATIONS(file, flags)                                                                  \
+    [(file)] = (flags), [(file) | HARD] = (flags), [(file) | ASYNC] = (flags) | IOSQE_ASYNC,       \
+    [(file) | ASYNC | HARD] = (flags) | IOSQE_ASYNC, [(file) | LINK] = (flags) | IOSQE_IO_LINK,    \
+    [(file) | LINK | HARD] = (flags) | IOSQE_IO_HARDLINK,                                          \
+    [(file) | ASYNC | LINK] = (flags) | IOSQE_ASYNC | IOSQE_IO_LINK,                               \
+    [(file) | ASYNC | LINK | HARD] = (flags) | IOSQE_ASYNC | IOSQE_IO_HARDLINK
+
+#define ALL_COMBINATIONS(file, flags)                                                              \
+    COMBINATIONS(file, flags), COMBINATIONS((file) | SELECT, (flags) | IOSQE_BUFFER_SELECT)
+
+const uint8_t tsuga_ring_sqe_flags[32] = {
+    ALL_COMBINATIONS(0, 0),
+    ALL_COMBINATIONS(TSUGA_RING_FILE, IOSQE_FIXED_FILE),
 };

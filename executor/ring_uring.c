@@ -14,6 +14,7 @@
 #include "runtime/base/sanitize.h"
 
 /* Newer than the header of liburing 2.3. */
+#define TSUGA_URING_FEAT_RW_ATTR     (1u << 16) /* Linux 6.14 */
 #define TSUGA_URING_FEAT_NO_IOWAIT   (1u << 17) /* Linux 6.15 */
 #define TSUGA_URING_ENTER_NO_IOWAIT  (1u << 7)  /* Linux 6.15 */
 #define TSUGA_URING_RESTART_FIRST    512        /* ERESTARTSYS */
@@ -45,6 +46,7 @@ struct uring {
     int enter_fd; /* a descriptor, or the index of a registered one */
     uint32_t enter_flags;
     uint64_t supported_kinds; /* one bit for each kind */
+    bool has_files;           /* that are let go at once */
     const struct tsuga_memory *memory;
     struct io_uring mapping;
 };
@@ -291,9 +293,35 @@ static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsug
     return tsuga_ring_slots_fill(uring_of(ring)->mapping.ring_fd, first, slots, count);
 }
 
-static const struct tsuga_ring_ops ops = {push,      enter,        reap,   supports,
-                                          add_group, remove_group, offer,  sever,
-                                          add_slots, fill_slots,   destroy};
+static int add_files(struct tsuga_ring *ring, uint32_t count)
+{
+    struct uring *uring = uring_of(ring);
+
+    if (!uring->has_files)
+        return -EINVAL;
+    return tsuga_ring_files_add(uring->mapping.ring_fd, count);
+}
+
+static int set_file(struct tsuga_ring *ring, uint32_t place, int fd)
+{
+    return tsuga_ring_files_set(uring_of(ring)->mapping.ring_fd, place, fd);
+}
+
+static const struct tsuga_ring_ops ops = {
+    .push = push,
+    .enter = enter,
+    .reap = reap,
+    .supports = supports,
+    .add_group = add_group,
+    .remove_group = remove_group,
+    .offer = offer,
+    .sever = sever,
+    .add_slots = add_slots,
+    .fill_slots = fill_slots,
+    .add_files = add_files,
+    .set_file = set_file,
+    .destroy = destroy,
+};
 
 static bool may_use(const struct tsuga_ring_config *config, enum tsuga_feature feature)
 {
@@ -410,6 +438,8 @@ static void speed_up(struct uring *uring, const struct tsuga_ring_config *config
         uring->enter_fd = uring->mapping.enter_ring_fd;
         uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
     }
+    uring->has_files = may_use(config, TSUGA_FEATURE_REGISTERED_FILES) &&
+                       (uring->mapping.features & TSUGA_URING_FEAT_RW_ATTR) != 0;
     if (may_use(config, TSUGA_FEATURE_NO_IOWAIT) &&
         (uring->mapping.features & TSUGA_URING_FEAT_NO_IOWAIT) != 0)
         uring->enter_flags |= TSUGA_URING_ENTER_NO_IOWAIT;

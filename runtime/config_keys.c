@@ -101,5 +101,6 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     FEATURE(send_zero_copy, TSUGA_FEATURE_SEND_ZERO_COPY),
     FEATURE(registered_buffers, TSUGA_FEATURE_REGISTERED_BUFFERS),
     FEATURE(vectors_fixed, TSUGA_FEATURE_VECTORS_FIXED),
+    FEATURE(registered_files, TSUGA_FEATURE_REGISTERED_FILES),
     WORD(log, level, TSUGA_CONFIG_LEVEL, TSUGA_LOG_DEBUG, TSUGA_LOG_WARN),
 };

@@ -111,7 +111,10 @@ static void behave_reader(struct tsuga_actor *self, const struct tsuga_message *
 
 static void start_reader(struct tsuga_actor *self, void *argument)
 {
-    *(void **)tsuga_state(self) = argument;
+    struct reader *reader = argument;
+
+    *(struct reader **)tsuga_state(self) = reader;
+    tsuga_bench_require("tsuga_fd_adopt", tsuga_fd_adopt(self, reader->fd));
 }
 
 static void reader_open(struct reader *reader, int fd, enum tsuga_registration registration)
@@ -123,7 +126,7 @@ static void reader_open(struct reader *reader, int fd, enum tsuga_registration r
                                           .state_bytes = sizeof(struct reader *),
                                           .name = "reader"};
 
-    reader->fd = fd;
+    reader->fd = dup(fd);
     sem_init(&reader->done, 0, 0);
     tsuga_bench_require("tsuga_start", tsuga_start(&config, &reader->runtime));
     tsuga_bench_require("tsuga_spawn", tsuga_spawn(reader->runtime, &options, &reader->id));

@@ -494,6 +494,20 @@ static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsug
     return inner->ops->fill_slots(inner, first, slots, count);
 }
 
+static int add_files(struct tsuga_ring *ring, uint32_t count)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->add_files(inner, count);
+}
+
+static int set_file(struct tsuga_ring *ring, uint32_t place, int fd)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->set_file(inner, place, fd);
+}
+
 /* As the kernel would see it: of a chain that is passed on in part the rest is on its own. */
 static void sever(struct tsuga_ring *ring, uint64_t mark)
 {
@@ -526,9 +540,21 @@ static void destroy(struct tsuga_ring *ring)
 int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *config,
                             struct tsuga_ring **out)
 {
-    static const struct tsuga_ring_ops ops = {push,      enter,        reap,   supports,
-                                              add_group, remove_group, offer,  sever,
-                                              add_slots, fill_slots,   destroy};
+    static const struct tsuga_ring_ops ops = {
+        .push = push,
+        .enter = enter,
+        .reap = reap,
+        .supports = supports,
+        .add_group = add_group,
+        .remove_group = remove_group,
+        .offer = offer,
+        .sever = sever,
+        .add_slots = add_slots,
+        .fill_slots = fill_slots,
+        .add_files = add_files,
+        .set_file = set_file,
+        .destroy = destroy,
+    };
     struct tsuga_ring_fault_plan *plan = context;
     uint32_t index;
     struct tsuga_ring_fault *fault;

@@ -12,7 +12,7 @@
 
 /* file, log.write, log.context, signals */
 #define FIELDS_WITHOUT_KEY_BYTES (3 * sizeof(void *) + sizeof(enum tsuga_toggle))
-#define HOLES_BYTES              16u
+#define HOLES_BYTES              20u
 
 /* What the resolver said, and how often. */
 struct said {
@@ -146,6 +146,7 @@ static const struct sample samples[] = {
     {"features", "send_zero_copy", "off", TSUGA_OFF},
     {"features", "registered_buffers", "off", TSUGA_OFF},
     {"features", "vectors_fixed", "off", TSUGA_OFF},
+    {"features", "registered_files", "off", TSUGA_OFF},
     {"log", "level", "debug", TSUGA_LOG_DEBUG},
 };
 
