@@ -91,7 +91,8 @@ enum tsuga_toggle { TSUGA_DEFAULT = 0, TSUGA_OFF, TSUGA_ON };
 enum tsuga_sizing { TSUGA_SIZING_DEFAULT = 0, TSUGA_SIZING_ADAPTIVE, TSUGA_SIZING_FIXED };
 
 /* Which memory of I/O heaps stays pinned for the kernel, so that it need not be pinned for each
- * operation: what is used often, all of it, or none. */
+ * operation: what is used often, all of it, or none. Likewise for descriptors that actors own: they
+ * are looked up once. */
 enum tsuga_registration {
     TSUGA_REGISTRATION_DEFAULT = 0,
     TSUGA_REGISTRATION_AUTO,
@@ -2001,7 +2002,8 @@ TSUGA_API TSUGA_NODISCARD int tsuga_message_lease(struct tsuga_actor *self,
 /* Descriptors. What an actor owns is closed when it ends. */
 
 /**
- * Take ownership of a descriptor that came from elsewhere.
+ * Take ownership of a descriptor that came from elsewhere. While an actor owns a descriptor, its
+ * number does not come to mean another file, as by dup2(2).
  *
  * Owner:  the actor, on success.
  * Errors: -EBADF not open; -EBUSY owned by an actor already; -ENOMEM.
