@@ -433,6 +433,91 @@ TEST(registered, a05_what_is_trimmed_was_let_go_before)
     CHECK_UINT(count_lost(10, true), 10); /* else this test could not fail */
 }
 
+/* Buffers of known sizes: parts of one lease, taken by position, or blocks of it by capacity. Each
+ * comes back once, when the kernel is done with it and nobody else has it. */
+#define PART_BYTES ((size_t)4 << 10)
+#define PART_COUNT 4u
+
+static void count_released(void *context)
+{
+    ++*(unsigned *)context;
+}
+
+static void use_parts(struct tsuga_actor *self, void *argument)
+{
+    unsigned released_counts[PART_COUNT] = {0};
+    struct tsuga_lease parts[PART_COUNT];
+    struct tsuga_token reads[PART_COUNT];
+    struct tsuga_lease whole;
+    int ends[2];
+
+    (void)argument;
+    CHECK_INT(tsuga_lease_make(self, PART_COUNT * PART_BYTES, &whole), 0);
+    await_known(self, 1);
+    tsuga_fixture_pipe(ends);
+    for (unsigned i = 0; i < PART_COUNT; i++) {
+        struct tsuga_slice place = {.offset = i * PART_BYTES,
+                                    .bytes = PART_BYTES,
+                                    .released = count_released,
+                                    .context = &released_counts[i]};
+
+        CHECK_INT(tsuga_lease_slice(self, whole, &place, &parts[i]), 0);
+        reads[i] = tsuga_read_lease(self, ends[0], parts[i], 4);
+        CHECK_INT(tsuga_lease_release(self, parts[i]), 0);
+        CHECK_UINT(released_counts[i], 0); /* the kernel has it */
+    }
+    CHECK_UINT(fixed_count(self), PART_COUNT);
+    CHECK_INT(tsuga_lease_release(self, whole), 0);
+    CHECK_INT(write(ends[1], "fourpartsof four", PART_COUNT * 4), PART_COUNT * 4);
+    for (unsigned i = 0; i < PART_COUNT; i++)
+        CHECK_INT(tsuga_await(self, reads[i]).result, 4);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* the last message is given back */
+    for (unsigned i = 0; i < PART_COUNT; i++)
+        CHECK_UINT(released_counts[i], 1);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(registered, a02_a03_a30_parts_by_position_come_back_once)
+{
+    struct tsuga_setup setup = setup_with(TSUGA_REGISTRATION_ALWAYS);
+
+    tsuga_needs("REGISTERED_BUFFERS");
+    (void)tsuga_world_run(&setup, use_parts, NULL);
+}
+
+static void use_blocks(struct tsuga_actor *self, void *argument)
+{
+    static const size_t sizes[] = {1, 64, 65, 4096, 4097};
+    static const size_t classes[] = {64, 64, 128, 4096, 8192};
+    int fd = tsuga_fixture_memory_file(FILE_BYTES, SEED);
+    struct tsuga_lease lease;
+
+    (void)argument;
+    read_and_check(self, fd, 1, 0);
+    await_known(self, 1);
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t before = fixed_count(self);
+
+        CHECK_INT(tsuga_lease_make(self, sizes[i], &lease), 0);
+        CHECK_UINT(
+            tsuga_ioheap_block_bytes(&tsuga_seat_of(self)->io->heap, tsuga_lease_data(self, lease)),
+            classes[i]);
+        CHECK_INT(tsuga_await(self, tsuga_read_lease(self, fd, lease, sizes[i])).result,
+                  (int)sizes[i]);
+        CHECK_UINT(fixed_count(self), before + 1);
+        CHECK_INT(tsuga_lease_release(self, lease), 0);
+    }
+    close(fd);
+}
+
+TEST(registered, a02_blocks_by_capacity)
+{
+    struct tsuga_setup setup = setup_with(TSUGA_REGISTRATION_ALWAYS);
+
+    tsuga_needs("REGISTERED_BUFFERS");
+    (void)tsuga_world_run(&setup, use_blocks, NULL);
+}
+
 /* Limits. */
 
 static void hold_many(struct tsuga_actor *self, void *argument)
@@ -616,17 +701,27 @@ TEST(registered, a09_a_limit_is_watched)
 }
 
 /* A burst of an actor that lives on. */
-static size_t resident_bytes(void)
+/* Of the address space that I/O heaps lie in; the process has other memory, and a sanitizer's. */
+static size_t resident_bytes(struct tsuga_actor *self)
 {
-    char line[128];
-    FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long pages = 0;
+    uintptr_t heaps = (uintptr_t)executor_of(self)->shared->reserve.ranges[0].base;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    char line[256];
+    size_t kib = 0;
+    bool is_within = false;
 
     CHECK(file != NULL);
-    CHECK(fgets(line, sizeof(line), file) != NULL);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        unsigned long long first;
+        unsigned long long end;
+
+        if (sscanf(line, "%llx-%llx ", &first, &end) == 2)
+            is_within = heaps >= first && heaps < end;
+        else if (is_within && sscanf(line, "Rss: %zu", &kib) == 1)
+            break;
+    }
     fclose(file);
-    CHECK_INT(sscanf(line, "%*u %lu", &pages), 1);
-    return pages * 4096;
+    return kib * KIB;
 }
 
 #define BURST_BYTES ((size_t)64 << 20)
@@ -636,7 +731,7 @@ static void burst(struct tsuga_actor *self, void *argument)
 {
     static struct tsuga_lease leases[BURST_COUNT];
     const struct tsuga_message *message;
-    size_t before = resident_bytes();
+    size_t before = resident_bytes(self);
     size_t during;
 
     (void)argument;
@@ -644,12 +739,12 @@ static void burst(struct tsuga_actor *self, void *argument)
         CHECK_INT(tsuga_lease_make(self, 1024 * KIB, &leases[i]), 0);
         memset(tsuga_lease_data(self, leases[i]), 1, 1024 * KIB);
     }
-    during = resident_bytes();
+    during = resident_bytes(self);
     CHECK(during > before + BURST_BYTES / 2);
     for (unsigned i = 0; i < BURST_COUNT; i++)
         CHECK_INT(tsuga_lease_release(self, leases[i]), 0);
     /* Nothing happens any more: the executor sleeps, and gives back what was free for 1 ms. */
-    while (resident_bytes() > before + BURST_BYTES / 8)
+    while (resident_bytes(self) > before + BURST_BYTES / 8)
         CHECK_INT(tsuga_receive(self, NULL, 100 * TSUGA_NS_PER_MS, &message), -ETIMEDOUT);
 }
 
