@@ -153,6 +153,9 @@ static int enter_ring(struct tsuga_buffers *buffers)
     error = add_group(executor->ring, &buffers->ring);
     if (error != 0)
         give_id(&executor->receive, buffers->ring.id);
+    else
+        tsuga_locked_add(&executor->shared->locked.groups_bytes,
+                         queue_bytes(buffers->ring.entries));
     return error;
 }
 
@@ -161,6 +164,7 @@ static void leave_ring(struct tsuga_buffers *buffers)
     struct tsuga_executor *executor = buffers->executor;
 
     executor->ring->ops->remove_group(executor->ring, &buffers->ring);
+    tsuga_locked_sub(&executor->shared->locked.groups_bytes, queue_bytes(buffers->ring.entries));
     give_id(&executor->receive, buffers->ring.id);
 }
 

@@ -38,11 +38,15 @@ static uint64_t full_result(const struct tsuga_ring_request *request)
     switch ((enum tsuga_ring_kind)request->kind) {
     case TSUGA_RING_READ:
     case TSUGA_RING_WRITE:
+    case TSUGA_RING_READ_FIXED:
+    case TSUGA_RING_WRITE_FIXED:
     case TSUGA_RING_SPLICE:
     case TSUGA_RING_TEE:
         return request->length;
     case TSUGA_RING_READV:
     case TSUGA_RING_WRITEV:
+    case TSUGA_RING_READV_FIXED:
+    case TSUGA_RING_WRITEV_FIXED:
         return sum_of(request->address, request->length);
     case TSUGA_RING_RECV:
     case TSUGA_RING_SEND:

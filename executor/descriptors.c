@@ -78,6 +78,8 @@ int tsuga_descriptors_claim(struct tsuga_descriptors *table, struct tsuga_io *io
         return -EBUSY;
     entry->in_use = 0;
     entry->closer = NULL;
+    entry->place = 0;
+    entry->uses = 0;
     entry->previous = 0;
     entry->next = io->owned.first;
     if (io->owned.first != 0)
@@ -109,6 +111,7 @@ void tsuga_descriptors_disown(struct tsuga_descriptors *table, struct tsuga_io *
     if (entry->next != 0)
         tsuga_descriptors_at(table, entry->next - 1)->previous = entry->previous;
     io->owned.count--;
+    tsuga_files_leave(io->executor, entry);
     atomic_fetch_sub_explicit(&table->owned_count, 1, memory_order_relaxed);
     /* Pairs with the acquire in claim(). */
     atomic_store_explicit(&entry->owner, NULL, memory_order_release);

@@ -38,6 +38,8 @@ struct tsuga_descriptor {
     int32_t previous;
     int32_t waiting; /* the next of those that an accept stream holds for the owner; likewise */
     struct tsuga_record *closer; /* a close that waits until in_use is zero */
+    uint32_t place;              /* + 1 of its file, see files.h; 0: none */
+    uint32_t uses;               /* operations of its owner, until it has a place */
 };
 
 /* An owner's descriptors: first + 1, 0: none. */

@@ -19,11 +19,46 @@ struct tsuga_executor *tsuga_executor_current(void)
     return current;
 }
 
+static void clear_segment(void *context, struct tsuga_segment *segment)
+{
+    struct tsuga_executor *executor = context;
+
+    tsuga_arena_work_clear(&executor->arena_work, segment);
+}
+
+static void give_arena(void *context, struct tsuga_arena *arena)
+{
+    struct tsuga_executor *executor = context;
+
+    tsuga_arena_work_give(&executor->arena_work, arena);
+}
+
+static void prepare_arena(void *context, struct tsuga_arena_pool *pool)
+{
+    struct tsuga_executor *executor = context;
+
+    (void)pool;
+    tsuga_arena_work_prepare(&executor->arena_work);
+}
+
 static int init_owner_parts(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
-    struct tsuga_arena_pool_config arenas = {.decay_ns =
-                                                 shared->config.ioheap.decay_ms * TSUGA_NS_PER_MS};
+    struct tsuga_arena_pool_config arenas = {
+        .decay_ns = shared->config.ioheap.decay_ms * TSUGA_NS_PER_MS,
+        .hooks = {.clear = clear_segment,
+                  .give = give_arena,
+                  .adopted = tsuga_registered_adopted,
+                  .withdraw = tsuga_registered_withdraw,
+                  .context = executor},
+    };
+
+    int error;
+
+    /* Who wants everything registered pays for one arena ahead; nobody else does. */
+    if (shared->config.ioheap.registration == TSUGA_REGISTRATION_ALWAYS)
+        arenas.hooks.prepare = prepare_arena;
+    tsuga_arena_work_init(&executor->arena_work, executor);
 
     executor->now_ns = tsuga_clock_now_ns(&shared->clock);
     executor->turns_to_tick = 1;
@@ -36,7 +71,8 @@ static int init_owner_parts(struct tsuga_executor *executor)
     tsuga_list_init(&executor->room_waiters);
     tsuga_list_init(&executor->orphans);
     tsuga_arena_pool_init(&executor->arenas, &shared->reserve, &arenas);
-    return tsuga_receive_init(&executor->receive, executor);
+    error = tsuga_receive_init(&executor->receive, executor);
+    return error != 0 ? error : tsuga_registered_init(executor);
 }
 
 int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *shared,
@@ -58,12 +94,19 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
     if (executor->wake_fd < 0)
         return -errno;
     error = tsuga_stack_pool_init(&executor->stacks, &stacks);
-    if (error != 0) {
-        close(executor->wake_fd);
-        return error;
-    }
+    if (error != 0)
+        goto wake_fd;
+    error = init_owner_parts(executor);
+    if (error != 0)
+        goto stacks;
     pthread_mutex_init(&executor->heaps_lock, NULL);
-    return init_owner_parts(executor);
+    return 0;
+
+stacks:
+    tsuga_stack_pool_fini(&executor->stacks);
+wake_fd:
+    close(executor->wake_fd);
+    return error;
 }
 
 void tsuga_executor_fini(struct tsuga_executor *executor)
@@ -83,6 +126,8 @@ void tsuga_executor_fini(struct tsuga_executor *executor)
         tsuga_receive_fini(&executor->receive);
         tsuga_arena_pool_fini(&executor->arenas);
     }
+    tsuga_arena_work_fini(&executor->arena_work);
+    tsuga_registered_fini(executor);
     pthread_mutex_destroy(&executor->heaps_lock);
 }
 
@@ -159,17 +204,27 @@ static int open_ring(struct tsuga_executor *executor)
     /* A completion queue that was halved for lack of memory bounds the operations in flight. */
     if (executor->ops_max > executor->ring->cq_entries)
         executor->ops_max = executor->ring->cq_entries;
+    tsuga_locked_add(&shared->locked.rings_bytes,
+                     tsuga_locked_ring_bytes(executor->ring->entries, executor->ring->cq_entries));
+    tsuga_registered_start(executor);
+    tsuga_files_start(executor);
     return 0;
 }
 
 /* Closing a ring does not stop the kernel from writing into buffers, so it is drained first. */
 static void close_ring(struct tsuga_executor *executor)
 {
+    uint64_t ring_bytes =
+        tsuga_locked_ring_bytes(executor->ring->entries, executor->ring->cq_entries);
+
     tsuga_executor_drain(executor);
     /* What the kernel still has of leaked heaps may name buffers of the executor's groups. */
     if (atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0)
         tsuga_receive_close(executor);
     executor->ring->ops->destroy(executor->ring);
+    tsuga_locked_sub(&executor->shared->locked.rings_bytes, ring_bytes);
+    if (atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0)
+        tsuga_registered_stop(executor);
 }
 
 static void announce(struct tsuga_executor *executor, int error)

@@ -28,8 +28,11 @@
 #include <stdint.h>
 
 #include "actor/table.h"
+#include "executor/arena_work.h"
 #include "executor/buffers.h"
+#include "executor/files.h"
 #include "executor/leases.h"
+#include "executor/registered.h"
 #include "executor/ring.h"
 #include "executor/runqueue.h"
 #include "executor/seat.h"
@@ -50,6 +53,7 @@ enum {
     TSUGA_RESULT_WAKE = 2,     /* the watch on the wake descriptor */
     TSUGA_RESULT_HANGUP = 3,   /* or-ed to a record's address: the watch on its stream, hangups.h */
     TSUGA_RESULT_OWN = 4,      /* a cancel of one of the watches */
+    TSUGA_RESULT_ARENA = 5,    /* or-ed to an arena's address: the ring has let go of it */
     TSUGA_RESULT_SIGNAL = 8,   /* the watch on the signal descriptor */
     TSUGA_RESULT_CLOSE = 16,   /* a close on behalf of an actor that has ended or lost interest */
     TSUGA_RESULT_SEVERED = 32, /* or-ed to a record's address: it was cut off from its chain */
@@ -61,6 +65,13 @@ struct tsuga_backlog {
     uint32_t first;
     uint32_t count;
     uint32_t count_max;
+};
+
+/* When free memory is given back. */
+struct tsuga_trim {
+    uint64_t next_ns;
+    uint64_t turns; /* of actors, as of the last one */
+    bool has_more;  /* that it did not give back */
 };
 
 /* Written by the owner only, read by anybody: relaxed atomics that cost a plain store. */
@@ -80,6 +91,9 @@ struct tsuga_counters {
     _Atomic uint64_t enters;
     _Atomic uint64_t overflows;
     _Atomic uint64_t stacks;
+    _Atomic uint64_t ops_fixed;
+    _Atomic uint64_t registered_arenas;
+    _Atomic uint64_t registered_refusals;
 };
 
 struct tsuga_executor {
@@ -115,8 +129,11 @@ struct tsuga_executor {
     struct tsuga_stack_pool stacks;
     struct tsuga_stack *exit_stack; /* on which the loop goes on when an actor exits */
     struct tsuga_timers timers;
-    uint64_t trimmed_ns;
+    struct tsuga_trim trim;
     struct tsuga_arena_pool arenas;
+    struct tsuga_arena_work arena_work;
+    struct tsuga_registered registered;
+    struct tsuga_files files;
     struct tsuga_letters letters;
     struct tsuga_actor_cache slots;
     struct tsuga_leases leases;
@@ -202,6 +219,14 @@ static inline int tsuga_executor_enter(struct tsuga_executor *executor, uint32_t
     if (ring->queue_count > 0)
         ring->ops->sever(ring, TSUGA_RESULT_SEVERED);
     return error;
+}
+
+/* Let a request use registered memory, if what it points to lies in some. */
+static inline void tsuga_executor_find_slot(struct tsuga_executor *executor,
+                                            struct tsuga_ring_request *request)
+{
+    if (executor->registered.is_on)
+        tsuga_registered_find(executor, request);
 }
 
 /* loop.c */

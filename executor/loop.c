@@ -16,6 +16,8 @@
 /* How often the stacks give pages back. */
 #define TRIM_PERIOD_NS TSUGA_NS_PER_S
 #define TRIM_STACKS    64u
+/* How soon it goes on when there is more to give back than one look does. */
+#define TRIM_AGAIN_NS (10 * TSUGA_NS_PER_MS)
 
 /* How soon requests that the kernel did not take are offered to it again. */
 #define RETRY_NS TSUGA_NS_PER_MS
@@ -218,6 +220,8 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
         end_severed(record);
     else if (mark == TSUGA_RESULT_HANGUP)
         tsuga_hangup_complete(record);
+    else if (mark == TSUGA_RESULT_ARENA)
+        tsuga_registered_left(executor, (void *)(uintptr_t)(result->user_data - mark));
     else if (mark == TSUGA_RESULT_OWN)
         executor->own_inflight--;
     else if (mark == TSUGA_RESULT_CLOSE)
@@ -281,12 +285,32 @@ static void publish_counters(struct tsuga_executor *executor)
     atomic_store_explicit(&counters->stacks, executor->stacks.used_count - 1, memory_order_relaxed);
 }
 
+static uint64_t turns_of(const struct tsuga_executor *executor)
+{
+    return atomic_load_explicit(&executor->counters.turns, memory_order_relaxed);
+}
+
 static void trim(struct tsuga_executor *executor)
 {
-    executor->trimmed_ns = executor->now_ns;
+    struct tsuga_arena_pool *pool = &executor->arenas;
+    struct tsuga_trim *trim = &executor->trim;
+
     (void)tsuga_stack_trim(&executor->stacks, TRIM_STACKS);
     tsuga_receive_trim(executor);
-    (void)tsuga_arena_pool_decay(&executor->arenas, executor->now_ns);
+    trim->has_more = tsuga_ioheap_decay_pool(pool, executor->now_ns);
+    trim->has_more |= tsuga_arena_pool_decay(pool, executor->now_ns);
+    trim->next_ns = executor->now_ns + (pool->was_cut_short ? TRIM_AGAIN_NS : TRIM_PERIOD_NS);
+    trim->turns = turns_of(executor);
+    tsuga_registered_watch(executor);
+}
+
+/* Whether sleep must end for the next trim: something is free, or may have become so in the turns
+ * since the last one. */
+static bool wants_trim(const struct tsuga_executor *executor)
+{
+    return executor->trim.has_more || executor->arenas.has_idle ||
+           (executor->trim.turns != turns_of(executor) &&
+            !tsuga_list_is_empty(&executor->arenas.heaps));
 }
 
 static void tick(struct tsuga_executor *executor)
@@ -303,7 +327,7 @@ static void tick(struct tsuga_executor *executor)
     tsuga_timers_expire(&executor->timers, executor->now_ns, ring_alarm, executor);
     tsuga_io_expire_orphans(executor);
     tsuga_executor_offer_room(executor);
-    if (executor->now_ns - executor->trimmed_ns >= TRIM_PERIOD_NS)
+    if (executor->now_ns >= executor->trim.next_ns)
         trim(executor);
     publish_counters(executor);
 }
@@ -381,6 +405,8 @@ static uint64_t sleep_limit_ns(const struct tsuga_executor *executor)
 
     if (orphan_ns < next_ns)
         next_ns = orphan_ns;
+    if (wants_trim(executor) && executor->trim.next_ns < next_ns)
+        next_ns = executor->trim.next_ns;
     if (is_held_up(executor) && executor->now_ns + RETRY_NS < next_ns)
         next_ns = executor->now_ns + RETRY_NS;
     if (next_ns == TSUGA_FOREVER)

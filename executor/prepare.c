@@ -219,17 +219,27 @@ static int prepare_receive(struct tsuga_record *record, const struct tsuga_op *o
 static int prepare_read(struct tsuga_record *record, const struct tsuga_op *op,
                         struct tsuga_ring_request *request)
 {
+    int error;
+
     request->offset = offset_of(op);
     request->flags = op->flags;
-    return prepare_receive(record, op, request);
+    error = prepare_receive(record, op, request);
+    if (error == 0)
+        tsuga_executor_find_slot(record->io->executor, request);
+    return error;
 }
 
 static int prepare_write(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
+    int error;
+
     request->offset = offset_of(op);
     request->flags = op->flags;
-    return tsuga_prepare_output(record, op, request);
+    error = tsuga_prepare_output(record, op, request);
+    if (error == 0)
+        tsuga_executor_find_slot(record->io->executor, request);
+    return error;
 }
 
 static int prepare_recv(struct tsuga_record *record, const struct tsuga_op *op,
@@ -321,6 +331,8 @@ static int prepare_vectors(struct tsuga_record *record, const struct tsuga_op *o
     request->length = (uint32_t)op->bytes;
     request->offset = offset_of(op);
     request->flags = op->flags;
+    if (record->io->executor->registered.is_on)
+        tsuga_registered_find_vectors(record->io->executor, request);
     return 0;
 }
 
@@ -522,6 +534,15 @@ int tsuga_prepare_descriptor2(struct tsuga_record *record, int fd2)
 
 _Static_assert((int)TSUGA_OP_ASYNC == (int)TSUGA_RING_ASYNC, "the option goes through as it is");
 
+static void find_place(const struct tsuga_record *record, struct tsuga_ring_request *request)
+{
+    struct tsuga_executor *executor = record->io->executor;
+
+    if (executor->files.is_on)
+        tsuga_files_use(executor, tsuga_descriptors_at(&executor->shared->descriptors, record->fd),
+                        request);
+}
+
 int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
@@ -544,5 +565,8 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                 : tsuga_stream_prepare(record, op);
     if (error == 0 && kind->uses_fd)
         error = tsuga_prepare_descriptor(record, op->fd);
+    if (error == 0 &&
+        (record->flags & (TSUGA_RECORD_COUNTED | TSUGA_RECORD_MULTI)) == TSUGA_RECORD_COUNTED)
+        find_place(record, request);
     return error;
 }

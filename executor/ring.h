@@ -78,6 +78,13 @@ enum tsuga_ring_kind {
     TSUGA_RING_FUTEX_WAIT, /* address word, number2 expected value, offset mask */
     TSUGA_RING_FUTEX_WAKE, /* address word, number2 how many, offset mask */
     TSUGA_RING_WAITID,     /* fd id, length P_*, address2 siginfo_t, flags W* */
+    /* In memory that the kernel has pinned: as the kinds without FIXED, all of it in slot `group`.
+     */
+    TSUGA_RING_READ_FIXED,
+    TSUGA_RING_WRITE_FIXED,
+    TSUGA_RING_READV_FIXED,
+    TSUGA_RING_WRITEV_FIXED,
+    TSUGA_RING_SEND_ZC_FIXED,
     TSUGA_RING_KIND_COUNT
 };
 
@@ -87,6 +94,7 @@ enum {
     TSUGA_RING_SELECT = 1 << 1, /* the kernel takes a buffer from `group` */
     TSUGA_RING_HARD = 1 << 2,   /* with LINK: the next one starts however this one ends */
     TSUGA_RING_ASYNC = 1 << 3,  /* start in the worker pool */
+    TSUGA_RING_FILE = 1 << 4,   /* `fd` is the number of a place, see set_file */
 };
 
 /* One request. Everything it points to must stay in place until its last result. */
@@ -109,7 +117,7 @@ struct tsuga_ring_request {
     int32_t fd;
     uint8_t kind; /* enum tsuga_ring_kind */
     uint8_t options;
-    uint16_t group; /* of buffers, with TSUGA_RING_SELECT */
+    uint16_t group; /* of buffers, with TSUGA_RING_SELECT; or the slot of a FIXED kind */
 };
 
 /* Bits of tsuga_ring_result.flags. */
@@ -162,6 +170,24 @@ struct tsuga_ring_group {
     bool is_incremental;
 };
 
+/*
+ * Memory that the kernel keeps pinned under a number, so that the FIXED kinds need not pin it.
+ *
+ * Who fills a slot anew does not disturb the requests in flight, which keep the memory that they
+ * began with. That memory may be given back to the kernel only when it has told, by a result with
+ * `user_data`, that no request has it any more: pages given back before are lost to the
+ * registration, and reads into it succeed and are seen by nobody.
+ *
+ * Owner: whoever fills the slot. Thread: the ring's.
+ */
+struct tsuga_ring_slot {
+    void *base;         /* NULL: the slot becomes empty */
+    size_t bytes;       /* at most 1 GiB */
+    uint64_t user_data; /* not 0, and 0 with an empty one */
+};
+
+#define TSUGA_RING_SLOTS_MAX 16384u
+
 struct tsuga_ring;
 
 struct tsuga_ring_ops {
@@ -192,6 +218,20 @@ struct tsuga_ring_ops {
      * submitted become NOPs, each with `mark` or-ed to its user_data, and unlinked. The kernel
      * takes the end of a submission for the end of the chain, and would start them at once. */
     void (*sever)(struct tsuga_ring *ring, uint64_t mark);
+    /* Make so many empty slots, once. NULL: the ring has none. Errors: those of
+     * io_uring_register(2), -EINVAL the kernel has no such tables. */
+    int (*add_slots)(struct tsuga_ring *ring, uint32_t count);
+    /* Fill neighbouring slots. How many it were, from the first on, or why not one: -ENOMEM locked
+     * memory is short; -EFAULT not all of the memory is there. */
+    int (*fill_slots)(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
+                      uint32_t count);
+    /* Make so many empty places for files, once. NULL: the ring has none. Errors: those of
+     * io_uring_register(2), -EINVAL no places, or ones that let go late: before Linux 6.13 a file
+     * stayed open until all requests with places had ended that began before it was taken out. */
+    int (*add_files)(struct tsuga_ring *ring, uint32_t count);
+    /* Put a descriptor's file into a place, -1: take out what is there. The file stays open while
+     * it is in its place, whoever closes the descriptor. Errors: -EBADF, -ENOMEM. */
+    int (*set_file)(struct tsuga_ring *ring, uint32_t place, int fd);
     /* Only when no request is in flight: closing the ring does not stop the kernel from writing
      * into buffers (1249 of 1280 O_DIRECT reads did). */
     void (*destroy)(struct tsuga_ring *ring);

@@ -78,6 +78,11 @@ static const int16_t targets[TSUGA_RING_KIND_COUNT][3] = {
     [TSUGA_RING_FUTEX_WAIT] = {sizeof(uint32_t)},
     [TSUGA_RING_FUTEX_WAKE] = {sizeof(uint32_t)},
     [TSUGA_RING_WAITID] = {0, sizeof(siginfo_t)},
+    [TSUGA_RING_READ_FIXED] = {LENGTH},
+    [TSUGA_RING_WRITE_FIXED] = {LENGTH},
+    [TSUGA_RING_READV_FIXED] = {VECTORS},
+    [TSUGA_RING_WRITEV_FIXED] = {VECTORS},
+    [TSUGA_RING_SEND_ZC_FIXED] = {LENGTH},
 };
 
 static void visit_target(const struct visitor *visitor, const void *first, int16_t target,

@@ -4,13 +4,15 @@
 #include <linux/openat2.h>
 
 /* Newer than the header of liburing 2.3. */
-#define TSUGA_URING_OP_READ_MULTI 49u /* Linux 6.7 */
-#define TSUGA_URING_OP_WAITID     50u /* Linux 6.7 */
-#define TSUGA_URING_OP_FUTEX_WAIT 51u /* Linux 6.7 */
-#define TSUGA_URING_OP_FUTEX_WAKE 52u /* Linux 6.7 */
-#define TSUGA_URING_OP_FTRUNCATE  55u /* Linux 6.9 */
-#define TSUGA_URING_OP_BIND       56u /* Linux 6.11 */
-#define TSUGA_URING_OP_LISTEN     57u /* Linux 6.11 */
+#define TSUGA_URING_OP_READ_MULTI   49u /* Linux 6.7 */
+#define TSUGA_URING_OP_WAITID       50u /* Linux 6.7 */
+#define TSUGA_URING_OP_FUTEX_WAIT   51u /* Linux 6.7 */
+#define TSUGA_URING_OP_FUTEX_WAKE   52u /* Linux 6.7 */
+#define TSUGA_URING_OP_FTRUNCATE    55u /* Linux 6.9 */
+#define TSUGA_URING_OP_BIND         56u /* Linux 6.11 */
+#define TSUGA_URING_OP_LISTEN       57u /* Linux 6.11 */
+#define TSUGA_URING_OP_READV_FIXED  60u /* Linux 6.15 */
+#define TSUGA_URING_OP_WRITEV_FIXED 61u /* Linux 6.15 */
 
 #define TSUGA_FUTEX2_PRIVATE_U32 (128 | 2) /* Linux 6.7 */
 
@@ -131,6 +133,13 @@ static void arrange_send_zc(struct io_uring_sqe *sqe, const struct tsuga_ring_re
     sqe->ioprio = TSUGA_URING_SEND_REPORT_USAGE;
 }
 
+static void arrange_send_zc_fixed(struct io_uring_sqe *sqe,
+                                  const struct tsuga_ring_request *request)
+{
+    (void)request;
+    sqe->ioprio = TSUGA_URING_SEND_REPORT_USAGE | IORING_RECVSEND_FIXED_BUF;
+}
+
 static void arrange_accept_multi(struct io_uring_sqe *sqe, const struct tsuga_ring_request *request)
 {
     (void)request;
@@ -192,6 +201,11 @@ const struct tsuga_ring_operation tsuga_ring_operations[TSUGA_RING_KIND_COUNT] =
     [TSUGA_RING_FUTEX_WAIT] = {"futex_wait", arrange_futex, TSUGA_URING_OP_FUTEX_WAIT},
     [TSUGA_RING_FUTEX_WAKE] = {"futex_wake", arrange_futex, TSUGA_URING_OP_FUTEX_WAKE},
     [TSUGA_RING_WAITID] = {"waitid", arrange_waitid, TSUGA_URING_OP_WAITID},
+    [TSUGA_RING_READ_FIXED] = {"read_fixed", NULL, IORING_OP_READ_FIXED},
+    [TSUGA_RING_WRITE_FIXED] = {"write_fixed", NULL, IORING_OP_WRITE_FIXED},
+    [TSUGA_RING_READV_FIXED] = {"readv_fixed", NULL, TSUGA_URING_OP_READV_FIXED},
+    [TSUGA_RING_WRITEV_FIXED] = {"writev_fixed", NULL, TSUGA_URING_OP_WRITEV_FIXED},
+    [TSUGA_RING_SEND_ZC_FIXED] = {"send_zc_fixed", arrange_send_zc_fixed, IORING_OP_SEND_ZC},
 };
 
 #define ASYNC  TSUGA_RING_ASYNC
@@ -199,20 +213,19 @@ const struct tsuga_ring_operation tsuga_ring_operations[TSUGA_RING_KIND_COUNT] =
 #define SELECT TSUGA_RING_SELECT
 #define HARD   TSUGA_RING_HARD
 
-/* HARD says more about LINK, and nothing without it. */
-const uint8_t tsuga_ring_sqe_flags[16] = {
-    [ASYNC] = IOSQE_ASYNC,
-    [LINK] = IOSQE_IO_LINK,
-    [ASYNC | LINK] = IOSQE_ASYNC | IOSQE_IO_LINK,
-    [SELECT] = IOSQE_BUFFER_SELECT,
-    [ASYNC | SELECT] = IOSQE_ASYNC | IOSQE_BUFFER_SELECT,
-    [LINK | SELECT] = IOSQE_IO_LINK | IOSQE_BUFFER_SELECT,
-    [ASYNC | LINK | SELECT] = IOSQE_ASYNC | IOSQE_IO_LINK | IOSQE_BUFFER_SELECT,
-    [ASYNC | HARD] = IOSQE_ASYNC,
-    [LINK | HARD] = IOSQE_IO_HARDLINK,
-    [ASYNC | LINK | HARD] = IOSQE_ASYNC | IOSQE_IO_HARDLINK,
-    [SELECT | HARD] = IOSQE_BUFFER_SELECT,
-    [ASYNC | SELECT | HARD] = IOSQE_ASYNC | IOSQE_BUFFER_SELECT,
-    [LINK | SELECT | HARD] = IOSQE_IO_HARDLINK | IOSQE_BUFFER_SELECT,
-    [ASYNC | LINK | SELECT | HARD] = IOSQE_ASYNC | IOSQE_IO_HARDLINK | IOSQE_BUFFER_SELECT,
+/* Those of all combinations that have FILE, or have it not. HARD says more about LINK, and nothing
+ * without it. */
+#define COMBINATIONS(file, flags)                                                                  \
+    [(file)] = (flags), [(file) | HARD] = (flags), [(file) | ASYNC] = (flags) | IOSQE_ASYNC,       \
+    [(file) | ASYNC | HARD] = (flags) | IOSQE_ASYNC, [(file) | LINK] = (flags) | IOSQE_IO_LINK,    \
+    [(file) | LINK | HARD] = (flags) | IOSQE_IO_HARDLINK,                                          \
+    [(file) | ASYNC | LINK] = (flags) | IOSQE_ASYNC | IOSQE_IO_LINK,                               \
+    [(file) | ASYNC | LINK | HARD] = (flags) | IOSQE_ASYNC | IOSQE_IO_HARDLINK
+
+#define ALL_COMBINATIONS(file, flags)                                                              \
+    COMBINATIONS(file, flags), COMBINATIONS((file) | SELECT, (flags) | IOSQE_BUFFER_SELECT)
+
+const uint8_t tsuga_ring_sqe_flags[32] = {
+    ALL_COMBINATIONS(0, 0),
+    ALL_COMBINATIONS(TSUGA_RING_FILE, IOSQE_FIXED_FILE),
 };

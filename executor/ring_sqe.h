@@ -24,7 +24,7 @@ struct tsuga_ring_operation {
 extern const struct tsuga_ring_operation tsuga_ring_operations[TSUGA_RING_KIND_COUNT];
 
 /* The kernel's flags for each combination of a request's options. */
-extern const uint8_t tsuga_ring_sqe_flags[16];
+extern const uint8_t tsuga_ring_sqe_flags[32];
 
 /* Fills in the whole entry. */
 static inline void tsuga_ring_sqe_fill(struct io_uring_sqe *sqe,

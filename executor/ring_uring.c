@@ -7,12 +7,14 @@
 #include <time.h>
 
 #include "executor/ring_ranges.h"
+#include "executor/ring_slots.h"
 #include "executor/ring_sqe.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/sanitize.h"
 
 /* Newer than the header of liburing 2.3. */
+#define TSUGA_URING_FEAT_RW_ATTR     (1u << 16) /* Linux 6.14 */
 #define TSUGA_URING_FEAT_NO_IOWAIT   (1u << 17) /* Linux 6.15 */
 #define TSUGA_URING_ENTER_NO_IOWAIT  (1u << 7)  /* Linux 6.15 */
 #define TSUGA_URING_PBUF_RING_INC    (1u << 1)  /* Linux 6.12 */
@@ -62,6 +64,7 @@ struct uring {
     int enter_fd; /* a descriptor, or the index of a registered one */
     uint32_t enter_flags;
     uint64_t supported_kinds; /* one bit for each kind */
+    bool has_files;           /* that are let go at once */
     const struct tsuga_memory *memory;
     struct io_uring mapping;
 };
@@ -312,8 +315,47 @@ static void sever(struct tsuga_ring *ring, uint64_t mark)
     }
 }
 
-static const struct tsuga_ring_ops ops = {push,         enter, reap, supports, add_group,
-                                          remove_group, offer, used, sever,    destroy};
+static int add_slots(struct tsuga_ring *ring, uint32_t count)
+{
+    return tsuga_ring_slots_add(uring_of(ring)->mapping.ring_fd, count);
+}
+
+static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
+                      uint32_t count)
+{
+    return tsuga_ring_slots_fill(uring_of(ring)->mapping.ring_fd, first, slots, count);
+}
+
+static int add_files(struct tsuga_ring *ring, uint32_t count)
+{
+    struct uring *uring = uring_of(ring);
+
+    if (!uring->has_files)
+        return -EINVAL;
+    return tsuga_ring_files_add(uring->mapping.ring_fd, count);
+}
+
+static int set_file(struct tsuga_ring *ring, uint32_t place, int fd)
+{
+    return tsuga_ring_files_set(uring_of(ring)->mapping.ring_fd, place, fd);
+}
+
+static const struct tsuga_ring_ops ops = {
+    .push = push,
+    .enter = enter,
+    .reap = reap,
+    .supports = supports,
+    .add_group = add_group,
+    .remove_group = remove_group,
+    .offer = offer,
+    .used = used,
+    .sever = sever,
+    .add_slots = add_slots,
+    .fill_slots = fill_slots,
+    .add_files = add_files,
+    .set_file = set_file,
+    .destroy = destroy,
+};
 
 static bool may_use(const struct tsuga_ring_config *config, enum tsuga_feature feature)
 {
@@ -383,6 +425,10 @@ static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
 /* Forgets what the configuration forbids, so that its fallback is used. */
 #define KIND(name) (UINT64_C(1) << TSUGA_RING_##name)
 
+#define KINDS_FIXED                                                                                \
+    (KIND(READ_FIXED) | KIND(WRITE_FIXED) | KIND(READV_FIXED) | KIND(WRITEV_FIXED) |               \
+     KIND(SEND_ZC_FIXED))
+
 /* The kinds that go with a feature which the configuration can turn off. */
 static const struct {
     enum tsuga_feature feature;
@@ -392,10 +438,12 @@ static const struct {
     {TSUGA_FEATURE_MULTISHOT,
      KIND(ACCEPT_MULTI) | KIND(RECV_MULTI) | KIND(RECVMSG_MULTI) | KIND(READ_MULTI)},
     {TSUGA_FEATURE_READ_MULTISHOT, KIND(READ_MULTI)},
-    {TSUGA_FEATURE_SEND_ZERO_COPY, KIND(SEND_ZC)},
     {TSUGA_FEATURE_FTRUNCATE, KIND(TRUNCATE)},
     {TSUGA_FEATURE_FUTEX, KIND(FUTEX_WAIT) | KIND(FUTEX_WAKE)},
     {TSUGA_FEATURE_WAITID, KIND(WAITID)},
+    {TSUGA_FEATURE_REGISTERED_BUFFERS, KINDS_FIXED},
+    {TSUGA_FEATURE_VECTORS_FIXED, KIND(READV_FIXED) | KIND(WRITEV_FIXED)},
+    {TSUGA_FEATURE_SEND_ZERO_COPY, KIND(SEND_ZC) | KIND(SEND_ZC_FIXED)},
 };
 
 static int probe(struct uring *uring, const struct tsuga_ring_config *config)
@@ -425,6 +473,8 @@ static void speed_up(struct uring *uring, const struct tsuga_ring_config *config
         uring->enter_fd = uring->mapping.enter_ring_fd;
         uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
     }
+    uring->has_files = may_use(config, TSUGA_FEATURE_REGISTERED_FILES) &&
+                       (uring->mapping.features & TSUGA_URING_FEAT_RW_ATTR) != 0;
     if (may_use(config, TSUGA_FEATURE_NO_IOWAIT) &&
         (uring->mapping.features & TSUGA_URING_FEAT_NO_IOWAIT) != 0)
         uring->enter_flags |= TSUGA_URING_ENTER_NO_IOWAIT;

@@ -1,8 +1,8 @@
 #include "executor/shared.h"
 
-void tsuga_shared_enter(struct tsuga_shared *shared)
+bool tsuga_shared_enter(struct tsuga_shared *shared)
 {
-    atomic_fetch_add_explicit(&shared->population, 1, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&shared->population, 1, memory_order_relaxed) > 0;
 }
 
 void tsuga_shared_leave(struct tsuga_shared *shared)

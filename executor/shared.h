@@ -14,6 +14,7 @@
 #include "actor/table.h"
 #include "executor/blocking.h"
 #include "executor/descriptors.h"
+#include "executor/locked.h"
 #include "executor/ring.h"
 #include "ioheap/ioheap.h"
 #include "runtime/base/clock.h"
@@ -44,6 +45,8 @@ struct tsuga_shared {
     /* any thread */
     struct tsuga_reserve reserve;
     struct tsuga_blocking blocking;
+    struct tsuga_blocking helpers; /* for arenas, where no job of a user is in the way */
+    struct tsuga_locked locked;
     struct tsuga_actor_table table;
     struct tsuga_descriptors descriptors;
     _Atomic uint32_t sleeper_count; /* executors that sleep */
@@ -59,8 +62,8 @@ struct tsuga_shared {
     pthread_cond_t changed; /* the population is gone, or an executor has started */
 };
 
-/* Someone who counts in the population came, or went. */
-void tsuga_shared_enter(struct tsuga_shared *shared);
+/* Someone who counts in the population came, or went. Enter tells whether somebody was there. */
+bool tsuga_shared_enter(struct tsuga_shared *shared);
 void tsuga_shared_leave(struct tsuga_shared *shared);
 
 /* What tsuga_spawn(), tsuga_post() and tsuga_actor_stop() do. */

@@ -35,6 +35,7 @@ int tsuga_zero_copy_prepare(struct tsuga_record *record, const struct tsuga_op *
     extra->argument.send.flags = request->flags;
     record->flags |= TSUGA_RECORD_ZERO_COPY;
     request->kind = TSUGA_RING_SEND_ZC;
+    tsuga_executor_find_slot(record->io->executor, request);
     return 0;
 }
 

@@ -13,6 +13,8 @@
 /* Tables of 2^12 units are 1 KiB; smaller ones are many, and their sizes differ. */
 #define COLORED_ORDER_MIN 12u
 #define COLOR_COUNT       24u
+/* One takes up to 30 microseconds when its small pages are to be unpinned. */
+#define DECAY_BATCH 4u
 
 void tsuga_arena_pool_init(struct tsuga_arena_pool *pool, struct tsuga_reserve *reserve,
                            const struct tsuga_arena_pool_config *config)
@@ -23,6 +25,7 @@ void tsuga_arena_pool_init(struct tsuga_arena_pool *pool, struct tsuga_reserve *
     if (pool->config.decay_ns == 0)
         pool->config.decay_ns = TSUGA_NS_PER_S;
     tsuga_span_map_init(&pool->spans, &reserve->backing->memory);
+    tsuga_list_init(&pool->heaps);
 }
 
 /* Arenas. */
@@ -85,17 +88,29 @@ static int arena_adopt(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
     return 0;
 }
 
-static void arena_give(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
+/* It is nobody's from now on. */
+static void arena_disown(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
 {
     struct tsuga_reserve *reserve = pool->reserve;
 
+    TSUGA_VERIFY(!arena->is_registered); /* else the kernel would keep the old pages */
     tsuga_span_map_remove(&pool->spans, arena->region);
     tsuga_memory_free(&reserve->backing->memory, arena->region, region_bytes(reserve));
     arena->region = NULL;
     pool->arena_count--;
     /* Pairs with the acquire load in tsuga_reserve_find(). */
     atomic_store_explicit(&arena->pool, NULL, memory_order_release);
-    tsuga_reserve_give(reserve, arena);
+}
+
+static void arena_give(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
+{
+    const struct tsuga_arena_hooks *hooks = &pool->config.hooks;
+
+    arena_disown(pool, arena);
+    if (hooks->give != NULL)
+        hooks->give(hooks->context, arena);
+    else
+        tsuga_reserve_give(pool->reserve, arena);
 }
 
 /* Asks for the next arena ahead of its use. */
@@ -134,9 +149,11 @@ static int arena_add(struct tsuga_arena_pool *pool)
     /* Pairs with the release store in tsuga_arena_pool_prepare(). */
     struct tsuga_arena *arena =
         atomic_exchange_explicit(&pool->prepared, NULL, memory_order_acquire);
+    const struct tsuga_arena_hooks *hooks = &pool->config.hooks;
+    bool is_resident = arena != NULL;
     int error;
 
-    if (arena == NULL) {
+    if (!is_resident) {
         error = tsuga_reserve_take(pool->reserve, &arena);
         if (error != 0)
             return error;
@@ -146,6 +163,8 @@ static int arena_add(struct tsuga_arena_pool *pool)
         tsuga_reserve_give(pool->reserve, arena);
         return error;
     }
+    if (hooks->adopted != NULL)
+        hooks->adopted(hooks->context, arena, is_resident);
     request_prepare(pool);
     return 0;
 }
@@ -308,6 +327,7 @@ static void segment_reclaim(struct tsuga_arena_pool *pool, struct tsuga_segment 
     tsuga_span_give(&pool->spans, arena->region, unit, segment_order(reserve, segment->shift));
     tsuga_memory_free(&reserve->backing->memory, segment, segment->table_bytes);
     pool->segment_count--;
+    pool->has_idle |= arena->region->live == 0;
 }
 
 /* Sends the segment to its own pool's list. */
@@ -403,11 +423,29 @@ static bool is_decayed(const struct tsuga_arena_pool *pool, struct tsuga_span_re
     return now_ns - region->idle_ns >= pool->config.decay_ns;
 }
 
+/* A free arena's time has come. False: it must be withdrawn, and nobody can. */
+static bool arena_retire(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
+{
+    const struct tsuga_arena_hooks *hooks = &pool->config.hooks;
+
+    if (!tsuga_rules_keep(pool->spans.rules_off, TSUGA_RULE_WITHDRAW))
+        arena->is_registered = false;
+    if (!arena->is_registered)
+        arena_give(pool, arena);
+    else if (hooks->withdraw != NULL)
+        hooks->withdraw(hooks->context, arena);
+    else
+        return false;
+    return true;
+}
+
 bool tsuga_arena_pool_decay(struct tsuga_arena_pool *pool, uint64_t now_ns)
 {
+    uint32_t retired_count = 0;
     bool has_more = false;
 
     tsuga_arena_pool_drain(pool);
+    pool->was_cut_short = false;
     for (uint32_t i = 0; i < pool->spans.region_count; i++) {
         struct tsuga_span_region *region = pool->spans.regions[i];
         struct tsuga_arena *arena;
@@ -415,14 +453,22 @@ bool tsuga_arena_pool_decay(struct tsuga_arena_pool *pool, uint64_t now_ns)
         if (region == NULL || region->live > 0)
             continue;
         arena = region->owner;
-        if (arena->is_registered)
-            continue;
-        if (is_decayed(pool, region, now_ns))
-            arena_give(pool, arena);
-        else
-            has_more = true;
+        if (!is_decayed(pool, region, now_ns)) {
+            has_more |= !arena->is_registered || pool->config.hooks.withdraw != NULL;
+        } else if (retired_count == DECAY_BATCH) {
+            pool->was_cut_short = true;
+            break;
+        } else {
+            bool stays = arena->is_registered;
+
+            if (arena_retire(pool, arena)) {
+                retired_count++;
+                has_more |= stays;
+            }
+        }
     }
-    return has_more;
+    pool->has_idle = has_more || pool->was_cut_short;
+    return pool->has_idle;
 }
 
 void tsuga_arena_pool_fini(struct tsuga_arena_pool *pool)
@@ -432,8 +478,13 @@ void tsuga_arena_pool_fini(struct tsuga_arena_pool *pool)
     tsuga_arena_pool_drain(pool);
     TSUGA_VERIFY(pool->segment_count == 0); /* else its heap would lose its memory */
     for (uint32_t i = pool->spans.region_count; i > 0; i--) {
-        if (pool->spans.regions[i - 1] != NULL)
-            arena_give(pool, pool->spans.regions[i - 1]->owner);
+        struct tsuga_span_region *region = pool->spans.regions[i - 1];
+        struct tsuga_arena *arena = region == NULL ? NULL : region->owner;
+
+        if (arena == NULL)
+            continue;
+        arena_disown(pool, arena);
+        tsuga_reserve_give(pool->reserve, arena);
     }
     prepared = atomic_exchange_explicit(&pool->prepared, NULL, memory_order_acquire);
     if (prepared != NULL)

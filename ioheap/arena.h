@@ -4,7 +4,8 @@
  * A pool owns arenas and hands out segments: powers of two, frontmost first, from the smallest
  * segment to a whole arena. A segment belongs to one heap from the day it is handed out until it is
  * given back, and reaches its next heap cleared. Arenas that were wholly free for the decay time
- * are purged and go back to the reserve, unless they are registered with a ring.
+ * are purged and go back to the reserve. One that is registered with a ring is withdrawn first: the
+ * kernel would keep its pages, and write to them where nobody sees it.
  *
  * A heap that has moved to another executor gives its segments back on a thread that does not own
  * their pool. They go to that pool's list of returned segments, and its owner drains the list.
@@ -26,6 +27,7 @@
 #include "ioheap/span.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/bits.h"
+#include "runtime/base/list.h"
 
 struct tsuga_ioheap;
 struct tsuga_segment;
@@ -36,6 +38,13 @@ struct tsuga_arena_hooks {
     void (*clear)(void *context, struct tsuga_segment *segment);
     /* Have tsuga_arena_pool_prepare() called, on any thread, before the pool ends. */
     void (*prepare)(void *context, struct tsuga_arena_pool *pool);
+    /* Have tsuga_reserve_give() called, on any thread, before the reserve ends. */
+    void (*give)(void *context, struct tsuga_arena *arena);
+    /* An arena has become the pool's. `is_resident`: it was prepared. */
+    void (*adopted)(void *context, struct tsuga_arena *arena, bool is_resident);
+    /* Have is_registered of a wholly free arena reset, by the owner, some time. Asked again with
+     * every decay until then. */
+    void (*withdraw)(void *context, struct tsuga_arena *arena);
     void *context;
 };
 
@@ -66,8 +75,11 @@ struct tsuga_arena_pool {
     /* owner */
     struct tsuga_span_map spans;
     uint32_t arena_count;
-    uint32_t segment_count; /* handed out, and not yet back in the map */
-    uint32_t color;         /* of the next segment's tables */
+    uint32_t segment_count;       /* handed out, and not yet back in the map */
+    uint32_t color;               /* of the next segment's tables */
+    bool has_idle;                /* an arena may be wholly free */
+    bool was_cut_short;           /* the last decay left arenas whose time has come */
+    struct tsuga_list_node heaps; /* that have segments worth giving back, see ioheap.h */
 
     /* any thread */
     _Alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_segment *_Atomic returned;
@@ -103,8 +115,8 @@ void tsuga_segment_clear(struct tsuga_segment *segment);
 /* Takes in the segments that other threads returned. */
 void tsuga_arena_pool_drain(struct tsuga_arena_pool *pool);
 
-/* Drains, and gives arenas that were wholly free for the decay time to the reserve. True when free
- * arenas remain that a later call may give back. */
+/* Drains, and gives arenas that were wholly free for the decay time to the reserve, so many that it
+ * does not take long. True when free arenas remain that a later call may give back. */
 bool tsuga_arena_pool_decay(struct tsuga_arena_pool *pool, uint64_t now_ns);
 
 /* Faults in an arena, which the pool uses next. Thread: any. Blocks: for the faults. */

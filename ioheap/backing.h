@@ -27,6 +27,8 @@ struct tsuga_backing {
     int (*populate)(void *context, void *base, size_t bytes);
     /* Forbid every access, or allow it again. Errors: -ENOMEM too many mappings. */
     int (*protect)(void *context, void *base, size_t bytes, bool is_accessible);
+    /* Should the pages be huge ones, where that is possible, or small ones? */
+    void (*advise)(void *context, void *base, size_t bytes, bool wants_huge_pages);
     void *context;
     struct tsuga_memory memory; /* general memory */
 };
@@ -40,5 +42,6 @@ void tsuga_backing_release(void *context, void *base, size_t bytes);
 int tsuga_backing_purge(void *context, void *base, size_t bytes);
 int tsuga_backing_populate(void *context, void *base, size_t bytes);
 int tsuga_backing_protect(void *context, void *base, size_t bytes, bool is_accessible);
+void tsuga_backing_advise(void *context, void *base, size_t bytes, bool wants_huge_pages);
 
 #endif

@@ -27,6 +27,7 @@ const struct tsuga_backing *tsuga_backing_default(void)
         .purge = tsuga_backing_purge,
         .populate = tsuga_backing_populate,
         .protect = tsuga_backing_protect,
+        .advise = tsuga_backing_advise,
         .memory = {.alloc = alloc, .free = release},
     };
 

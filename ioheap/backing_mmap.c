@@ -6,8 +6,6 @@
 #include "ioheap/backing.h"
 #include "runtime/base/bits.h"
 
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
-
 /* Maps more than was asked for and cuts off what is not aligned. */
 int tsuga_backing_reserve(void *context, size_t bytes, size_t alignment, void **out)
 {
@@ -27,10 +25,6 @@ int tsuga_backing_reserve(void *context, size_t bytes, size_t alignment, void **
     if (before > 0)
         munmap(mapped, before);
     munmap(base + bytes, alignment - before);
-    /* A huge page is registered with a ring in a tenth of the time. Without the kernel's consent
-     * small pages do as well, so the answer is of no interest. */
-    if (alignment >= HUGE_PAGE_BYTES)
-        madvise(base, bytes, MADV_HUGEPAGE);
     *out = base;
     return 0;
 }
@@ -58,4 +52,11 @@ int tsuga_backing_protect(void *context, void *base, size_t bytes, bool is_acces
     (void)context;
     return mprotect(base, bytes, is_accessible ? PROT_READ | PROT_WRITE : PROT_NONE) == 0 ? 0
                                                                                           : -errno;
+}
+
+void tsuga_backing_advise(void *context, void *base, size_t bytes, bool wants_huge_pages)
+{
+    (void)context;
+    /* Without the kernel's consent small pages do as well, so the answer is of no interest. */
+    (void)madvise(base, bytes, wants_huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }

@@ -9,6 +9,9 @@
 
 /* A heap of more bytes is not walked after each call, not even in test builds. */
 #define DEEP_CHECK_BYTES_MAX (UINT64_C(64) << 10)
+/* Smaller segments are not worth looking for: there may be a hundred thousand heaps. */
+#define DECAY_SHIFT_MIN 16u
+#define DECAY_HEAPS     256u
 
 static inline size_t order_bytes(unsigned order)
 {
@@ -98,13 +101,19 @@ int tsuga_ioheap_init(struct tsuga_ioheap *heap, struct tsuga_arena_pool *pool,
     };
     heap->block_bytes_max = order_bytes(tsuga_bits_log2_floor(heap->orders_allowed));
     tsuga_span_map_init(&heap->spans, &reserve->backing->memory);
+    tsuga_list_init(&heap->link);
     return 0;
 }
 
+/* Thread: of the new executor, when the old one does not look at its heaps. */
 void tsuga_ioheap_move(struct tsuga_ioheap *heap, struct tsuga_arena_pool *pool)
 {
     TSUGA_ASSERT(pool->reserve == heap->reserve);
     heap->pool = pool;
+    if (!tsuga_list_is_linked(&heap->link))
+        return;
+    tsuga_list_remove(&heap->link);
+    tsuga_list_push_back(&pool->heaps, &heap->link);
 }
 
 /* Segments. */
@@ -135,6 +144,8 @@ static int segment_add(struct tsuga_ioheap *heap, struct tsuga_segment *segment)
     heap->segment_bytes += UINT64_C(1) << segment->shift;
     if (heap->segment_bytes > heap->segment_bytes_max)
         heap->segment_bytes_max = heap->segment_bytes;
+    if (segment->shift >= DECAY_SHIFT_MIN && !tsuga_list_is_linked(&heap->link))
+        tsuga_list_push_back(&heap->pool->heaps, &heap->link);
     return 0;
 }
 
@@ -263,6 +274,34 @@ bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns)
     return drop_segments(heap, true, now_ns);
 }
 
+static bool has_large_segment(const struct tsuga_ioheap *heap)
+{
+    const struct tsuga_segment *segment = heap->segments_first;
+
+    while (segment != NULL && segment->shift < DECAY_SHIFT_MIN)
+        segment = segment->next;
+    return segment != NULL;
+}
+
+bool tsuga_ioheap_decay_pool(struct tsuga_arena_pool *pool, uint64_t now_ns)
+{
+    struct tsuga_list_node seen;
+    bool has_more = false;
+
+    tsuga_list_init(&seen);
+    for (unsigned i = 0; i < DECAY_HEAPS && !tsuga_list_is_empty(&pool->heaps); i++) {
+        struct tsuga_ioheap *heap =
+            TSUGA_CONTAINER_OF(tsuga_list_pop_front(&pool->heaps), struct tsuga_ioheap, link);
+
+        has_more |= tsuga_ioheap_decay(heap, now_ns);
+        if (has_large_segment(heap))
+            tsuga_list_push_back(&seen, &heap->link);
+    }
+    while (!tsuga_list_is_empty(&seen))
+        tsuga_list_push_back(&pool->heaps, tsuga_list_pop_front(&seen));
+    return has_more;
+}
+
 void tsuga_ioheap_trim(struct tsuga_ioheap *heap)
 {
     (void)drop_segments(heap, false, 0);
@@ -271,6 +310,7 @@ void tsuga_ioheap_trim(struct tsuga_ioheap *heap)
 void tsuga_ioheap_fini(struct tsuga_ioheap *heap)
 {
     TSUGA_VERIFY(heap->live_bytes == 0); /* else the next owner would share the blocks */
+    tsuga_list_remove(&heap->link);
     while (heap->segments_first != NULL)
         segment_drop(heap, &heap->segments_first);
     tsuga_span_map_fini(&heap->spans);

@@ -64,6 +64,7 @@ struct tsuga_ioheap {
     uint64_t segment_bytes_max;
     uint64_t high_water_bytes_max; /* before segments were given back */
     uint8_t segment_shift_first;
+    struct tsuga_list_node link; /* among the pool's heaps, while it has a large segment */
     struct tsuga_ioheap_class classes[TSUGA_IOHEAP_CLASS_COUNT];
 
     /* any thread: blocks that others gave back, linked through their first bytes */
@@ -149,6 +150,10 @@ void *tsuga_ioheap_block_start(const struct tsuga_ioheap *heap, const void *addr
 /* Gives segments back that were wholly free for the pool's decay time. True when free segments
  * remain that a later call may give back. */
 bool tsuga_ioheap_decay(struct tsuga_ioheap *heap, uint64_t now_ns);
+
+/* Does so for heaps of the pool that have segments of 64 KiB and more; of very many heaps each call
+ * looks at others. The same answer. */
+bool tsuga_ioheap_decay_pool(struct tsuga_arena_pool *pool, uint64_t now_ns);
 
 /* Gives all segments back that are wholly free, whatever the decay time. */
 void tsuga_ioheap_trim(struct tsuga_ioheap *heap);

@@ -41,6 +41,7 @@ struct tsuga_reserve_config {
     uint64_t arena_bytes;       /* power of two, 64 KiB ..= 1 GiB; 0: 2 MiB */
     uint64_t segment_bytes_min; /* power of two, at least 512 and arena_bytes / 32768; 0: 1 KiB */
     bool guard;                 /* debugging: an inaccessible page or more behind every segment */
+    bool small_pages;           /* no huge pages for arenas of 2 MiB and more */
 };
 
 /* One arena. Its entry in the range's table is never unmapped. */
@@ -51,11 +52,13 @@ struct tsuga_arena {
     struct tsuga_span_region *whole;
     char *base;
     struct tsuga_arena_pool *_Atomic pool; /* whose arena it is; NULL: in the reserve */
-    struct tsuga_arena *next;              /* in the reserve's list, or among the prepared */
+    struct tsuga_arena *next;              /* in the list of whoever has to do something with it */
     struct tsuga_span_region *region;      /* the arena's own, in the pool's map */
     uint8_t region_shift;
-    bool is_registered;       /* with a ring, which forbids purging; for the pool's owner to set */
-    uint16_t registered_slot; /* for whoever registers it */
+    bool is_registered;       /* with a ring, or about to be: not to be purged; the owner sets it */
+    uint8_t registered_state; /* these three for whoever registers it */
+    uint16_t registered_slot;
+    uint16_t registered_uses;
 };
 
 struct tsuga_reserve_range {
@@ -75,6 +78,7 @@ struct tsuga_reserve {
     uint8_t arena_shift;
     uint8_t segment_shift_min;
     bool guard;
+    bool small_pages;
 
     /* Appended to under the lock. Readers see the first range_count. */
     _Atomic uint32_t range_count;

@@ -15,6 +15,7 @@ enum tsuga_ioheap_rule {
     TSUGA_RULE_MERGE = 1 << 1,      /* off: spans given back stay apart */
     TSUGA_RULE_FREED_ONCE = 1 << 2, /* off: a block that was freed can be freed again */
     TSUGA_RULE_CLEAR = 1 << 3,      /* off: a segment keeps the bytes of its last heap */
+    TSUGA_RULE_WITHDRAW = 1 << 4,   /* off: an arena is purged although a ring has it */
 };
 
 #ifdef TSUGA_DEEP_CHECKS

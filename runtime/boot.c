@@ -1,7 +1,6 @@
 /* A runtime's life: start, run, stop, join, destroy. */
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -90,6 +89,7 @@ static int init_memory(struct tsuga_runtime *runtime)
         .arena_bytes = shared->config.ioheap.arena_size,
         .segment_bytes_min = shared->config.ioheap.segment_min,
         .guard = shared->config.ioheap.guard == TSUGA_ON,
+        .small_pages = shared->config.ioheap.huge_pages == TSUGA_OFF,
     };
     int error = tsuga_actor_table_init(&shared->table, sizeof(struct tsuga_seat), shared->memory);
 
@@ -102,8 +102,13 @@ static int init_memory(struct tsuga_runtime *runtime)
     error = tsuga_blocking_init(&shared->blocking, shared->config.executor.blocking_threads);
     if (error != 0)
         goto reserve;
+    error = tsuga_blocking_init(&shared->helpers, 1);
+    if (error != 0)
+        goto blocking;
     return 0;
 
+blocking:
+    tsuga_blocking_fini(&shared->blocking);
 reserve:
     tsuga_reserve_fini(&shared->reserve);
 table:
@@ -191,17 +196,6 @@ static void explain(struct tsuga_runtime *runtime, int error)
     tsuga_log_printf(&runtime->log, TSUGA_LOG_ERROR, "cannot start: %s: %s", why, strerror(-error));
 }
 
-/* Rings are charged to locked memory: take all that is allowed. */
-static void raise_memlock(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_MEMLOCK, &limit); /* what cannot be had is done without */
-}
-
 static int start(struct tsuga_runtime *runtime)
 {
     struct tsuga_shared *shared = &runtime->shared;
@@ -212,13 +206,14 @@ static int start(struct tsuga_runtime *runtime)
     error = init_memory(runtime);
     if (error != 0)
         goto signals;
-    raise_memlock();
+    tsuga_locked_init(&shared->locked);
     error = start_executors(runtime);
     if (error == 0)
         error = tsuga_watchdog_start(&runtime->watchdog, shared, &runtime->log);
     if (error == 0)
         return 0;
     tsuga_blocking_fini(&shared->blocking);
+    tsuga_blocking_fini(&shared->helpers);
     end_executors(runtime);
     free_executors(runtime);
     fini_memory(runtime, false);
@@ -338,6 +333,7 @@ void tsuga_destroy(struct tsuga_runtime *runtime)
     tsuga_watchdog_stop(&runtime->watchdog);
     /* While the executors run: they take the last jobs' completions. */
     tsuga_blocking_fini(&runtime->shared.blocking);
+    tsuga_blocking_fini(&runtime->shared.helpers);
     end_executors(runtime);
     tsuga_watchdog_fini(&runtime->watchdog);
     keeps_reserve = has_leaks(runtime);

@@ -28,10 +28,11 @@ enum tsuga_config_type {
     TSUGA_CONFIG_SIZE,    /* bytes; text may end in K, M or G */
     TSUGA_CONFIG_CLASSES, /* text is a list of sizes, the field is a mask of powers of two */
     TSUGA_CONFIG_TOGGLE,
-    TSUGA_CONFIG_FEATURE, /* a toggle whose text is auto or off */
-    TSUGA_CONFIG_FULL,    /* enum tsuga_full */
-    TSUGA_CONFIG_SIZING,  /* enum tsuga_sizing */
-    TSUGA_CONFIG_LEVEL,   /* enum tsuga_log_level */
+    TSUGA_CONFIG_FEATURE,      /* a toggle whose text is auto or off */
+    TSUGA_CONFIG_FULL,         /* enum tsuga_full */
+    TSUGA_CONFIG_SIZING,       /* enum tsuga_sizing */
+    TSUGA_CONFIG_REGISTRATION, /* enum tsuga_registration */
+    TSUGA_CONFIG_LEVEL,        /* enum tsuga_log_level */
 };
 
 /* What a number or size must be, beside lying between min and max. */
@@ -54,7 +55,7 @@ struct tsuga_config_key {
     uint64_t fallback; /* the default; 0: derived from other keys, or unlimited */
 };
 
-#define TSUGA_CONFIG_KEY_COUNT 48u
+#define TSUGA_CONFIG_KEY_COUNT 54u
 
 extern const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT];
 

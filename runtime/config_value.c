@@ -32,6 +32,9 @@ static const struct word words[] = {
     {TSUGA_CONFIG_FULL, "drop", TSUGA_FULL_DROP},
     {TSUGA_CONFIG_SIZING, "adaptive", TSUGA_SIZING_ADAPTIVE},
     {TSUGA_CONFIG_SIZING, "fixed", TSUGA_SIZING_FIXED},
+    {TSUGA_CONFIG_REGISTRATION, "auto", TSUGA_REGISTRATION_AUTO},
+    {TSUGA_CONFIG_REGISTRATION, "always", TSUGA_REGISTRATION_ALWAYS},
+    {TSUGA_CONFIG_REGISTRATION, "off", TSUGA_REGISTRATION_OFF},
     {TSUGA_CONFIG_LEVEL, "off", TSUGA_LOG_OFF},
     {TSUGA_CONFIG_LEVEL, "error", TSUGA_LOG_ERROR},
     {TSUGA_CONFIG_LEVEL, "warn", TSUGA_LOG_WARN},
@@ -124,6 +127,9 @@ static void describe(const struct tsuga_config_key *key, struct tsuga_config_rea
         break;
     case TSUGA_CONFIG_SIZING:
         tsuga_config_reason_set(reason, "adaptive or fixed");
+        break;
+    case TSUGA_CONFIG_REGISTRATION:
+        tsuga_config_reason_set(reason, "auto, always or off");
         break;
     case TSUGA_CONFIG_LEVEL:
         tsuga_config_reason_set(reason, "off, error, warn, info or debug");

@@ -31,6 +31,9 @@ static void add_executor(struct tsuga_executor *executor, struct tsuga_stats *ou
     out->wakes += read_counter(&executor->wakes);
     out->stacks += read_counter(&counters->stacks);
     out->leaked_heaps += read_counter(&counters->leaked_heaps);
+    out->ops_fixed += read_counter(&counters->ops_fixed);
+    out->registered_arenas += read_counter(&counters->registered_arenas);
+    out->registered_refusals += read_counter(&counters->registered_refusals);
     pthread_mutex_lock(&executor->heaps_lock);
     tsuga_heap_stats_add(&out->heaps, &executor->heaps);
     pthread_mutex_unlock(&executor->heaps_lock);
@@ -51,6 +54,9 @@ void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out)
     out->dead_letters += read_counter(&shared->foreign_dead_letters);
     out->allocations = read_counter(&runtime->counted.alloc_count);
     out->descriptors = read_counter(&shared->descriptors.owned_count);
+    out->registered_bytes = read_counter(&shared->locked.arenas_bytes);
+    out->locked_ring_bytes = read_counter(&shared->locked.rings_bytes);
+    out->locked_group_bytes = read_counter(&shared->locked.groups_bytes);
 }
 
 struct metric {
@@ -87,6 +93,12 @@ static const struct metric metrics[] = {
     METRIC(stacks, "gauge", "Stacks in use."),
     METRIC(leaked_heaps, "gauge", "I/O heaps given up after death_ms, and still the kernel's."),
     METRIC(descriptors, "gauge", "Descriptors owned by actors."),
+    METRIC(ops_fixed, "counter", "Operations that used registered memory."),
+    METRIC(registered_arenas, "gauge", "Arenas that are pinned for the kernel."),
+    METRIC(registered_bytes, "gauge", "Bytes of arenas that are pinned, or about to be."),
+    METRIC(registered_refusals, "counter", "Times that a limit kept an arena from being pinned."),
+    METRIC(locked_ring_bytes, "gauge", "Locked memory that rings are charged with."),
+    METRIC(locked_group_bytes, "gauge", "Locked memory of the queues of lent buffers."),
 };
 
 static int write_classes(FILE *stream, const struct tsuga_heap_stats *heaps)

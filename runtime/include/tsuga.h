@@ -90,6 +90,16 @@ enum tsuga_toggle { TSUGA_DEFAULT = 0, TSUGA_OFF, TSUGA_ON };
 /* How receives choose their sizes: see struct tsuga_sizer. */
 enum tsuga_sizing { TSUGA_SIZING_DEFAULT = 0, TSUGA_SIZING_ADAPTIVE, TSUGA_SIZING_FIXED };
 
+/* Which memory of I/O heaps stays pinned for the kernel, so that it need not be pinned for each
+ * operation: what is used often, all of it, or none. Likewise for descriptors that actors own: they
+ * are looked up once. */
+enum tsuga_registration {
+    TSUGA_REGISTRATION_DEFAULT = 0,
+    TSUGA_REGISTRATION_AUTO,
+    TSUGA_REGISTRATION_ALWAYS,
+    TSUGA_REGISTRATION_OFF,
+};
+
 /* What a full mailbox does to a sender. */
 enum tsuga_full { TSUGA_FULL_DEFAULT = 0, TSUGA_FULL_FAIL, TSUGA_FULL_BLOCK, TSUGA_FULL_DROP };
 
@@ -125,6 +135,9 @@ enum tsuga_feature {
     TSUGA_FEATURE_FTRUNCATE,
     TSUGA_FEATURE_FUTEX,
     TSUGA_FEATURE_WAITID,
+    TSUGA_FEATURE_REGISTERED_BUFFERS,
+    TSUGA_FEATURE_VECTORS_FIXED,
+    TSUGA_FEATURE_REGISTERED_FILES,
     TSUGA_FEATURE_COUNT
 };
 
@@ -166,6 +179,10 @@ struct tsuga_config {
         uint32_t size_classes;   /* bit k allows 2^k bytes; default: all from 64 B to 2 MiB */
         uint32_t decay_ms;       /* how long free memory is kept; default 1000 */
         enum tsuga_toggle guard; /* debugging: guard pages between actors; default off */
+        enum tsuga_toggle huge_pages;         /* for arenas of 2 MiB and more; default on */
+        enum tsuga_registration registration; /* default auto */
+        uint32_t registration_slots; /* arenas that a ring can have pinned, 1 ..= 16384; default
+                                        4096 */
     } ioheap;
 
     struct {
@@ -2047,7 +2064,8 @@ TSUGA_API TSUGA_NODISCARD int tsuga_message_lease(struct tsuga_actor *self,
 /* Descriptors. What an actor owns is closed when it ends. */
 
 /**
- * Take ownership of a descriptor that came from elsewhere.
+ * Take ownership of a descriptor that came from elsewhere. While an actor owns a descriptor, its
+ * number does not come to mean another file, as by dup2(2).
  *
  * Owner:  the actor, on success.
  * Errors: -EBADF not open; -EBUSY owned by an actor already; -ENOMEM.
@@ -2117,6 +2135,12 @@ struct tsuga_stats {
     uint64_t stacks;               /* stacks in use */
     uint64_t leaked_heaps;         /* given up after death_ms, and still the kernel's */
     uint64_t descriptors;          /* owned by actors */
+    uint64_t ops_fixed;            /* operations that used registered memory */
+    uint64_t registered_arenas;    /* that are pinned now */
+    uint64_t registered_bytes;     /* likewise, or about to be */
+    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way */
+    uint64_t locked_ring_bytes;    /* what rings are charged with */
+    uint64_t locked_group_bytes;   /* what the queues of lent buffers are charged with */
     struct tsuga_heap_stats heaps; /* of the actors that have ended */
 };
 

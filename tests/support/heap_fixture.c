@@ -78,6 +78,7 @@ void backing_faults_init(struct backing_faults *faults)
                 .purge = purge,
                 .populate = populate,
                 .protect = protect,
+                .advise = tsuga_backing_advise,
                 .context = faults,
                 .memory = {.alloc = alloc, .free = release, .context = faults},
             },

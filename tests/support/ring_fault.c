@@ -77,6 +77,24 @@ struct tsuga_ring_fault {
     uint64_t request_room;
 };
 
+enum tsuga_ring_kind tsuga_ring_fault_kind(const struct tsuga_ring_request *request)
+{
+    switch ((enum tsuga_ring_kind)request->kind) {
+    case TSUGA_RING_READ_FIXED:
+        return TSUGA_RING_READ;
+    case TSUGA_RING_WRITE_FIXED:
+        return TSUGA_RING_WRITE;
+    case TSUGA_RING_READV_FIXED:
+        return TSUGA_RING_READV;
+    case TSUGA_RING_WRITEV_FIXED:
+        return TSUGA_RING_WRITEV;
+    case TSUGA_RING_SEND_ZC_FIXED:
+        return TSUGA_RING_SEND_ZC;
+    default:
+        return (enum tsuga_ring_kind)request->kind;
+    }
+}
+
 static void *grow(void *array, size_t count, size_t element_bytes)
 {
     void *larger = realloc(array, count * element_bytes);
@@ -107,7 +125,7 @@ static void update_room(struct tsuga_ring_fault *fault)
 
 static void record(struct tsuga_ring_fault *fault, const struct tsuga_ring_request *request)
 {
-    fault->counts.pushed[request->kind]++;
+    fault->counts.pushed[tsuga_ring_fault_kind(request)]++;
     if (!fault->plan->is_recording)
         return;
     if (fault->request_count == fault->request_room) {
@@ -142,7 +160,7 @@ static void break_chain(struct tsuga_ring_fault *fault, struct tsuga_ring_reques
 
 static void substitute(struct tsuga_ring_fault *fault, struct tsuga_ring_request *request)
 {
-    enum tsuga_ring_kind kind = (enum tsuga_ring_kind)request->kind;
+    enum tsuga_ring_kind kind = tsuga_ring_fault_kind(request);
     int32_t result = 0;
     uint32_t kept = 0;
     bool is_due = false;
@@ -469,6 +487,35 @@ static uint16_t used(struct tsuga_ring *ring, const struct tsuga_ring_group *gro
     return inner->ops->used(inner, group);
 }
 
+static int add_slots(struct tsuga_ring *ring, uint32_t count)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->add_slots(inner, count);
+}
+
+static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
+                      uint32_t count)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->fill_slots(inner, first, slots, count);
+}
+
+static int add_files(struct tsuga_ring *ring, uint32_t count)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->add_files(inner, count);
+}
+
+static int set_file(struct tsuga_ring *ring, uint32_t place, int fd)
+{
+    struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
+
+    return inner->ops->set_file(inner, place, fd);
+}
+
 /* As the kernel would see it: of a chain that is passed on in part the rest is on its own. */
 static void sever(struct tsuga_ring *ring, uint64_t mark)
 {
@@ -501,8 +548,22 @@ static void destroy(struct tsuga_ring *ring)
 int tsuga_ring_fault_create(void *context, const struct tsuga_ring_config *config,
                             struct tsuga_ring **out)
 {
-    static const struct tsuga_ring_ops ops = {push,         enter, reap, supports, add_group,
-                                              remove_group, offer, used, sever,    destroy};
+    static const struct tsuga_ring_ops ops = {
+        .push = push,
+        .enter = enter,
+        .reap = reap,
+        .supports = supports,
+        .add_group = add_group,
+        .remove_group = remove_group,
+        .offer = offer,
+        .used = used,
+        .sever = sever,
+        .add_slots = add_slots,
+        .fill_slots = fill_slots,
+        .add_files = add_files,
+        .set_file = set_file,
+        .destroy = destroy,
+    };
     struct tsuga_ring_fault_plan *plan = context;
     uint32_t index;
     struct tsuga_ring_fault *fault;

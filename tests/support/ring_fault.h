@@ -109,6 +109,10 @@ void tsuga_ring_fault_substitute(struct tsuga_ring_fault *fault, enum tsuga_ring
 
 const struct tsuga_ring_fault_counts *tsuga_ring_fault_counts(const struct tsuga_ring_fault *fault);
 
+/* The kind that a request would be of without registered memory: that of a FIXED one is the plain
+ * one. Counts, hooks and substitutions go by it. */
+enum tsuga_ring_kind tsuga_ring_fault_kind(const struct tsuga_ring_request *request);
+
 /* Every request pushed so far, oldest first, as the executor pushed it. */
 const struct tsuga_ring_request *tsuga_ring_fault_requests(const struct tsuga_ring_fault *fault,
                                                            uint64_t *count);

@@ -216,7 +216,7 @@ static void hold_results(void *context, struct tsuga_ring_fault *fault,
 {
     const uint8_t *kind = context;
 
-    if (call == TSUGA_RING_FAULT_PUSH && request->kind == *kind)
+    if (call == TSUGA_RING_FAULT_PUSH && tsuga_ring_fault_kind(request) == *kind)
         tsuga_ring_fault_hold(fault, request->user_data, 20);
 }
 

@@ -34,7 +34,7 @@ static void catch (void *context, struct tsuga_ring_fault *fault, enum tsuga_rin
 {
     struct haunting *haunting = context;
 
-    if (call != TSUGA_RING_FAULT_PUSH || request->kind != haunting->kind)
+    if (call != TSUGA_RING_FAULT_PUSH || tsuga_ring_fault_kind(request) != haunting->kind)
         return;
     haunting->segment = (uintptr_t)request->user_data / SEGMENT_BYTES;
     tsuga_ring_fault_hold(fault, request->user_data, HOLD_ENTERS);

@@ -181,7 +181,7 @@ static void hold_reads(void *context, struct tsuga_ring_fault *fault,
                        enum tsuga_ring_fault_call call, const struct tsuga_ring_request *request)
 {
     (void)context;
-    if (call == TSUGA_RING_FAULT_PUSH && request->kind == TSUGA_RING_READ)
+    if (call == TSUGA_RING_FAULT_PUSH && tsuga_ring_fault_kind(request) == TSUGA_RING_READ)
         tsuga_ring_fault_hold(fault, request->user_data, 200);
 }
 

@@ -66,7 +66,7 @@ static void check_request(void *context, struct tsuga_ring_fault *fault,
                         : NULL;
     tsuga_ring_ranges(request, check_range, sight);
     if (sight->range_count > before)
-        sight->kinds |= UINT64_C(1) << request->kind;
+        sight->kinds |= UINT64_C(1) << tsuga_ring_fault_kind(request);
     sight->last = *request;
 }
 

@@ -17,6 +17,8 @@ struct helper {
     struct tsuga_segment *segments[16];
     unsigned segment_count;
     unsigned prepare_count;
+    unsigned adopted_count;
+    unsigned withdraw_count;
 };
 
 static void ask_clear(void *context, struct tsuga_segment *segment)
@@ -35,10 +37,30 @@ static void ask_prepare(void *context, struct tsuga_arena_pool *pool)
     helper->prepare_count++;
 }
 
+static void see_adopted(void *context, struct tsuga_arena *arena, bool is_resident)
+{
+    struct helper *helper = context;
+
+    (void)arena;
+    (void)is_resident;
+    helper->adopted_count++;
+}
+
+static void ask_withdraw(void *context, struct tsuga_arena *arena)
+{
+    struct helper *helper = context;
+
+    (void)arena;
+    helper->withdraw_count++;
+}
+
 static void pool_open(struct heap_fixture *fixture, struct helper *helper)
 {
-    struct tsuga_arena_pool_config config = {
-        .hooks = {.clear = ask_clear, .prepare = ask_prepare, .context = helper}};
+    struct tsuga_arena_pool_config config = {.hooks = {.clear = ask_clear,
+                                                       .prepare = ask_prepare,
+                                                       .adopted = see_adopted,
+                                                       .withdraw = ask_withdraw,
+                                                       .context = helper}};
 
     *helper = (struct helper){.segment_count = 0};
     heap_fixture_open(fixture, NULL, NULL);
@@ -56,6 +78,12 @@ static void *in_thread(void *(*run)(void *context), void *context)
     CHECK_INT(pthread_create(&thread, NULL, run, context), 0);
     CHECK_INT(pthread_join(thread, &result), 0);
     return result;
+}
+
+static void *prepare(void *context)
+{
+    tsuga_arena_pool_prepare(context);
+    return NULL;
 }
 
 TEST(arena, h03_segments_lie_side_by_side_and_never_overlap)
@@ -124,9 +152,66 @@ TEST(arena, a_registered_arena_keeps_its_pages)
     CHECK(!tsuga_arena_pool_decay(&fixture.pool, now_ns + 10 * TSUGA_NS_PER_S));
     CHECK_UINT(fixture.pool.arena_count, 1);
     arena->is_registered = false;
-    CHECK(tsuga_arena_pool_decay(&fixture.pool, now_ns + 11 * TSUGA_NS_PER_S));
-    CHECK(!tsuga_arena_pool_decay(&fixture.pool, now_ns + 12 * TSUGA_NS_PER_S));
+    CHECK(!tsuga_arena_pool_decay(&fixture.pool, now_ns + 11 * TSUGA_NS_PER_S));
     CHECK_UINT(fixture.pool.arena_count, 0);
+    heap_fixture_close(&fixture);
+}
+
+/* Whoever has registered it is asked to let go, and it is given back afterwards. */
+TEST(arena, a05_a_registered_arena_is_withdrawn_before_it_is_given_back)
+{
+    uint64_t now_ns = TSUGA_NS_PER_S;
+    struct heap_fixture fixture;
+    struct helper helper;
+    struct tsuga_segment *segment;
+    struct tsuga_arena *arena;
+
+    pool_open(&fixture, &helper);
+    CHECK_INT(tsuga_segment_take(&fixture.pool, 21, &fixture.heap, &segment), 0);
+    CHECK_UINT(helper.adopted_count, 1);
+    arena = segment->arena;
+    arena->is_registered = true;
+    CHECK(!tsuga_arena_pool_decay(&fixture.pool, now_ns));
+    tsuga_segment_give(&fixture.pool, segment);
+    CHECK(tsuga_arena_pool_decay(&fixture.pool, now_ns));
+    CHECK_UINT(helper.withdraw_count, 0);
+    CHECK(tsuga_arena_pool_decay(&fixture.pool, now_ns + TSUGA_NS_PER_S));
+    CHECK(tsuga_arena_pool_decay(&fixture.pool, now_ns + 2 * TSUGA_NS_PER_S));
+    CHECK_UINT(helper.withdraw_count, 2);
+    CHECK_UINT(fixture.faults.purge_count, 0);
+    arena->is_registered = false;
+    CHECK(!tsuga_arena_pool_decay(&fixture.pool, now_ns + 3 * TSUGA_NS_PER_S));
+    CHECK_UINT(fixture.faults.purge_count, 1);
+    in_thread(prepare, &fixture.pool);
+    heap_fixture_close(&fixture);
+}
+
+/* So that one look at a thousand free arenas does not hold an executor up. */
+TEST(arena, h11_a_decay_is_cut_short_and_goes_on)
+{
+    uint64_t now_ns = TSUGA_NS_PER_S;
+    struct heap_fixture fixture;
+    struct tsuga_segment *segments[10];
+    unsigned looks = 0;
+
+    heap_fixture_open(&fixture, NULL, NULL);
+    for (unsigned i = 0; i < 10; i++)
+        CHECK_INT(tsuga_segment_take(&fixture.pool, 21, &fixture.heap, &segments[i]), 0);
+    for (unsigned i = 0; i < 10; i++)
+        tsuga_segment_give(&fixture.pool, segments[i]);
+    CHECK(fixture.pool.has_idle);
+    CHECK(tsuga_arena_pool_decay(&fixture.pool, now_ns));
+    CHECK(!fixture.pool.was_cut_short);
+    do {
+        uint32_t before = fixture.pool.arena_count;
+
+        (void)tsuga_arena_pool_decay(&fixture.pool, now_ns + TSUGA_NS_PER_S);
+        CHECK(before - fixture.pool.arena_count <= 4);
+        looks++;
+    } while (fixture.pool.was_cut_short);
+    CHECK_UINT(looks, 3);
+    CHECK_UINT(fixture.pool.arena_count, 0);
+    CHECK(!fixture.pool.has_idle);
     heap_fixture_close(&fixture);
 }
 
@@ -200,12 +285,6 @@ TEST(arena, large_segments_are_cleared_by_another_thread)
     CHECK_UINT(helper.segment_count, 1);
     clear_all(&helper);
     heap_fixture_close(&fixture);
-}
-
-static void *prepare(void *context)
-{
-    tsuga_arena_pool_prepare(context);
-    return NULL;
 }
 
 TEST(arena, the_next_arena_is_faulted_in_by_another_thread)

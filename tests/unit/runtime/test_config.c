@@ -12,7 +12,7 @@
 
 /* file, log.write, log.context, signals */
 #define FIELDS_WITHOUT_KEY_BYTES (3 * sizeof(void *) + sizeof(enum tsuga_toggle))
-#define HOLES_BYTES              24u
+#define HOLES_BYTES              16u
 
 /* What the resolver said, and how often. */
 struct said {
@@ -117,6 +117,9 @@ static const struct sample samples[] = {
     {"ioheap", "size_classes", "64,\t4K , 2M", 64 | 4096 | 2 << 20},
     {"ioheap", "decay_ms", "10", 10},
     {"ioheap", "guard", "on", TSUGA_ON},
+    {"ioheap", "huge_pages", "off", TSUGA_OFF},
+    {"ioheap", "registration", "always", TSUGA_REGISTRATION_ALWAYS},
+    {"ioheap", "registration_slots", "100", 100},
     {"mailbox", "capacity", "2147483648", UINT64_C(1) << 31},
     {"mailbox", "full", "block", TSUGA_FULL_BLOCK},
     {"receive", "group_sizes", "1K, 2M", 1024 | 2 << 20},
@@ -142,6 +145,9 @@ static const struct sample samples[] = {
     {"features", "multishot", "off", TSUGA_OFF},
     {"features", "read_multishot", "off", TSUGA_OFF},
     {"features", "send_zero_copy", "off", TSUGA_OFF},
+    {"features", "registered_buffers", "off", TSUGA_OFF},
+    {"features", "vectors_fixed", "off", TSUGA_OFF},
+    {"features", "registered_files", "off", TSUGA_OFF},
     {"log", "level", "debug", TSUGA_LOG_DEBUG},
 };
 
