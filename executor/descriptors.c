@@ -1,9 +1,6 @@
 #include "executor/descriptors.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "executor/executor.h"
 #include "executor/io.h"
@@ -117,22 +114,16 @@ void tsuga_descriptors_disown(struct tsuga_descriptors *table, struct tsuga_io *
 int tsuga_fd_adopt(struct tsuga_actor *self, int fd)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
+    const struct tsuga_calls *calls = tsuga_seat_home(seat)->shared->calls;
     struct tsuga_io *io;
     int error;
 
-    if (fcntl(fd, F_GETFD) < 0)
+    if (!calls->is_open(calls->context, fd))
         return -EBADF;
     error = tsuga_io_open(seat, &io);
     if (error != 0)
         return error;
     return tsuga_descriptors_claim(&io->executor->shared->descriptors, io, fd);
-}
-
-/* ThreadSanitizer follows descriptors through the C library's functions and does not see the ring
- * close one: it would take the next use of its number, by another thread, for a race. */
-static int call_pipe(int ends[2], int flags)
-{
-    return syscall(SYS_pipe2, ends, flags | O_CLOEXEC) == 0 ? 0 : -errno;
 }
 
 static int claim_both(struct tsuga_io *io, const int ends[2])
@@ -150,12 +141,13 @@ static int claim_both(struct tsuga_io *io, const int ends[2])
 
 int tsuga_pipe(struct tsuga_actor *self, int ends[2], int flags)
 {
+    const struct tsuga_calls *calls = tsuga_seat_home(tsuga_seat_of(self))->shared->calls;
     struct tsuga_io *io;
     int both[2];
     int error = tsuga_io_open(tsuga_seat_of(self), &io);
 
     if (error == 0)
-        error = call_pipe(both, flags);
+        error = calls->make_pipe(calls->context, both, flags);
     if (error != 0)
         return error;
     error = claim_both(io, both);

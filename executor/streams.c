@@ -437,13 +437,11 @@ static void take_lent(struct tsuga_stream *stream, const struct tsuga_ring_resul
     push_buffer(stream, entry);
 }
 
-static bool is_datagram(int fd)
+static bool is_datagram(const struct tsuga_stream *stream)
 {
-    int type = SOCK_STREAM;
-    socklen_t bytes = sizeof(type);
+    const struct tsuga_calls *calls = executor_of(stream)->shared->calls;
 
-    /* What is no socket has an end. */
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_DGRAM;
+    return calls->is_datagram(calls->context, stream->record->fd);
 }
 
 static void accept_one(struct tsuga_stream *stream, int fd)
@@ -502,7 +500,7 @@ static bool is_last_input(struct tsuga_stream *stream, int32_t result)
         stream->is_single = true; /* a regular file has no multishot read */
         return false;
     }
-    if (result == 0 && stream->record->kind == TSUGA_OP_RECV && is_datagram(stream->record->fd)) {
+    if (result == 0 && stream->record->kind == TSUGA_OP_RECV && is_datagram(stream)) {
         push_empty(stream);
         return false;
     }
