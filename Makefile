@@ -70,7 +70,7 @@ DRIVER := $(if $(filter tsan cov,$(CONFIG)),fork,criterion)
 
 # Sources.
 
-FOLDERS       := runtime executor actor mailbox ioheap runtime/base
+FOLDERS       := runtime runtime/sim executor actor mailbox ioheap runtime/base
 OTHER_BACKING := %/backing_$(if $(filter libc,$(BACKING)),jemalloc,libc).c
 c_files        = $(filter-out $(OTHER_BACKING),$(wildcard $(addsuffix /*.c,$(1))))
 objects        = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
@@ -85,6 +85,7 @@ BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
 STRESS_SUPPORT  := $(wildcard tests/stress/support*.c)
 FUZZ_SOURCES    := $(wildcard tests/fuzz/fuzz_*.c)
+SIM_SOURCES     := $(wildcard tests/sim/*.c)
 CHECK_SOURCES   := $(wildcard tests/check/*.c)
 
 JEMALLOC_OBJECT := $(if $(filter jemalloc,$(BACKING)),$(BUILD)/obj/jemalloc.o)
@@ -182,6 +183,10 @@ $(BUILD)/examples/heap: $(BUILD)/obj/examples/heap.o $(IOHEAP_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ -lm
+
+$(BUILD)/sim: $(call objects,$(SIM_SOURCES)) $(LIBRARY_OBJECTS)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS)
 
 $(BENCHES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)

@@ -35,11 +35,15 @@ void tsuga_blocking_fini(struct tsuga_blocking *pool)
     pthread_mutex_destroy(&pool->lock);
 }
 
+static uint64_t idle_end_ns(const struct tsuga_blocking *pool)
+{
+    return tsuga_clock_now_ns(&pool->clock) + pool->idle_limit_ns;
+}
+
 /* Needs the lock. False: nothing came for a long time, or the pool stops. */
-static bool wait_for_work(struct tsuga_blocking *pool)
+static bool wait_for_work(struct tsuga_blocking *pool, uint64_t limit_ns)
 {
     const struct tsuga_threads *threads = pool->threads;
-    uint64_t limit_ns = tsuga_clock_now_ns(&pool->clock) + pool->idle_limit_ns;
     int error = 0;
 
     pool->idle_count++;
@@ -62,9 +66,10 @@ static struct tsuga_blocking_job *take(struct tsuga_blocking *pool)
 static void *work(void *context)
 {
     struct tsuga_blocking *pool = context;
+    uint64_t limit_ns = idle_end_ns(pool);
 
     pthread_mutex_lock(&pool->lock);
-    while (wait_for_work(pool)) {
+    while (wait_for_work(pool, limit_ns)) {
         struct tsuga_blocking_job *job = take(pool);
 
         pthread_mutex_unlock(&pool->lock);
@@ -73,6 +78,7 @@ static void *work(void *context)
         job->state = TSUGA_BLOCKING_DONE;
         pthread_mutex_unlock(&pool->lock);
         job->done(job);
+        limit_ns = idle_end_ns(pool); /* without the lock, as tsuga_threads wants it */
         pthread_mutex_lock(&pool->lock);
     }
     pool->thread_count--;

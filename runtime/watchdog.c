@@ -67,15 +67,21 @@ static bool look_at_all(struct tsuga_watchdog *watchdog)
     return is_busy;
 }
 
-static void wait_a_period(struct tsuga_watchdog *watchdog)
+/* False: the watchdog shall end. The clock is read, and executors are woken, without the lock. */
+static bool wait_a_period(struct tsuga_watchdog *watchdog)
 {
-    uint64_t period_ns = watchdog->shared->config.executor.watchdog_us * TSUGA_NS_PER_US;
     const struct tsuga_threads *threads = watchdog->shared->threads;
-    uint64_t limit_ns = tsuga_clock_now_ns(&watchdog->shared->clock) + period_ns;
+    uint64_t limit_ns = tsuga_clock_now_ns(&watchdog->shared->clock) +
+                        watchdog->shared->config.executor.watchdog_us * TSUGA_NS_PER_US;
+    bool is_stopping;
     int error = 0;
 
+    pthread_mutex_lock(&watchdog->lock);
     while (!watchdog->is_stopping && error == 0)
         error = threads->wait(threads->context, &watchdog->changed, &watchdog->lock, limit_ns);
+    is_stopping = watchdog->is_stopping;
+    pthread_mutex_unlock(&watchdog->lock);
+    return !is_stopping;
 }
 
 /* Says that it sleeps, looks once more, and sleeps until an executor wakes up. */
@@ -83,28 +89,29 @@ static void wait_while_all_sleep(struct tsuga_watchdog *watchdog)
 {
     struct tsuga_shared *shared = watchdog->shared;
 
+    pthread_mutex_lock(&watchdog->lock);
     atomic_store_explicit(&shared->wants_nudge, true, memory_order_seq_cst);
     while (!watchdog->is_stopping && !is_anyone_awake(shared))
         tsuga_threads_wait(shared->threads, &watchdog->changed, &watchdog->lock);
     atomic_store_explicit(&shared->wants_nudge, false, memory_order_relaxed);
+    pthread_mutex_unlock(&watchdog->lock);
 }
 
 static void *watch(void *context)
 {
     struct tsuga_watchdog *watchdog = context;
-    bool is_busy = false;
+    bool is_busy;
 
-    pthread_mutex_lock(&watchdog->lock);
-    while (!watchdog->is_stopping) {
-        /* Not as soon as all happen to sleep: the executor that wakes up next pays with a system
-         * call for waking the watchdog. */
-        if (!is_busy)
-            wait_while_all_sleep(watchdog);
-        wait_a_period(watchdog);
-        is_busy = look_at_all(watchdog);
-    }
-    pthread_mutex_unlock(&watchdog->lock);
-    return NULL;
+    /* Not as soon as all happen to sleep: the executor that wakes up next pays with a system call
+     * for waking the watchdog. */
+    do {
+        wait_while_all_sleep(watchdog);
+        do {
+            if (!wait_a_period(watchdog))
+                return NULL;
+            is_busy = look_at_all(watchdog);
+        } while (is_busy);
+    } while (true);
 }
 
 static void free_tables(struct tsuga_watchdog *watchdog)
