@@ -385,9 +385,23 @@ static int32_t cancel_due(struct tsuga_order *order)
     }
 }
 
+/* Polls and timeouts are always found; what workers take up is not, just then. */
+static bool can_be_missed(const struct tsuga_order *order)
+{
+    switch (order->ask.kind) {
+    case TSUGA_RING_POLL:
+    case TSUGA_RING_WATCH:
+    case TSUGA_RING_TIMEOUT:
+    case TSUGA_RING_FUTEX_WAIT:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static int32_t answer_cancel(struct tsuga_order *order)
 {
-    if (tsuga_kernel_happens(order->kernel, TSUGA_SIM_CANCEL))
+    if (can_be_missed(order) && tsuga_kernel_happens(order->kernel, TSUGA_SIM_CANCEL))
         return -ENOENT;
     switch (order->state) {
     case TSUGA_ORDER_ARMED:
