@@ -239,7 +239,7 @@ TSUGA_API TSUGA_NORETURN void tsuga_sim_fail(struct tsuga_sim *sim, const char *
 TSUGA_API void tsuga_sim_verdict_read(const struct tsuga_sim *sim, struct tsuga_sim_verdict *out);
 
 /**
- * Write the last 200 events, oldest first.
+ * Write the last 200 events, oldest first, and what is in flight.
  *
  * Owner:  `stream` is the caller's.
  * Errors: none.

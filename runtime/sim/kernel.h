@@ -274,6 +274,10 @@ void tsuga_kernel_rings_fini(struct tsuga_kernel *kernel);
 void tsuga_kernel_rings_check(struct tsuga_kernel *kernel,
                               void (*look)(const struct tsuga_order *order));
 
+
+/* Writes what is in flight, and where. */
+void tsuga_kernel_rings_print(const struct tsuga_kernel *kernel, FILE *stream);
+
 /* disk.c */
 
 void tsuga_disk_init(struct tsuga_kernel *kernel);

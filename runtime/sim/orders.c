@@ -183,7 +183,8 @@ static void conclude(struct tsuga_order *order, int32_t result, uint32_t flags)
     if (is_first_of_two(order, result, flags)) {
         (void)post(order, result, TSUGA_RING_MORE, true);
         order->state = TSUGA_ORDER_LENT;
-        tsuga_file_release(order->file); /* the notification does not keep the socket */
+        if (order->file != NULL)
+            tsuga_file_release(order->file); /* the notification does not keep the socket */
         order->file = NULL;
         if (order->lent_count == 0)
             notify(order);
@@ -301,7 +302,7 @@ void tsuga_order_begin(struct tsuga_order *order)
     trace(order, TSUGA_TRACE_BEGIN, order->ask.kind, order->ask.fd);
     order->state = TSUGA_ORDER_BEGUN;
     order->is_begun = true;
-    if (tsuga_kernel_happens(kernel, TSUGA_SIM_ENOMEM)) {
+    if (order->ask.kind != TSUGA_RING_CLOSE && tsuga_kernel_happens(kernel, TSUGA_SIM_ENOMEM)) {
         tsuga_order_end(order, -ENOMEM, 0);
         return;
     }

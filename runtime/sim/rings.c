@@ -1,5 +1,6 @@
 /* The ring hook: submission and completion queues, deferred work, groups of buffers. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "executor/executor.h"
@@ -624,5 +625,24 @@ void tsuga_kernel_rings_check(struct tsuga_kernel *kernel,
 {
     TSUGA_LIST_EACH (node, &kernel->rings) {
         check(TSUGA_CONTAINER_OF(node, struct tsuga_kernel_ring, link), look);
+    }
+}
+
+static void print(const struct tsuga_kernel_ring *ring, FILE *stream)
+{
+    fprintf(stream, "ring: %u queued, %u results to be reaped, %u kept%s\n", ring->ring.queue_count,
+            result_count(ring), ring->overflow.count, ring->is_closed ? ", closed" : "");
+    TSUGA_LIST_EACH (node, &ring->inflight) {
+        const struct tsuga_order *order = TSUGA_CONTAINER_OF(node, struct tsuga_order, inflight);
+
+        fprintf(stream, "  request %" PRIu64 ": kind %u, descriptor %d, state %d, %u results\n",
+                order->number, order->ask.kind, order->ask.fd, (int)order->state, order->results);
+    }
+}
+
+void tsuga_kernel_rings_print(const struct tsuga_kernel *kernel, FILE *stream)
+{
+    TSUGA_LIST_EACH (node, &kernel->rings) {
+        print(TSUGA_CONTAINER_OF(node, struct tsuga_kernel_ring, link), stream);
     }
 }

@@ -58,9 +58,13 @@ static void send_end(struct tsuga_socket *socket)
     if (!socket->is_orphan)
         return;
     peer->peer = NULL;
+    tsuga_socket_free(socket);
     if (peer->is_orphan)
         tsuga_socket_free(peer);
-    tsuga_socket_free(socket);
+    else if (peer->out.bytes > 0)
+        break_end(peer, ECONNRESET); /* what it sends arrives where nobody is */
+    else
+        wake(peer, POLLOUT);
 }
 
 static void move_bytes(struct tsuga_socket *socket)

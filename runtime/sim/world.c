@@ -51,7 +51,7 @@ static void fail(void *context, const char *what)
         sim->failed(sim->context, what);
     fprintf(stderr, "tsuga_sim: seed %" PRIu64 ", step %" PRIu64 ": %s\n", sim->faults.seed,
             sim->schedule.steps, what);
-    tsuga_trace_print(&sim->schedule.trace, stderr);
+    tsuga_sim_print(sim, stderr);
     abort();
 }
 
@@ -350,4 +350,5 @@ void tsuga_sim_verdict_read(const struct tsuga_sim *sim, struct tsuga_sim_verdic
 void tsuga_sim_print(const struct tsuga_sim *sim, FILE *stream)
 {
     tsuga_trace_print(&sim->schedule.trace, stream);
+    tsuga_kernel_rings_print(&sim->kernel, stream);
 }

@@ -4,6 +4,8 @@
 
 const struct sim_workload sim_workloads[] = {
     {"files", "actors write, read and check files of their own", sim_run_files},
+    {"echo", "clients of an echo server check what comes back", sim_run_echo},
+    {"proxy", "the same through a proxy that passes leases on", sim_run_proxy},
     {NULL, NULL, NULL},
 };
 

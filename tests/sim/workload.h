@@ -24,7 +24,6 @@ struct sim_run {
     uint64_t random;  /* of the workload; see sim_random() */
     uint64_t steps;   /* after so many nothing new is begun */
     bool is_peaceful; /* no fault makes anything fail: all must succeed */
-    bool may_fail_to_start;
 };
 
 struct sim_workload {
@@ -53,6 +52,8 @@ void sim_finish(struct sim_run *run);
 
 struct tsuga_id sim_spawn(struct sim_run *run, const struct tsuga_spawn_options *options);
 
+void sim_run_echo(struct sim_run *run);
 void sim_run_files(struct sim_run *run);
+void sim_run_proxy(struct sim_run *run);
 
 #endif
