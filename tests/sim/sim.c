@@ -158,7 +158,9 @@ static struct tsuga_config configure(uint64_t *random)
                      .slice_messages = 1 + (uint32_t)(sim_random(random) % 64),
                      .time_slice_us = 1 + (uint32_t)(sim_random(random) % 300)},
         .ioheap = {.reserve = UINT64_C(256) << 20, .decay_ms = 1},
-        .receive = {.group_sizes = 1u << 10 | 1u << 12, .group_buffers = 4},
+        .receive = {.group_sizes = 1u << 10 | 1u << 12,
+                    .group_buffers = 16,
+                    .lent_max = 8 << 10}, /* else a hoarder starves whoever it waits for */
         .stack = {.size = 64 << 10, .count_max = 256},
         .log = {.level = TSUGA_LOG_OFF},
     };

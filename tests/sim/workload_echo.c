@@ -13,6 +13,7 @@
 #define PIECE_BYTES 4096u
 #define OPS_LEAST   256u
 #define LOOK_NS     UINT64_C(20000000)
+#define PATIENCE_NS UINT64_C(3600000000000)
 
 struct site {
     struct sim_run *run;
@@ -61,79 +62,100 @@ static void echo(struct tsuga_actor *self, void *argument)
     }
 }
 
-/* The proxy: two directions, an actor for each; the second has the lead's descriptors. */
+/* The proxy: two directions, each a receive or a stream, and at most one send. A stream has a group
+ * of its own: out of a common one, what waits in one direction would keep the other from going on,
+ * and with it whoever would make room. */
 
 struct direction {
     int from;
     int to;
+    unsigned way;
+    struct tsuga_group group;
+    struct tsuga_token stream;
+    struct tsuga_token send;
+    bool is_sending; /* or shutting down */
+    bool is_over;
 };
 
-static void forward(struct tsuga_actor *self, struct direction direction, uint64_t *random)
+static bool open_direction(struct tsuga_actor *self, struct direction *direction, int from, int to,
+                           unsigned way)
 {
-    struct tsuga_token token = tsuga_recv_stream(self, direction.from);
-    struct tsuga_completion got;
+    struct tsuga_group_options options = {.buffer_bytes = 1024, .buffer_count = 4};
 
-    while ((got = tsuga_await(self, token)).result > 0) {
-        if (sim_send_on(self, direction.to, got.lease, random) < 0)
-            return;
-    }
-    if (got.result == 0)
-        (void)tsuga_await(self, tsuga_shutdown(self, direction.to, SHUT_WR));
-}
-
-/* The way back, on descriptors that the other one owns and keeps until this one has ended. */
-struct way_back {
-    struct direction direction;
-    struct tsuga_id lead;
-};
-
-static void go_back(struct tsuga_actor *self, void *argument)
-{
-    struct site *site = argument;
-    uint64_t random = tsuga_self(self).value ^ site->run->random;
-    struct tsuga_select select = {.user_only = true};
-    const struct tsuga_message *message;
-    struct way_back way;
-
-    if (tsuga_receive(self, &select, TSUGA_FOREVER, &message) != 0)
-        return;
-    memcpy(&way, tsuga_message_data(message), sizeof(way));
-    forward(self, way.direction, &random);
-    (void)tsuga_send(self, way.lead, 0, NULL, 0);
-}
-
-static bool start_back(struct tsuga_actor *self, struct site *site, struct direction direction,
-                       struct tsuga_id *out)
-{
-    struct tsuga_spawn_options options = {.body = go_back, .argument = site, .name = "back"};
-    struct way_back way = {.direction = {direction.to, direction.from}, .lead = tsuga_self(self)};
-
-    if (tsuga_spawn(tsuga_runtime_of(self), &options, out) != 0)
+    *direction = (struct direction){.from = from, .to = to, .way = way};
+    if (way == 2 && tsuga_group_make(self, &options, &direction->group) != 0)
         return false;
-    if (tsuga_send(self, *out, 0, &way, sizeof(way)) == 0)
-        return true;
-    (void)tsuga_actor_stop(tsuga_runtime_of(self), *out);
-    return false;
+    direction->stream = receive(self, from, way, direction->group);
+    return true;
+}
+
+/* The end of what comes is passed on, too. */
+static bool take_piece(struct tsuga_actor *self, struct direction *direction,
+                       const struct tsuga_completion *got)
+{
+    direction->is_over = got->result <= 0;
+    direction->is_sending = true;
+    if (got->result > 0)
+        direction->send = tsuga_send_lease(self, direction->to, got->lease);
+    else
+        direction->send = tsuga_shutdown(self, direction->to, SHUT_WR);
+    return got->result >= 0;
+}
+
+static bool step_direction(struct tsuga_actor *self, struct direction *direction,
+                           const struct tsuga_completion *got)
+{
+    if (tsuga_token_equal(got->op, direction->stream))
+        return take_piece(self, direction, got);
+    direction->is_sending = false;
+    if (direction->way == 0 && !direction->is_over)
+        direction->stream = receive(self, direction->from, 0, direction->group);
+    return got->result >= 0;
+}
+
+/* What the direction waits for; false when it waits for nothing any more. */
+static bool waits_for(const struct direction *direction, struct tsuga_token *out)
+{
+    *out = direction->is_sending ? direction->send : direction->stream;
+    return direction->is_sending || !direction->is_over;
+}
+
+static void pass_on(struct tsuga_actor *self, struct direction ways[2])
+{
+    for (;;) {
+        struct tsuga_token tokens[2];
+        struct tsuga_completion got;
+        size_t count = 0;
+
+        for (unsigned i = 0; i < 2; i++)
+            count += waits_for(&ways[i], &tokens[count]) ? 1 : 0;
+        if (count == 0)
+            return;
+        got = tsuga_await_any(self, tokens, count, TSUGA_FOREVER);
+        for (unsigned i = 0; i < 2; i++) {
+            bool is_of_it = tsuga_token_equal(got.op, ways[i].stream) ||
+                            tsuga_token_equal(got.op, ways[i].send);
+
+            if (is_of_it && !step_direction(self, &ways[i], &got))
+                return;
+        }
+        if (got.op.value == 0)
+            return; /* being stopped */
+    }
 }
 
 static void proxy(struct tsuga_actor *self, void *argument)
 {
     struct site *site = argument;
-    uint64_t random = tsuga_self(self).value ^ site->run->random;
-    struct tsuga_select select = {.user_only = true};
-    const struct tsuga_message *message;
-    struct direction direction = {.from = sim_receive_fd(self)};
-    struct tsuga_id back;
+    struct direction ways[2];
+    int near = sim_receive_fd(self);
+    int far = near >= 0 ? sim_connect(self, &site->echo) : -1;
 
-    if (direction.from < 0)
+    if (far < 0)
         return;
-    direction.to = sim_connect(self, &site->echo);
-    if (direction.to < 0 || !start_back(self, site, direction, &back))
-        return;
-    forward(self, direction, &random);
-    /* Whoever was killed does not answer; then the connection is of no use to anybody. */
-    if (tsuga_receive(self, &select, 20 * UINT64_C(1000000000), &message) != 0)
-        (void)tsuga_actor_stop(tsuga_runtime_of(self), back);
+    if (open_direction(self, &ways[0], near, far, tsuga_self(self).value % 2 * 2) &&
+        open_direction(self, &ways[1], far, near, tsuga_self(self).value / 2 % 2 * 2))
+        pass_on(self, ways);
 }
 
 /* Servers. */
@@ -272,14 +294,25 @@ static void start_servers(struct site *site)
     tsuga_sim_sleep(site->run->sim, 1000000);
 }
 
+static bool is_alive(struct sim_run *run, struct tsuga_id id)
+{
+    return tsuga_post(run->runtime, id, 0, NULL, 0) != -ESRCH;
+}
+
 /* Until the last client has ended, in whatever way; the servers would go on for ever. */
 static void await_clients(struct site *site)
 {
     struct sim_run *run = site->run;
+    uint64_t time_ns = LOOK_NS;
 
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        while (tsuga_post(run->runtime, site->clients[i], 0, NULL, 0) != -ESRCH)
-            tsuga_sim_sleep(run->sim, LOOK_NS);
+    for (unsigned i = 0; i < CLIENTS;) {
+        if (!is_alive(run, site->clients[i])) {
+            i++;
+            continue;
+        }
+        REQUIRE(run, time_ns < PATIENCE_NS);
+        tsuga_sim_sleep(run->sim, time_ns);
+        time_ns += sim_is_over(run) ? time_ns : 0;
     }
     for (unsigned i = 0; i < 2; i++)
         (void)tsuga_actor_stop(run->runtime, site->servers[i]);
