@@ -295,6 +295,23 @@ static void happen(struct tsuga_event *event)
     }
 }
 
+/* What needs no memory but the request itself, which the ring had. */
+static bool needs_memory(const struct tsuga_order *order)
+{
+    switch (order->ask.kind) {
+    case TSUGA_RING_NOP:
+    case TSUGA_RING_CLOSE:
+    case TSUGA_RING_POLL:
+    case TSUGA_RING_WATCH:
+    case TSUGA_RING_TIMEOUT:
+    case TSUGA_RING_CANCEL:
+    case TSUGA_RING_UPDATE:
+        return false;
+    default:
+        return true;
+    }
+}
+
 void tsuga_order_begin(struct tsuga_order *order)
 {
     struct tsuga_kernel *kernel = order->kernel;
@@ -302,7 +319,7 @@ void tsuga_order_begin(struct tsuga_order *order)
     trace(order, TSUGA_TRACE_BEGIN, order->ask.kind, order->ask.fd);
     order->state = TSUGA_ORDER_BEGUN;
     order->is_begun = true;
-    if (order->ask.kind != TSUGA_RING_CLOSE && tsuga_kernel_happens(kernel, TSUGA_SIM_ENOMEM)) {
+    if (needs_memory(order) && tsuga_kernel_happens(kernel, TSUGA_SIM_ENOMEM)) {
         tsuga_order_end(order, -ENOMEM, 0);
         return;
     }

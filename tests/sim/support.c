@@ -66,9 +66,21 @@ static int open_socket(struct tsuga_actor *self, const struct sim_address *addre
     return tsuga_await(self, tsuga_socket(self, address->storage.ss_family, SOCK_STREAM, 0)).result;
 }
 
+void sim_close(struct tsuga_actor *self, int fd)
+{
+    struct tsuga_token token = tsuga_close(self, fd);
+
+    while (tsuga_op_error(token) == -ENOMEM || tsuga_op_error(token) == -ENOBUFS) {
+        if (tsuga_yield(self) == -ECANCELED)
+            return; /* its end closes it */
+        token = tsuga_close(self, fd);
+    }
+    tsuga_forget(self, token);
+}
+
 static int close_after(struct tsuga_actor *self, int fd, int error)
 {
-    tsuga_forget(self, tsuga_close(self, fd));
+    sim_close(self, fd);
     return error;
 }
 
@@ -161,11 +173,11 @@ void sim_pass_fd(struct tsuga_actor *self, int fd, const struct tsuga_spawn_opti
     struct tsuga_id id;
 
     if (tsuga_spawn(tsuga_runtime_of(self), options, &id) != 0) {
-        tsuga_forget(self, tsuga_close(self, fd));
+        sim_close(self, fd);
         return;
     }
     if (tsuga_fd_give(self, fd, id) != 0) {
-        tsuga_forget(self, tsuga_close(self, fd));
+        sim_close(self, fd);
         fd = -1;
     }
     if (tsuga_send(self, id, 0, &fd, sizeof(fd)) != 0)

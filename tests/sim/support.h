@@ -29,6 +29,9 @@ struct sim_address sim_choose_address(struct sim_run *run, uint16_t port);
 int sim_listen(struct tsuga_actor *self, const struct sim_address *address, int backlog);
 int sim_connect(struct tsuga_actor *self, const struct sim_address *address);
 
+/* Closes without waiting, but as often as it takes: who has no memory has a peer that waits. */
+void sim_close(struct tsuga_actor *self, int fd);
+
 /* Sends bytes in one of the ways there are; the result of the send. */
 int32_t sim_send(struct tsuga_actor *self, int fd, const char *bytes, size_t count,
                  uint64_t *random);
