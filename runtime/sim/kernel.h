@@ -274,7 +274,6 @@ void tsuga_kernel_rings_fini(struct tsuga_kernel *kernel);
 void tsuga_kernel_rings_check(struct tsuga_kernel *kernel,
                               void (*look)(const struct tsuga_order *order));
 
-
 /* Writes what is in flight, and where. */
 void tsuga_kernel_rings_print(const struct tsuga_kernel *kernel, FILE *stream);
 

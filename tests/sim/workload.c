@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 const struct sim_workload sim_workloads[] = {
+    {"random", "a colony of actors that do what the seed says", sim_run_random},
     {"files", "actors write, read and check files of their own", sim_run_files},
     {"echo", "clients of an echo server check what comes back", sim_run_echo},
     {"proxy", "the same through a proxy that passes leases on", sim_run_proxy},

@@ -55,5 +55,6 @@ struct tsuga_id sim_spawn(struct sim_run *run, const struct tsuga_spawn_options 
 void sim_run_echo(struct sim_run *run);
 void sim_run_files(struct sim_run *run);
 void sim_run_proxy(struct sim_run *run);
+void sim_run_random(struct sim_run *run);
 
 #endif
