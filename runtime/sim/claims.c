@@ -38,23 +38,26 @@ static void fail(const struct tsuga_claims *claims, const char *what)
 
 /* Bytes. */
 
-static uint64_t load(const char *from, size_t bytes)
+static uint64_t load(const char *from)
 {
-    uint64_t word = 0;
+    uint64_t word;
 
-    memcpy(&word, from, bytes < sizeof(word) ? bytes : sizeof(word));
+    memcpy(&word, from, sizeof(word));
     return word;
 }
 
 static uint64_t hash(const char *base, size_t bytes)
 {
     uint64_t sum = bytes;
+    uint64_t last = 0;
+    size_t at = 0;
 
-    for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
-        sum = (sum ^ load(base + at, bytes - at)) * UINT64_C(0x9e3779b97f4a7c15);
+    for (; at + sizeof(last) <= bytes; at += sizeof(last)) {
+        sum = (sum ^ load(base + at)) * UINT64_C(0x9e3779b97f4a7c15);
         sum ^= sum >> 32;
     }
-    return sum;
+    memcpy(&last, base + at, bytes - at);
+    return tsuga_random_mix(sum ^ last);
 }
 
 static uint64_t pattern(uint64_t seal, size_t at)
@@ -64,13 +67,16 @@ static uint64_t pattern(uint64_t seal, size_t at)
 
 static void fill(struct tsuga_claim *claim, uint64_t seal)
 {
-    claim->seal = seal;
-    for (size_t at = 0; at < claim->bytes; at += sizeof(uint64_t)) {
-        uint64_t word = pattern(seal, at);
-        size_t left = claim->bytes - at;
+    size_t at = 0;
+    uint64_t word;
 
-        memcpy(claim->base + at, &word, left < sizeof(word) ? left : sizeof(word));
+    claim->seal = seal;
+    for (; at + sizeof(word) <= claim->bytes; at += sizeof(word)) {
+        word = pattern(seal, at);
+        memcpy(claim->base + at, &word, sizeof(word));
     }
+    word = pattern(seal, at);
+    memcpy(claim->base + at, &word, claim->bytes - at);
 }
 
 static bool is_filled(const struct tsuga_claim *claim)
@@ -79,7 +85,7 @@ static bool is_filled(const struct tsuga_claim *claim)
     size_t at = 0;
 
     for (; at + sizeof(uint64_t) <= claim->bytes; at += sizeof(uint64_t))
-        difference |= load(claim->base + at, sizeof(uint64_t)) ^ pattern(claim->seal, at);
+        difference |= load(claim->base + at) ^ pattern(claim->seal, at);
     if (at < claim->bytes) {
         uint64_t word = pattern(claim->seal, at);
 

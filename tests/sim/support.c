@@ -6,24 +6,47 @@
 #include <string.h>
 #include <sys/un.h>
 
-char sim_byte(uint64_t stream, uint64_t offset)
+/* The eight bytes at a multiple of eight of a stream. */
+static uint64_t word_at(uint64_t stream, uint64_t offset)
 {
-    uint64_t word = stream * UINT64_C(0x2545f4914f6cdd1d) + offset / 8;
+    uint64_t state = stream * UINT64_C(0x2545f4914f6cdd1d) + offset / 8;
 
-    return (char)(sim_random(&word) >> offset % 8 * 8);
+    return sim_random(&state);
+}
+
+/* How many bytes from an offset on lie in one word, and which they are. */
+static size_t part_at(uint64_t stream, uint64_t offset, size_t left, uint64_t *out)
+{
+    size_t bytes = 8 - offset % 8;
+
+    *out = word_at(stream, offset) >> offset % 8 * 8;
+    return bytes < left ? bytes : left;
 }
 
 void sim_fill(char *out, size_t bytes, uint64_t stream, uint64_t offset)
 {
-    for (size_t i = 0; i < bytes; i++)
-        out[i] = sim_byte(stream, offset + i);
+    uint64_t word;
+
+    for (size_t done = 0; done < bytes;) {
+        size_t part = part_at(stream, offset + done, bytes - done, &word);
+
+        memcpy(out + done, &word, part);
+        done += part;
+    }
 }
 
 bool sim_is_filled(const char *bytes, size_t count, uint64_t stream, uint64_t offset)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] != sim_byte(stream, offset + i))
+    uint64_t there = 0;
+    uint64_t word;
+
+    for (size_t done = 0; done < count;) {
+        size_t part = part_at(stream, offset + done, count - done, &word);
+
+        memcpy(&there, bytes + done, part);
+        if (((there ^ word) << (64 - 8 * part)) != 0)
             return false;
+        done += part;
     }
     return true;
 }

@@ -12,8 +12,7 @@
 
 #include "tests/sim/workload.h"
 
-/* The byte at an offset of a stream: no other stream or offset has many bytes in common with it. */
-char sim_byte(uint64_t stream, uint64_t offset);
+/* The bytes from an offset of a stream on: no other stream or offset has many in common with it. */
 void sim_fill(char *out, size_t bytes, uint64_t stream, uint64_t offset);
 bool sim_is_filled(const char *bytes, size_t count, uint64_t stream, uint64_t offset);
 
