@@ -71,6 +71,7 @@ DRIVER := $(if $(filter tsan cov,$(CONFIG)),fork,criterion)
 # Sources.
 
 FOLDERS       := runtime runtime/sim executor actor mailbox ioheap runtime/base
+PUBLIC_HEADERS := $(wildcard runtime/include/*.h)
 OTHER_BACKING := %/backing_$(if $(filter libc,$(BACKING)),jemalloc,libc).c
 c_files        = $(filter-out $(OTHER_BACKING),$(wildcard $(addsuffix /*.c,$(1))))
 objects        = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
@@ -216,7 +217,8 @@ $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 # Everything that is compiled in this CONFIG, for `make check-fast`.
 .PHONY: objects check-programs
 check-programs: $(call programs,$(CHECK_SOURCES))
-objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES))
+objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES) \
+    $(SIM_SOURCES))
 
 # Building and testing.
 
@@ -248,7 +250,7 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov features
+.PHONY: stress run-stress fuzz run-fuzz bench run-bench cov sim run-sim features
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -277,6 +279,15 @@ run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	@tests/bench/httpd/bench.sh $(BUILD) $(or $(SECONDS),9) > $(BUILD)/bench.out
 	@tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out
 
+SIM_SEEDS ?= 30
+sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
+	$(again) CONFIG=$(or $(SIM_CONFIG),debug) run-sim
+
+# Without SECONDS the seeds are the same each time, and each is run twice.
+run-sim: $(BUILD)/sim
+	@$(BUILD)/sim --seed $(or $(SEED),1) \
+	    $(if $(SECONDS),--seconds $(SECONDS),--seeds $(SIM_SEEDS) --twice)
+
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
@@ -298,7 +309,7 @@ REQUIRE_STRICT ?= yes
 .PHONY: check check-fast fmt fmt-check tidy layers headers docs-check exports aarch64 requirements
 check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
 	@tests/check/deps.sh build check
-	$(again) fmt-check tidy layers headers exports docs-check aarch64 test asan ubsan tsan
+	$(again) fmt-check tidy layers headers exports docs-check aarch64 test sim asan ubsan tsan
 	@tests/check/requirements.sh --need "$(REQUIRED)" --strict $(REQUIRE_STRICT) \
 	    $(call BUILD_OF,debug)/tests.results
 
@@ -323,11 +334,11 @@ headers:  ## Does every header compile alone, is it guarded, does it say who own
 	@CC="$(CC)" tests/check/headers.sh $(HEADERS)
 
 docs-check:  ## Has every public function its comment with owner, errors, thread, blocks?
-	@tests/check/docs.sh runtime/include/tsuga.h
+	@tests/check/docs.sh $(PUBLIC_HEADERS)
 
-exports:  ## Does the library export what tsuga.h declares, and hold no mutable globals?
+exports:  ## Does the library export what its headers declare, and hold no mutable globals?
 	$(again) CONFIG=release $(call BUILD_OF,release)/$(SONAME)
-	@tests/check/exports.sh runtime/include/tsuga.h $(call BUILD_OF,release)/$(SONAME)
+	@tests/check/exports.sh $(call BUILD_OF,release)/$(SONAME) $(PUBLIC_HEADERS)
 	@tests/check/globals.sh $(call BUILD_OF,release)/obj $(FOLDERS)
 
 aarch64:  ## Do the aarch64 sources assemble?
@@ -349,12 +360,12 @@ install: all  ## Install to DESTDIR and PREFIX=/usr/local
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' runtime/tsuga.pc.in \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/tsuga.pc
-	install -m 644 runtime/include/tsuga.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 $(PUBLIC_HEADERS) $(DESTDIR)$(INCLUDEDIR)/
 	$(if $(MAN_PAGES),install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3/)
 
 uninstall:  ## Remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libtsuga.a $(SONAME) libtsuga.so pkgconfig/tsuga.pc)
-	rm -f $(DESTDIR)$(INCLUDEDIR)/tsuga.h
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(notdir $(PUBLIC_HEADERS)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(notdir $(MAN_PAGES)))
 
 compdb:  ## Write compile_commands.json for editors

@@ -330,11 +330,12 @@ static uint8_t type_of(const struct tsuga_inode *inode)
 static bool entry_at(const struct tsuga_inode *directory, uint64_t position,
                      struct tsuga_dir_entry *out)
 {
-    static char dots[] = "..";
+    static const char dots[] = "..";
 
     if (position < 2) {
-        *out = (struct tsuga_dir_entry){.name = position == 0 ? dots + 1 : dots,
-                                        .inode = (struct tsuga_inode *)(uintptr_t)directory};
+        *out =
+            (struct tsuga_dir_entry){.name = (char *)(uintptr_t)(position == 0 ? dots + 1 : dots),
+                                     .inode = (struct tsuga_inode *)(uintptr_t)directory};
         return true;
     }
     if (position - 2 >= directory->entry_count)
