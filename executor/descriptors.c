@@ -198,18 +198,52 @@ void tsuga_descriptors_refuse(struct tsuga_executor *executor, struct tsuga_mess
     tsuga_executor_close(executor, *gift_of(message));
 }
 
-void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message)
+/* The new owner may have been told of the number already. Were the descriptor closed for want of
+ * memory, another one could get that number, and be taken for it. */
+static bool must_wait(struct tsuga_seat *seat, int fd)
 {
-    struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_shared *shared = executor->shared;
     struct tsuga_io *io;
     int error = tsuga_io_open(seat, &io);
 
     if (error == 0)
-        error = tsuga_descriptors_claim(&shared->descriptors, io, *gift_of(message));
-    if (error != 0)
+        error = tsuga_descriptors_claim(&io->executor->shared->descriptors, io, fd);
+    return error == -ENOMEM; /* otherwise it is the actor's, or of another that took it over */
+}
+
+void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message)
+{
+    if (must_wait(seat, *gift_of(message))) {
+        message->next = seat->gifts;
+        seat->gifts = message;
+    } else {
+        tsuga_executor_discard(tsuga_seat_home(seat), message);
+    }
+}
+
+void tsuga_descriptors_accept_again(struct tsuga_seat *seat)
+{
+    struct tsuga_message *gifts = seat->gifts;
+
+    seat->gifts = NULL;
+    while (gifts != NULL) {
+        struct tsuga_message *next = gifts->next;
+
+        tsuga_descriptors_accept(seat, gifts);
+        gifts = next;
+    }
+}
+
+void tsuga_descriptors_refuse_all(struct tsuga_seat *seat)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
+    while (seat->gifts != NULL) {
+        struct tsuga_message *message = seat->gifts;
+
+        seat->gifts = message->next;
         tsuga_descriptors_refuse(executor, message);
-    tsuga_executor_discard(executor, message);
+        tsuga_executor_discard(executor, message);
+    }
 }
 
 int tsuga_fd_give(struct tsuga_actor *self, int fd, struct tsuga_id to)

@@ -136,6 +136,8 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
     tsuga_mailbox_collect(&actor->mailbox, tsuga_actor_generation(actor), &strays);
     if (strays != NULL)
         discard_strays(tsuga_seat_home(seat), strays);
+    if (seat->gifts != NULL)
+        tsuga_descriptors_accept_again(seat);
     if (actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first != NULL)
         handle_system(seat);
 }
@@ -161,6 +163,7 @@ static void end(struct tsuga_seat *seat, int reason)
     give_room(seat);
     tsuga_actor_vacate(actor, &rest);
     discard_strays(executor, rest);
+    tsuga_descriptors_refuse_all(seat);
     if (seat->io != NULL)
         tsuga_io_orphan(seat->io);
     seat->io = NULL;

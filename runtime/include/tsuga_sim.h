@@ -89,7 +89,8 @@ struct tsuga_sim_verdict {
     uint64_t time_ns;     /* that has passed */
     uint64_t requests;    /* that the rings have taken */
     uint32_t descriptors; /* that are open */
-    uint64_t faults[TSUGA_SIM_FAULT_COUNT]; /* that have happened */
+    uint64_t opportunities[TSUGA_SIM_FAULT_COUNT]; /* of faults, so far */
+    uint64_t faults[TSUGA_SIM_FAULT_COUNT];        /* that have happened */
 };
 
 /**

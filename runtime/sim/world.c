@@ -345,6 +345,7 @@ void tsuga_sim_verdict_read(const struct tsuga_sim *sim, struct tsuga_sim_verdic
         .descriptors = sim->kernel.file_count,
     };
     memcpy(out->faults, sim->faults.happened, sizeof(out->faults));
+    memcpy(out->opportunities, sim->faults.opportunities, sizeof(out->opportunities));
 }
 
 void tsuga_sim_print(const struct tsuga_sim *sim, FILE *stream)
