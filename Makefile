@@ -71,7 +71,8 @@ DRIVER := $(if $(filter tsan cov,$(CONFIG)),fork,criterion)
 
 # Sources.
 
-FOLDERS       := runtime executor actor mailbox ioheap runtime/base
+FOLDERS       := runtime runtime/sim executor actor mailbox ioheap runtime/base
+PUBLIC_HEADERS := $(wildcard runtime/include/*.h)
 OTHER_BACKING := %/backing_$(if $(filter libc,$(BACKING)),jemalloc,libc).c
 c_files        = $(filter-out $(OTHER_BACKING),$(wildcard $(addsuffix /*.c,$(1))))
 objects        = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
@@ -87,6 +88,7 @@ BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
 STRESS_SUPPORT  := $(wildcard tests/stress/support*.c)
 FUZZ_SOURCES    := $(wildcard tests/fuzz/fuzz_*.c)
+SIM_SOURCES     := $(wildcard tests/sim/*.c)
 CHECK_SOURCES   := $(wildcard tests/check/*.c)
 
 JEMALLOC_OBJECT := $(if $(filter jemalloc,$(BACKING)),$(BUILD)/obj/jemalloc.o)
@@ -186,6 +188,10 @@ $(BUILD)/examples/heap: $(BUILD)/obj/examples/heap.o $(IOHEAP_OBJECTS)
 	$(call say,LD)
 	$(Q)$(link) $^ -lm
 
+$(BUILD)/sim: $(call objects,$(SIM_SOURCES)) $(LIBRARY_OBJECTS)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS)
+
 $(BENCHES) $(COUNTERS): \
     $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
@@ -221,7 +227,8 @@ $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 check-programs: $(call programs,$(CHECK_SOURCES))
 # Those whose reports the scripts look at.
 check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy)
-objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES))
+objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES) \
+    $(SIM_SOURCES))
 
 # Building and testing.
 
@@ -253,7 +260,8 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features canary
+.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features canary \
+        sim run-sim
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -299,6 +307,15 @@ bench-instructions:  ## Instructions of a message, an operation, a spawn, agains
 	$(again) CONFIG=release $(call BUILD_OF,release)/bench/count_instructions
 	@tests/bench/instructions.sh $(call BUILD_OF,release)
 
+SIM_SEEDS ?= 30
+sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
+	$(again) CONFIG=$(or $(SIM_CONFIG),debug) run-sim
+
+# Without SECONDS the seeds are the same each time, and each is run twice.
+run-sim: $(BUILD)/sim
+	@$(BUILD)/sim --seed $(or $(SEED),1) \
+	    $(if $(SECONDS),--seconds $(SECONDS),--seeds $(SIM_SEEDS) --twice)
+
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
@@ -325,7 +342,7 @@ REQUIRE_STRICT ?= yes
 .PHONY: check check-fast fmt fmt-check tidy layers headers docs-check exports aarch64 requirements
 check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
 	@tests/check/deps.sh build check
-	$(again) fmt-check tidy layers headers exports docs-check aarch64 test asan ubsan tsan
+	$(again) fmt-check tidy layers headers exports docs-check aarch64 test sim asan ubsan tsan
 	@tests/check/requirements.sh --need "$(REQUIRED)" --strict $(REQUIRE_STRICT) \
 	    $(call BUILD_OF,debug)/tests.results
 
@@ -350,11 +367,11 @@ headers:  ## Does every header compile alone, is it guarded, does it say who own
 	@CC="$(CC)" tests/check/headers.sh $(HEADERS)
 
 docs-check:  ## Has every public function its comment with owner, errors, thread, blocks?
-	@tests/check/docs.sh runtime/include/tsuga.h
+	@tests/check/docs.sh $(PUBLIC_HEADERS)
 
-exports:  ## Does the library export what tsuga.h declares, and hold no mutable globals?
+exports:  ## Does the library export what its headers declare, and hold no mutable globals?
 	$(again) CONFIG=release $(call BUILD_OF,release)/$(SONAME)
-	@tests/check/exports.sh runtime/include/tsuga.h $(call BUILD_OF,release)/$(SONAME)
+	@tests/check/exports.sh $(call BUILD_OF,release)/$(SONAME) $(PUBLIC_HEADERS)
 	@tests/check/globals.sh $(call BUILD_OF,release)/obj $(FOLDERS)
 
 aarch64:  ## Do the aarch64 sources assemble?
@@ -376,12 +393,12 @@ install: all  ## Install to DESTDIR and PREFIX=/usr/local
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' runtime/tsuga.pc.in \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/tsuga.pc
-	install -m 644 runtime/include/tsuga.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 $(PUBLIC_HEADERS) $(DESTDIR)$(INCLUDEDIR)/
 	$(if $(MAN_PAGES),install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3/)
 
 uninstall:  ## Remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libtsuga.a $(SONAME) libtsuga.so pkgconfig/tsuga.pc)
-	rm -f $(DESTDIR)$(INCLUDEDIR)/tsuga.h
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(notdir $(PUBLIC_HEADERS)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(notdir $(MAN_PAGES)))
 
 compdb:  ## Write compile_commands.json for editors

@@ -14,7 +14,9 @@
 #include <stdint.h>
 
 #include "runtime/base/assert.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/list.h"
+#include "runtime/base/threads.h"
 
 enum tsuga_blocking_state {
     TSUGA_BLOCKING_QUEUED,
@@ -31,6 +33,8 @@ struct tsuga_blocking_job {
 };
 
 struct tsuga_blocking {
+    const struct tsuga_threads *threads; /* const after init */
+    struct tsuga_clock clock;            /* likewise */
     pthread_mutex_t lock;
     pthread_cond_t work;
     pthread_cond_t gone; /* a thread has ended */
@@ -44,7 +48,9 @@ struct tsuga_blocking {
 };
 
 /* Errors: those of pthread_cond_init(3). Undo with fini. */
-TSUGA_NODISCARD int tsuga_blocking_init(struct tsuga_blocking *pool, uint32_t thread_count_max);
+TSUGA_NODISCARD int tsuga_blocking_init(struct tsuga_blocking *pool,
+                                        const struct tsuga_threads *threads,
+                                        const struct tsuga_clock *clock, uint32_t thread_count_max);
 
 /* Waits until every job that was submitted and not cancelled is done. Nobody submits any more. */
 void tsuga_blocking_fini(struct tsuga_blocking *pool);

@@ -288,7 +288,8 @@ static void tell_sizer(const struct tsuga_record *record, const struct tsuga_ext
 }
 
 /* What the record's flags tell of, and what hangs on it. */
-static void open_rest(struct tsuga_record *record, struct tsuga_completion *completion)
+__attribute__((noinline)) static void open_rest(struct tsuga_record *record,
+                                                struct tsuga_completion *completion)
 {
     struct tsuga_extra *extra = tsuga_record_extra(record);
 

@@ -1,9 +1,6 @@
 #include "executor/descriptors.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "executor/executor.h"
 #include "executor/io.h"
@@ -120,22 +117,16 @@ void tsuga_descriptors_disown(struct tsuga_descriptors *table, struct tsuga_io *
 int tsuga_fd_adopt(struct tsuga_actor *self, int fd)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
+    const struct tsuga_calls *calls = tsuga_seat_home(seat)->shared->calls;
     struct tsuga_io *io;
     int error;
 
-    if (fcntl(fd, F_GETFD) < 0)
+    if (!calls->is_open(calls->context, fd))
         return -EBADF;
     error = tsuga_io_open(seat, &io);
     if (error != 0)
         return error;
     return tsuga_descriptors_claim(&io->executor->shared->descriptors, io, fd);
-}
-
-/* ThreadSanitizer follows descriptors through the C library's functions and does not see the ring
- * close one: it would take the next use of its number, by another thread, for a race. */
-static int call_pipe(int ends[2], int flags)
-{
-    return syscall(SYS_pipe2, ends, flags | O_CLOEXEC) == 0 ? 0 : -errno;
 }
 
 static int claim_both(struct tsuga_io *io, const int ends[2])
@@ -153,12 +144,13 @@ static int claim_both(struct tsuga_io *io, const int ends[2])
 
 int tsuga_pipe(struct tsuga_actor *self, int ends[2], int flags)
 {
+    const struct tsuga_calls *calls = tsuga_seat_home(tsuga_seat_of(self))->shared->calls;
     struct tsuga_io *io;
     int both[2];
     int error = tsuga_io_open(tsuga_seat_of(self), &io);
 
     if (error == 0)
-        error = call_pipe(both, flags);
+        error = calls->make_pipe(calls->context, both, flags);
     if (error != 0)
         return error;
     error = claim_both(io, both);
@@ -209,18 +201,52 @@ void tsuga_descriptors_refuse(struct tsuga_executor *executor, struct tsuga_mess
     tsuga_executor_close(executor, *gift_of(message));
 }
 
-void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message)
+/* The new owner may have been told of the number already. Were the descriptor closed for want of
+ * memory, another one could get that number, and be taken for it. */
+static bool must_wait(struct tsuga_seat *seat, int fd)
 {
-    struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_shared *shared = executor->shared;
     struct tsuga_io *io;
     int error = tsuga_io_open(seat, &io);
 
     if (error == 0)
-        error = tsuga_descriptors_claim(&shared->descriptors, io, *gift_of(message));
-    if (error != 0)
+        error = tsuga_descriptors_claim(&io->executor->shared->descriptors, io, fd);
+    return error == -ENOMEM; /* otherwise it is the actor's, or of another that took it over */
+}
+
+void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message)
+{
+    if (must_wait(seat, *gift_of(message))) {
+        message->next = seat->gifts;
+        seat->gifts = message;
+    } else {
+        tsuga_executor_discard(tsuga_seat_home(seat), message);
+    }
+}
+
+void tsuga_descriptors_accept_again(struct tsuga_seat *seat)
+{
+    struct tsuga_message *gifts = seat->gifts;
+
+    seat->gifts = NULL;
+    while (gifts != NULL) {
+        struct tsuga_message *next = gifts->next;
+
+        tsuga_descriptors_accept(seat, gifts);
+        gifts = next;
+    }
+}
+
+void tsuga_descriptors_refuse_all(struct tsuga_seat *seat)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
+    while (seat->gifts != NULL) {
+        struct tsuga_message *message = seat->gifts;
+
+        seat->gifts = message->next;
         tsuga_descriptors_refuse(executor, message);
-    tsuga_executor_discard(executor, message);
+        tsuga_executor_discard(executor, message);
+    }
 }
 
 int tsuga_fd_give(struct tsuga_actor *self, int fd, struct tsuga_id to)

@@ -69,10 +69,12 @@ TSUGA_NODISCARD int tsuga_descriptors_claim(struct tsuga_descriptors *table, str
 struct tsuga_descriptor *tsuga_descriptors_owned(struct tsuga_descriptors *table,
                                                  const struct tsuga_io *io, int fd);
 
-/* A descriptor that was given to an actor arrives in its mailbox: it becomes the actor's, or is
- * closed, by the ring because a close may take its time. accept consumes the letter, refuse does
- * not. */
+/* A descriptor that was given to an actor arrives in its mailbox: it becomes the actor's, now or
+ * when there is memory for that, or, when the actor has ended, is closed, by the ring because a
+ * close may take its time. accept consumes the letter, refuse does not. */
 void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message);
+void tsuga_descriptors_accept_again(struct tsuga_seat *seat);
+void tsuga_descriptors_refuse_all(struct tsuga_seat *seat);
 void tsuga_descriptors_refuse(struct tsuga_executor *executor, struct tsuga_message *message);
 
 /* Take a descriptor from its owner; nobody owns it then. */

@@ -3,11 +3,8 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "executor/io.h"
 #include "executor/overflow.h"
@@ -39,6 +36,11 @@ static void prepare_arena(void *context, struct tsuga_arena_pool *pool)
 
     (void)pool;
     tsuga_arena_work_prepare(&executor->arena_work);
+}
+
+void tsuga_executor_become(struct tsuga_executor *executor)
+{
+    current = executor;
 }
 
 static int init_owner_parts(struct tsuga_executor *executor)
@@ -90,9 +92,9 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
     executor->shared = shared;
     executor->index = index;
     executor->has_thieves = shared->config.executor.steal == TSUGA_ON && shared->executor_count > 1;
-    executor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    executor->wake_fd = shared->calls->open_event(shared->calls->context);
     if (executor->wake_fd < 0)
-        return -errno;
+        return executor->wake_fd;
     error = tsuga_stack_pool_init(&executor->stacks, &stacks);
     if (error != 0)
         goto wake_fd;
@@ -105,7 +107,7 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
 stacks:
     tsuga_stack_pool_fini(&executor->stacks);
 wake_fd:
-    close(executor->wake_fd);
+    shared->calls->close(shared->calls->context, executor->wake_fd);
     return error;
 }
 
@@ -114,7 +116,7 @@ void tsuga_executor_fini(struct tsuga_executor *executor)
     struct tsuga_shared *shared = executor->shared;
 
     TSUGA_ASSERT(executor->stacks.used_count <= 1); /* the one for exits: all others came back */
-    close(executor->wake_fd);
+    shared->calls->close(shared->calls->context, executor->wake_fd);
     tsuga_stack_pool_fini(&executor->stacks);
     tsuga_letters_fini(&executor->letters, shared->memory);
     tsuga_leases_fini(&executor->leases);
@@ -138,6 +140,7 @@ static void pin(const struct tsuga_executor *executor)
     uint32_t left;
 
     if (executor->shared->config.executor.pin != TSUGA_ON ||
+        executor->shared->threads->are_coroutines ||
         sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
         return;
     left = executor->index % (uint32_t)CPU_COUNT(&allowed);
@@ -150,22 +153,6 @@ static void pin(const struct tsuga_executor *executor)
         (void)sched_setaffinity(0, sizeof(one), &one);
         return;
     }
-}
-
-/* SIGPIPE comes from writes to broken pipes, which are results here. The rest is for the program's
- * own threads. */
-static void block_signals(void)
-{
-    sigset_t all;
-
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGILL);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGABRT);
-    sigdelset(&all, SIGTRAP);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
 /* One line, from the first executor: the others fare the same. */
@@ -234,7 +221,7 @@ static void announce(struct tsuga_executor *executor, int error)
     pthread_mutex_lock(&shared->lock);
     executor->start_error = error;
     executor->has_started = true;
-    pthread_cond_broadcast(&shared->changed);
+    tsuga_threads_wake_all(shared->threads, &shared->changed);
     pthread_mutex_unlock(&shared->lock);
 }
 
@@ -256,11 +243,14 @@ static const char *name_running(void *context, uint32_t stack_index)
     return atomic_load_explicit(&executor->turn_name, memory_order_relaxed);
 }
 
-/* Runs the loop on a stack of the pool, with a watch for overflows. */
+/* Runs the loop on a stack of the pool, with a watch for overflows where the thread is ours. */
 static int run_on_stacks(struct tsuga_executor *executor)
 {
-    struct tsuga_overflow_watch *watch;
-    int error = tsuga_overflow_watch(&executor->stacks, name_running, executor, &watch);
+    struct tsuga_overflow_watch *watch = NULL;
+    int error = 0;
+
+    if (!executor->shared->threads->are_coroutines)
+        error = tsuga_overflow_watch(&executor->stacks, name_running, executor, &watch);
 
     if (error != 0)
         return error;
@@ -276,15 +266,14 @@ static void *run(void *context)
     struct tsuga_executor *executor = context;
     int error;
 
-    block_signals();
     pin(executor);
-    current = executor;
+    tsuga_executor_become(executor);
     error = open_ring(executor);
     if (error == 0) {
         error = run_on_stacks(executor);
         close_ring(executor);
     }
-    current = NULL;
+    tsuga_executor_become(NULL);
     if (error != 0)
         announce(executor, error);
     return NULL;
@@ -293,14 +282,14 @@ static void *run(void *context)
 int tsuga_executor_start(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
-    int error = pthread_create(&executor->thread, NULL, run, executor);
+    int error = shared->threads->start(shared->threads->context, run, executor, &executor->thread);
 
     if (error != 0)
-        return -error;
+        return error;
     executor->has_thread = true;
     pthread_mutex_lock(&shared->lock);
     while (!executor->has_started)
-        pthread_cond_wait(&shared->changed, &shared->lock);
+        tsuga_threads_wait(shared->threads, &shared->changed, &shared->lock);
     error = executor->start_error;
     pthread_mutex_unlock(&shared->lock);
     return error;
@@ -311,6 +300,6 @@ void tsuga_executor_join(struct tsuga_executor *executor)
     if (!executor->has_thread)
         return;
     tsuga_executor_wake(executor);
-    pthread_join(executor->thread, NULL);
+    executor->shared->threads->join(executor->shared->threads->context, &executor->thread);
     executor->has_thread = false;
 }

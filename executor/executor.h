@@ -102,7 +102,7 @@ struct tsuga_executor {
     uint32_t index;
     uint32_t ops_max;
     int wake_fd;
-    pthread_t thread;
+    struct tsuga_thread thread;
     bool has_thread;
     bool has_thieves; /* other executors may take actors from here, and this one from there */
 
@@ -163,6 +163,10 @@ static inline void tsuga_count(_Atomic uint64_t *counter, uint64_t add)
 
 /* The executor that the calling thread is; NULL on other threads. */
 struct tsuga_executor *tsuga_executor_current(void);
+
+/* From now on the calling thread is that executor; NULL: none. For threads that take turns on one
+ * thread of the kernel. */
+void tsuga_executor_become(struct tsuga_executor *executor);
 
 /* Life: called by the runtime. */
 

@@ -1,11 +1,7 @@
 #include "executor/inputs.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "executor/executor.h"
 #include "executor/labels.h"
@@ -149,19 +145,23 @@ static void take_lent(struct tsuga_stream *stream, struct tsuga_lease_entry *ent
     tsuga_waiting_push_buffer(stream, entry);
 }
 
-static bool is_datagram(int fd)
+/* SOCK_*; negative for what is no socket. */
+static int socket_type(const struct tsuga_stream *stream, int fd)
 {
-    int type = SOCK_STREAM;
-    socklen_t bytes = sizeof(type);
+    const struct tsuga_calls *calls = tsuga_stream_executor(stream)->shared->calls;
 
-    /* What is no socket has an end. */
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_DGRAM;
+    return calls->socket_type(calls->context, fd);
+}
+
+static bool is_datagram(const struct tsuga_stream *stream)
+{
+    return socket_type(stream, stream->record->fd) == SOCK_DGRAM;
 }
 
 /* Whether it is a message that has come, and not the end: an empty one may have ancillary data. */
 static bool is_message(const struct tsuga_stream *stream, const void *buffer, uint32_t bytes)
 {
-    return bytes > 0 || tsuga_labels_has_control(buffer) || is_datagram(stream->record->fd);
+    return bytes > 0 || tsuga_labels_has_control(buffer) || is_datagram(stream);
 }
 
 static bool comes_in_pieces(const struct tsuga_stream *stream,
@@ -224,7 +224,7 @@ bool tsuga_input_is_last(struct tsuga_stream *stream, int32_t result)
         stream->is_single = true; /* a regular file has no multishot read */
         return false;
     }
-    if (result == 0 && stream->record->kind == TSUGA_OP_RECV && is_datagram(stream->record->fd)) {
+    if (result == 0 && stream->record->kind == TSUGA_OP_RECV && is_datagram(stream)) {
         tsuga_waiting_push_empty(stream);
         return false;
     }
@@ -268,12 +268,11 @@ static int prepare_sizes(struct tsuga_stream *stream, const struct tsuga_op *op)
 
 /* What the kernel fills piece by piece loses the boundaries between messages, and the rest of one
  * that is longer than the room left. What is no socket has none. */
-static bool has_boundaries(int fd)
+static bool has_boundaries(const struct tsuga_stream *stream, int fd)
 {
-    int type = SOCK_STREAM;
-    socklen_t bytes = sizeof(type);
+    int type = socket_type(stream, fd);
 
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type != SOCK_STREAM;
+    return type >= 0 && type != SOCK_STREAM;
 }
 
 /* A group of the actor's. Its buffers hold what comes beside the bytes, too. */
@@ -286,7 +285,8 @@ static int prepare_group(struct tsuga_stream *stream, const struct tsuga_op *op)
         return error;
     if (buffers->is_exclusive && buffers->user_count > 0)
         return -EBUSY;
-    if (buffers->is_exclusive && (tsuga_stream_takes_messages(stream) || has_boundaries(op->fd)))
+    if (buffers->is_exclusive &&
+        (tsuga_stream_takes_messages(stream) || has_boundaries(stream, op->fd)))
         return -EINVAL;
     if (buffers->buffer_bytes <= stream->lead_bytes)
         return -EMSGSIZE;
@@ -298,19 +298,11 @@ static int prepare_group(struct tsuga_stream *stream, const struct tsuga_op *op)
     return 0;
 }
 
-/* Whether the file's end can be heard of by a multishot read. Linux 6.18 asks a FIFO, unless it is
- * one of pipe(2), whether there is something to read before each read, and at the end there is
- * not. */
-static bool tells_end(int fd)
+static bool tells_end(const struct tsuga_stream *stream, int fd)
 {
-    struct statfs filesystem;
-    struct stat file;
+    const struct tsuga_calls *calls = tsuga_stream_executor(stream)->shared->calls;
 
-    if (fstat(fd, &file) != 0 || !S_ISFIFO(file.st_mode))
-        return true;
-    if ((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0)
-        return true;
-    return fstatfs(fd, &filesystem) == 0 && filesystem.f_type == PIPEFS_MAGIC;
+    return calls->tells_end(calls->context, fd);
 }
 
 int tsuga_input_prepare(struct tsuga_stream *stream, const struct tsuga_op *op)
@@ -319,7 +311,7 @@ int tsuga_input_prepare(struct tsuga_stream *stream, const struct tsuga_op *op)
     if (op->lease.value != 0 || op->into != NULL || op->pool != NULL ||
         (op->flags & MSG_WAITALL) != 0)
         return -EINVAL;
-    if (op->kind == TSUGA_OP_READ && !tells_end(op->fd))
+    if (op->kind == TSUGA_OP_READ && !tells_end(stream, op->fd))
         stream->is_single = true;
     return op->group.value != 0 ? prepare_group(stream, op) : prepare_sizes(stream, op);
 }

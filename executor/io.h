@@ -33,6 +33,7 @@
 #include "runtime/base/list.h"
 
 struct tsuga_buffers;
+struct tsuga_calls;
 struct tsuga_executor;
 struct tsuga_io;
 
@@ -330,7 +331,7 @@ static inline bool tsuga_record_counts(const struct tsuga_record *record, int fd
 /* What a thread of the pool does for an operation. */
 struct tsuga_work {
     /* Its result is the operation's. NULL: run(argument) is called, and the result is 0. */
-    int32_t (*call)(const struct tsuga_work *work);
+    int32_t (*call)(const struct tsuga_calls *calls, const struct tsuga_work *work);
     void (*run)(void *argument); /* of the user */
     void *argument;              /* for run, or the buffer */
     uint64_t number;             /* a length */

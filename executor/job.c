@@ -1,8 +1,6 @@
 /* Operations that the pool of blocking threads carries out: the user's own functions, and calls for
  * which the ring has no operation. */
-#include <dirent.h>
 #include <errno.h>
-#include <unistd.h>
 
 #include "executor/blocking.h"
 #include "executor/executor.h"
@@ -22,7 +20,7 @@ static void run_job(struct tsuga_blocking_job *blocking)
     struct job *job = TSUGA_CONTAINER_OF(blocking, struct job, job);
 
     if (job->work.call != NULL)
-        job->result = job->work.call(&job->work);
+        job->result = job->work.call(job->executor->shared->calls, &job->work);
     else
         job->work.run(job->work.argument);
 }
@@ -44,16 +42,14 @@ static void post_done(struct tsuga_blocking_job *blocking)
     tsuga_executor_post(job->executor, &job->task);
 }
 
-static int32_t list(const struct tsuga_work *work)
+static int32_t list(const struct tsuga_calls *calls, const struct tsuga_work *work)
 {
-    ssize_t bytes = getdents64(work->fd, work->argument, work->number);
-
-    return bytes >= 0 ? (int32_t)bytes : -errno;
+    return calls->list(calls->context, work->fd, work->argument, work->number);
 }
 
-static int32_t truncate_file(const struct tsuga_work *work)
+static int32_t truncate_file(const struct tsuga_calls *calls, const struct tsuga_work *work)
 {
-    return ftruncate(work->fd, (off_t)work->number) == 0 ? 0 : -errno;
+    return calls->truncate(calls->context, work->fd, work->number);
 }
 
 bool tsuga_job_is_needed(const struct tsuga_ring *ring, enum tsuga_op_kind kind)

@@ -1,5 +1,4 @@
 /* The loop: ticks, sleep, wake-ups, stealing. */
-#include <errno.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -105,8 +104,7 @@ void tsuga_executor_post(struct tsuga_executor *executor, struct tsuga_task *tas
 
 void tsuga_executor_wake(struct tsuga_executor *executor)
 {
-    uint64_t one = 1;
-    ssize_t written;
+    const struct tsuga_calls *calls = executor->shared->calls;
 
     if (!atomic_load_explicit(&executor->is_sleeping, memory_order_seq_cst))
         return;
@@ -114,9 +112,7 @@ void tsuga_executor_wake(struct tsuga_executor *executor)
     if (!atomic_exchange_explicit(&executor->is_sleeping, false, memory_order_seq_cst))
         return;
     atomic_fetch_add_explicit(&executor->wakes, 1, memory_order_relaxed);
-    do {
-        written = write(executor->wake_fd, &one, sizeof(one));
-    } while (written < 0 && errno == EINTR);
+    calls->raise_event(calls->context, executor->wake_fd);
 }
 
 /* Oldest first. */

@@ -563,10 +563,10 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
     error = (op->options & TSUGA_OP_MULTI) == 0 || op->kind == TSUGA_OP_RAW
                 ? kind->prepare(record, op, request)
                 : tsuga_stream_prepare(record, op);
-    if (error == 0 && kind->uses_fd)
-        error = tsuga_prepare_descriptor(record, op->fd);
-    if (error == 0 &&
-        (record->flags & (TSUGA_RECORD_COUNTED | TSUGA_RECORD_MULTI)) == TSUGA_RECORD_COUNTED)
+    if (error != 0 || !kind->uses_fd)
+        return error;
+    error = tsuga_prepare_descriptor(record, op->fd);
+    if ((record->flags & (TSUGA_RECORD_COUNTED | TSUGA_RECORD_MULTI)) == TSUGA_RECORD_COUNTED)
         find_place(record, request);
     return error;
 }

@@ -63,6 +63,7 @@ struct tsuga_seat {
     struct tsuga_stack *stack;     /* while BLOCKED */
     struct tsuga_wait *wait;       /* while BLOCKED */
     struct tsuga_io *io;           /* NULL before the first operation */
+    struct tsuga_message *gifts;   /* descriptors for which there was no memory yet */
     int *reason_out;               /* of whoever wants to know why it ended, or NULL */
     bool has_room;                 /* the receiver that was asked has answered */
     struct tsuga_alarm stop_alarm; /* from a stop to the abandoning of the stack */

@@ -11,6 +11,6 @@ void tsuga_shared_leave(struct tsuga_shared *shared)
     if (atomic_fetch_sub_explicit(&shared->population, 1, memory_order_acq_rel) != 1)
         return;
     pthread_mutex_lock(&shared->lock);
-    pthread_cond_broadcast(&shared->changed);
+    tsuga_threads_wake_all(shared->threads, &shared->changed);
     pthread_mutex_unlock(&shared->lock);
 }

@@ -13,12 +13,14 @@
 
 #include "actor/table.h"
 #include "executor/blocking.h"
+#include "executor/calls.h"
 #include "executor/descriptors.h"
 #include "executor/locked.h"
 #include "executor/ring.h"
 #include "ioheap/ioheap.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/threads.h"
 
 struct tsuga_executor;
 
@@ -30,6 +32,8 @@ struct tsuga_shared {
     struct tsuga_config config; /* resolved: no field is left at its default */
     struct tsuga_runtime *runtime;
     struct tsuga_clock clock;
+    const struct tsuga_threads *threads;
+    const struct tsuga_calls *calls;
     const struct tsuga_memory *memory;
     tsuga_ring_create_fn *ring_create;
     void *ring_context;

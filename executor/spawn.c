@@ -67,6 +67,7 @@ static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
     seat->stack = NULL;
     seat->wait = NULL;
     seat->io = NULL;
+    seat->gifts = NULL;
     seat->has_room = false;
     seat->stop_alarm = (struct tsuga_alarm){0};
     atomic_store_explicit(&seat->actor.home, home, memory_order_release);

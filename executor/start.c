@@ -66,11 +66,11 @@ static int set_deadline(struct tsuga_record *record, uint64_t timeout_ns)
 /* For kernels without the operation: the plain call, which does not block. */
 static int call_plainly(const struct tsuga_record *record, const struct tsuga_op *op)
 {
-    int status = op->kind == TSUGA_OP_BIND
-                     ? bind(op->fd, record->buffer.block, (socklen_t)op->bytes)
-                     : listen(op->fd, (int)op->flags);
+    const struct tsuga_calls *calls = record->io->executor->shared->calls;
 
-    return status == 0 ? 0 : -errno;
+    if (op->kind == TSUGA_OP_LISTEN)
+        return calls->listen(calls->context, op->fd, (int)op->flags);
+    return calls->bind(calls->context, op->fd, record->buffer.block, (socklen_t)op->bytes);
 }
 
 static bool is_plain_call(const struct tsuga_executor *executor,

@@ -39,7 +39,9 @@ static int wait_for_room(struct tsuga_seat *seat, uint32_t count)
     return tsuga_turn_block(seat, &wait);
 }
 
-static int make_or_await_room(struct tsuga_seat *seat, uint32_t count, uint32_t options)
+/* Apart, so that case 1 does not pay for its frame. */
+__attribute__((noinline)) static int make_or_await_room(struct tsuga_seat *seat, uint32_t count,
+                                                        uint32_t options)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 

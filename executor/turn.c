@@ -51,7 +51,9 @@ static void give_room(struct tsuga_seat *seat)
     }
 }
 
-static void give_other_back(struct tsuga_seat *seat, struct tsuga_message *message)
+/* Apart, so that completions do not pay for its frame. */
+__attribute__((noinline)) static void give_other_back(struct tsuga_seat *seat,
+                                                      struct tsuga_message *message)
 {
     if (message->type == TSUGA_TYPE_PIECE)
         tsuga_stream_give_piece(tsuga_record_of(message));
@@ -142,6 +144,8 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
     tsuga_mailbox_collect(&actor->mailbox, tsuga_actor_generation(actor), &strays);
     if (strays != NULL)
         discard_strays(tsuga_seat_home(seat), strays);
+    if (seat->gifts != NULL)
+        tsuga_descriptors_accept_again(seat);
     if (actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first != NULL)
         handle_system(seat);
 }
@@ -167,6 +171,7 @@ static void end(struct tsuga_seat *seat, int reason)
     give_room(seat);
     tsuga_actor_vacate(actor, &rest);
     discard_strays(executor, rest);
+    tsuga_descriptors_refuse_all(seat);
     if (seat->io != NULL)
         tsuga_io_orphan(seat->io);
     seat->io = NULL;

@@ -3,7 +3,6 @@
 #include "executor/zero_copy.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "executor/executor.h"
 #include "executor/streams.h"
@@ -94,7 +93,7 @@ void tsuga_zero_copy_complete(struct tsuga_record *record, const struct tsuga_ri
  * when the descriptor is closed. */
 void tsuga_zero_copy_cut_short(struct tsuga_io *io)
 {
-    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    const struct tsuga_calls *calls = io->executor->shared->calls;
 
     for (uint32_t slot = 0; slot < io->slab.count; slot++) {
         const struct tsuga_record *record = tsuga_record_at(io, slot);
@@ -102,6 +101,6 @@ void tsuga_zero_copy_cut_short(struct tsuga_io *io)
         if (record != NULL && record->state == TSUGA_RECORD_INFLIGHT &&
             (record->flags & TSUGA_RECORD_ZERO_COPY) != 0 &&
             (record->flags & TSUGA_RECORD_COUNTED) != 0)
-            (void)connect(record->fd, &nowhere, sizeof(nowhere));
+            calls->reset(calls->context, record->fd);
     }
 }

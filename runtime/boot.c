@@ -68,6 +68,8 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
 
     shared->runtime = runtime;
     shared->clock = world->clock;
+    shared->threads = world->threads != NULL ? world->threads : tsuga_threads_posix();
+    shared->calls = world->calls != NULL ? world->calls : tsuga_calls_linux();
     shared->ring_create = world->ring_create;
     shared->ring_context = world->ring_context;
     shared->report = tsuga_log_report;
@@ -78,7 +80,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     shared->hooks_context = runtime;
     shared->executor_count = shared->config.executor.threads;
     pthread_mutex_init(&shared->lock, NULL);
-    pthread_cond_init(&shared->changed, NULL);
+    TSUGA_VERIFY(tsuga_threads_init_condition(&shared->changed) == 0);
 }
 
 static int init_memory(struct tsuga_runtime *runtime)
@@ -99,10 +101,11 @@ static int init_memory(struct tsuga_runtime *runtime)
     error = tsuga_reserve_init(&shared->reserve, &runtime->backing, &reserve);
     if (error != 0)
         goto table;
-    error = tsuga_blocking_init(&shared->blocking, shared->config.executor.blocking_threads);
+    error = tsuga_blocking_init(&shared->blocking, shared->threads, &shared->clock,
+                                shared->config.executor.blocking_threads);
     if (error != 0)
         goto reserve;
-    error = tsuga_blocking_init(&shared->helpers, 1);
+    error = tsuga_blocking_init(&shared->helpers, shared->threads, &shared->clock, 1);
     if (error != 0)
         goto blocking;
     return 0;
@@ -316,7 +319,7 @@ int tsuga_join(struct tsuga_runtime *runtime)
     pthread_mutex_lock(&shared->lock);
     /* Acquire pairs with the release in tsuga_shared_leave(). */
     while (atomic_load_explicit(&shared->population, memory_order_acquire) > 0)
-        pthread_cond_wait(&shared->changed, &shared->lock);
+        tsuga_threads_wait(shared->threads, &shared->changed, &shared->lock);
     pthread_mutex_unlock(&shared->lock);
     return 0;
 }

@@ -26,6 +26,8 @@ struct tsuga_world {
     const struct tsuga_backing *backing;
     tsuga_ring_create_fn *ring_create;
     void *ring_context;
+    const struct tsuga_threads *threads; /* NULL: pthreads */
+    const struct tsuga_calls *calls;     /* NULL: the kernel's */
 };
 
 struct tsuga_runtime {

@@ -1,8 +1,6 @@
 #include "runtime/watchdog.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <time.h>
 
 #include "executor/executor.h"
 #include "runtime/base/clock.h"
@@ -69,19 +67,21 @@ static bool look_at_all(struct tsuga_watchdog *watchdog)
     return is_busy;
 }
 
-static void wait_a_period(struct tsuga_watchdog *watchdog)
+/* False: the watchdog shall end. The clock is read, and executors are woken, without the lock. */
+static bool wait_a_period(struct tsuga_watchdog *watchdog)
 {
-    uint64_t period_ns = watchdog->shared->config.executor.watchdog_us * TSUGA_NS_PER_US;
-    struct timespec limit;
-    uint64_t limit_ns;
+    const struct tsuga_threads *threads = watchdog->shared->threads;
+    uint64_t limit_ns = tsuga_clock_now_ns(&watchdog->shared->clock) +
+                        watchdog->shared->config.executor.watchdog_us * TSUGA_NS_PER_US;
+    bool is_stopping;
     int error = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit_ns = (uint64_t)limit.tv_nsec + period_ns;
-    limit.tv_sec += (time_t)(limit_ns / TSUGA_NS_PER_S);
-    limit.tv_nsec = (long)(limit_ns % TSUGA_NS_PER_S);
+    pthread_mutex_lock(&watchdog->lock);
     while (!watchdog->is_stopping && error == 0)
-        error = pthread_cond_timedwait(&watchdog->changed, &watchdog->lock, &limit);
+        error = threads->wait(threads->context, &watchdog->changed, &watchdog->lock, limit_ns);
+    is_stopping = watchdog->is_stopping;
+    pthread_mutex_unlock(&watchdog->lock);
+    return !is_stopping;
 }
 
 /* Says that it sleeps, looks once more, and sleeps until an executor wakes up. */
@@ -89,39 +89,29 @@ static void wait_while_all_sleep(struct tsuga_watchdog *watchdog)
 {
     struct tsuga_shared *shared = watchdog->shared;
 
+    pthread_mutex_lock(&watchdog->lock);
     atomic_store_explicit(&shared->wants_nudge, true, memory_order_seq_cst);
     while (!watchdog->is_stopping && !is_anyone_awake(shared))
-        pthread_cond_wait(&watchdog->changed, &watchdog->lock);
+        tsuga_threads_wait(shared->threads, &watchdog->changed, &watchdog->lock);
     atomic_store_explicit(&shared->wants_nudge, false, memory_order_relaxed);
+    pthread_mutex_unlock(&watchdog->lock);
 }
 
 static void *watch(void *context)
 {
     struct tsuga_watchdog *watchdog = context;
-    bool is_busy = false;
+    bool is_busy;
 
-    pthread_mutex_lock(&watchdog->lock);
-    while (!watchdog->is_stopping) {
-        /* Not as soon as all happen to sleep: the executor that wakes up next pays with a system
-         * call for waking the watchdog. */
-        if (!is_busy)
-            wait_while_all_sleep(watchdog);
-        wait_a_period(watchdog);
-        is_busy = look_at_all(watchdog);
-    }
-    pthread_mutex_unlock(&watchdog->lock);
-    return NULL;
-}
-
-static void init_conditions(struct tsuga_watchdog *watchdog)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&watchdog->lock, NULL);
-    pthread_cond_init(&watchdog->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    /* Not as soon as all happen to sleep: the executor that wakes up next pays with a system call
+     * for waking the watchdog. */
+    do {
+        wait_while_all_sleep(watchdog);
+        do {
+            if (!wait_a_period(watchdog))
+                return NULL;
+            is_busy = look_at_all(watchdog);
+        } while (is_busy);
+    } while (true);
 }
 
 static void free_tables(struct tsuga_watchdog *watchdog)
@@ -133,33 +123,25 @@ static void free_tables(struct tsuga_watchdog *watchdog)
     tsuga_memory_free(memory, watchdog->was_reported, count * sizeof(*watchdog->was_reported));
 }
 
-static int start_thread(struct tsuga_watchdog *watchdog)
-{
-    sigset_t all;
-    sigset_t old;
-    int error;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    error = pthread_create(&watchdog->thread, NULL, watch, watchdog);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -error;
-}
-
 int tsuga_watchdog_start(struct tsuga_watchdog *watchdog, struct tsuga_shared *shared,
                          struct tsuga_log *log)
 {
     uint32_t count = shared->executor_count;
     int error = -ENOMEM;
+    int condition_error;
 
     *watchdog = (struct tsuga_watchdog){.shared = shared, .log = log};
     watchdog->turns_seen =
         tsuga_memory_alloc_zeroed(shared->memory, count * sizeof(*watchdog->turns_seen));
     watchdog->was_reported =
         tsuga_memory_alloc_zeroed(shared->memory, count * sizeof(*watchdog->was_reported));
-    init_conditions(watchdog);
-    if (watchdog->turns_seen != NULL && watchdog->was_reported != NULL)
-        error = start_thread(watchdog);
+    pthread_mutex_init(&watchdog->lock, NULL);
+    condition_error = tsuga_threads_init_condition(&watchdog->changed);
+    if (condition_error != 0)
+        error = condition_error;
+    else if (watchdog->turns_seen != NULL && watchdog->was_reported != NULL)
+        error =
+            shared->threads->start(shared->threads->context, watch, watchdog, &watchdog->thread);
     if (error != 0)
         tsuga_watchdog_fini(watchdog);
     return error;
@@ -169,9 +151,9 @@ void tsuga_watchdog_stop(struct tsuga_watchdog *watchdog)
 {
     pthread_mutex_lock(&watchdog->lock);
     watchdog->is_stopping = true;
-    pthread_cond_broadcast(&watchdog->changed);
+    tsuga_threads_wake_all(watchdog->shared->threads, &watchdog->changed);
     pthread_mutex_unlock(&watchdog->lock);
-    pthread_join(watchdog->thread, NULL);
+    watchdog->shared->threads->join(watchdog->shared->threads->context, &watchdog->thread);
 }
 
 void tsuga_watchdog_fini(struct tsuga_watchdog *watchdog)
@@ -184,6 +166,6 @@ void tsuga_watchdog_fini(struct tsuga_watchdog *watchdog)
 void tsuga_watchdog_nudge(struct tsuga_watchdog *watchdog)
 {
     pthread_mutex_lock(&watchdog->lock);
-    pthread_cond_broadcast(&watchdog->changed);
+    tsuga_threads_wake_all(watchdog->shared->threads, &watchdog->changed);
     pthread_mutex_unlock(&watchdog->lock);
 }

@@ -20,13 +20,14 @@ struct tsuga_watchdog {
     struct tsuga_log *log;
     uint64_t *turns_seen; /* one for each executor */
     bool *was_reported;
-    pthread_t thread;
+    struct tsuga_thread thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_stopping;
 };
 
-/* Starts the thread. Errors: -ENOMEM, those of pthread_create(3). */
+/* Starts the thread. Errors: -ENOMEM, those of pthread_create(3) and
+ * pthread_cond_init(3). */
 TSUGA_NODISCARD int tsuga_watchdog_start(struct tsuga_watchdog *watchdog,
                                          struct tsuga_shared *shared, struct tsuga_log *log);
 

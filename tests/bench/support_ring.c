@@ -1,14 +1,13 @@
 #include "tests/bench/support_ring.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
-
-#include "runtime/base/clock.h"
 
 #define WATCHES_MAX 4u
 
+/* Each wake-up is told once, as by a watch of the kernel's: nobody reads the descriptor. */
 struct watch {
     uint64_t user_data;
     int fd; /* -1: none */
@@ -17,6 +16,7 @@ struct watch {
 struct bench_ring {
     struct tsuga_ring ring;
     struct watch watches[WATCHES_MAX];
+    int epoll_fd;
     struct tsuga_ring_request *queue;
     struct tsuga_ring_result *results; /* cq_entries */
     _Atomic uint32_t head;
@@ -46,6 +46,7 @@ static void cancel(struct bench_ring *bench, const struct tsuga_ring_request *re
     for (unsigned i = 0; i < WATCHES_MAX; i++) {
         if (bench->watches[i].fd < 0 || bench->watches[i].user_data != request->offset)
             continue;
+        (void)epoll_ctl(bench->epoll_fd, EPOLL_CTL_DEL, bench->watches[i].fd, NULL);
         bench->watches[i].fd = -1;
         complete(bench, request->offset, -ECANCELED, 0);
         complete(bench, request->user_data, 0, 0);
@@ -56,12 +57,15 @@ static void cancel(struct bench_ring *bench, const struct tsuga_ring_request *re
 
 static void keep_watch(struct bench_ring *bench, const struct tsuga_ring_request *request)
 {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     unsigned i = 0;
 
     while (bench->watches[i].fd >= 0)
         i++;
     TSUGA_VERIFY(i < WATCHES_MAX);
     bench->watches[i] = (struct watch){request->user_data, request->fd};
+    event.data.u64 = request->user_data;
+    TSUGA_VERIFY(epoll_ctl(bench->epoll_fd, EPOLL_CTL_ADD, request->fd, &event) == 0);
 }
 
 static void carry_out(struct bench_ring *bench, const struct tsuga_ring_request *request)
@@ -85,20 +89,15 @@ static void carry_out(struct bench_ring *bench, const struct tsuga_ring_request 
     }
 }
 
-static void look_at_watches(struct bench_ring *bench, uint64_t timeout_ns)
+/* Without a limit: the executor's clock may stand still meanwhile, and it would look again and
+ * again. */
+static void wait_for_watches(struct bench_ring *bench)
 {
-    struct pollfd fds[WATCHES_MAX];
-    int limit_ms = -1;
+    struct epoll_event events[WATCHES_MAX];
+    int count = epoll_wait(bench->epoll_fd, events, WATCHES_MAX, -1);
 
-    if (timeout_ns < (uint64_t)INT32_MAX * TSUGA_NS_PER_MS)
-        limit_ms = (int)((timeout_ns + TSUGA_NS_PER_MS - 1) / TSUGA_NS_PER_MS);
-    for (unsigned i = 0; i < WATCHES_MAX; i++)
-        fds[i] = (struct pollfd){.fd = bench->watches[i].fd, .events = POLLIN};
-    (void)poll(fds, WATCHES_MAX, limit_ms);
-    for (unsigned i = 0; i < WATCHES_MAX; i++) {
-        if (fds[i].fd >= 0 && fds[i].revents != 0)
-            complete(bench, bench->watches[i].user_data, fds[i].revents, TSUGA_RING_MORE);
-    }
+    for (int i = 0; i < count; i++)
+        complete(bench, events[i].data.u64, (int32_t)events[i].events, TSUGA_RING_MORE);
 }
 
 static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_ns)
@@ -106,6 +105,7 @@ static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_
     struct bench_ring *bench = (struct bench_ring *)ring;
     uint32_t count = ring->queue_count;
 
+    (void)timeout_ns;
     ring->enter_count++;
     ring->queue_count = 0;
     ring->room_count = ring->entries;
@@ -113,8 +113,8 @@ static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_
         carry_out(bench, &bench->queue[i]);
     if (wait_count == 0 || tsuga_ring_has_results(ring))
         return 0;
-    look_at_watches(bench, timeout_ns);
-    return tsuga_ring_has_results(ring) ? 0 : -ETIME;
+    wait_for_watches(bench);
+    return tsuga_ring_has_results(ring) ? 0 : -EINTR;
 }
 
 static uint32_t reap(struct tsuga_ring *ring, struct tsuga_ring_result *results, uint32_t count_max)
@@ -147,6 +147,8 @@ static void destroy(struct tsuga_ring *ring)
 {
     struct bench_ring *bench = (struct bench_ring *)ring;
 
+    if (bench->epoll_fd >= 0)
+        close(bench->epoll_fd);
     free(bench->results);
     free(bench->queue);
     free(bench);
@@ -170,7 +172,8 @@ int tsuga_bench_ring_create(void *context, const struct tsuga_ring_config *confi
         return -ENOMEM;
     bench->queue = calloc(config->entries, sizeof(*bench->queue));
     bench->results = calloc(config->cq_entries, sizeof(*bench->results));
-    if (bench->queue == NULL || bench->results == NULL) {
+    bench->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (bench->queue == NULL || bench->results == NULL || bench->epoll_fd < 0) {
         destroy(&bench->ring);
         return -ENOMEM;
     }

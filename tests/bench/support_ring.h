@@ -1,6 +1,6 @@
 /*
  * A ring without a kernel, for counting instructions: NOPs complete in the next enter, the
- * executor's watches by poll(2), and nothing else is supported. Programs that use io_uring cannot
+ * executor's watches by epoll(7), and nothing else is supported. Programs that use io_uring cannot
  * be run by valgrind's tools.
  *
  * Owner: the executor. Thread: its own.

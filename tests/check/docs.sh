@@ -1,8 +1,8 @@
 #!/bin/sh
-# Checks that every function of a public header is preceded by its own comment with the lines
+# Checks that every function of the public headers is preceded by its own comment with the lines
 # Owner, Errors, Thread and Blocks.
 #
-#     docs.sh HEADER
+#     docs.sh HEADER…
 exec awk '
 function check_declaration(name, i) {
     functions++
@@ -36,4 +36,4 @@ END {
     }
     exit bad
 }
-' "$1"
+' "$@"

@@ -1,8 +1,10 @@
 #!/bin/sh
-# Compares what a shared library exports with the functions that the public header declares.
+# Compares what a shared library exports with the functions that the public headers declare.
 #
-#     exports.sh HEADER LIBRARY
+#     exports.sh LIBRARY HEADER…
 set -eu
+library=$1
+shift
 declared=$(mktemp)
 exported=$(mktemp)
 trap 'rm -f "$declared" "$exported"' EXIT
@@ -12,11 +14,12 @@ awk '/^TSUGA_API / { is_open = 1 }
      is_open && match($0, /tsuga_[a-z0-9_]+\(/) {
          print substr($0, RSTART, RLENGTH - 1)
          is_open = 0
-     }' "$1" | sort >"$declared"
-nm -D --defined-only "$2" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$exported"
+     }' "$@" | sort >"$declared"
+nm -D --defined-only "$library" |
+    awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$exported"
 
 if ! diff "$declared" "$exported" >/dev/null; then
-    comm -23 "$declared" "$exported" | sed 's/$/: declared in tsuga.h, not exported/'
-    comm -13 "$declared" "$exported" | sed 's/$/: exported, not declared in tsuga.h/'
+    comm -23 "$declared" "$exported" | sed 's/$/: declared in a header, not exported/'
+    comm -13 "$declared" "$exported" | sed 's/$/: exported, not declared in a header/'
     exit 1
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks every header: it opens with a comment that names a thread, its guard follows from its path,
-# and it compiles alone (the public one as C++, too).
+# and it compiles alone (the public ones as C++, too).
 #
 #     CC=gcc headers.sh HEADER…
 set -u
@@ -11,10 +11,10 @@ complain() {
     bad=1
 }
 
-# TSUGA_<FOLDER>_<FILE>_H: the last folder, the file. The public header is TSUGA_H.
+# TSUGA_<FOLDER>_<FILE>_H: the last folder, the file. A public header is TSUGA_H or the like.
 guard_of() {
     case $1 in
-        runtime/include/tsuga.h) echo TSUGA_H ;;
+        runtime/include/*) basename "$1" .h | sed 's/$/_H/' ;;
         tests/*) echo "TSUGA_TESTS_$(basename "$1" .h)_H" ;;
         *) echo "TSUGA_$(basename "$(dirname "$1")")_$(basename "$1" .h)_H" ;;
     esac | tr '[:lower:]' '[:upper:]'
@@ -33,7 +33,9 @@ for header; do
     compile_alone "${CC:-gcc} -std=c11 -x c" "$header"
 done
 
-case " $* " in
-    *" runtime/include/tsuga.h "*) compile_alone "g++ -std=c++17 -x c++" runtime/include/tsuga.h ;;
-esac
+for header; do
+    case $header in
+        runtime/include/*) compile_alone "g++ -std=c++17 -x c++" "$header" ;;
+    esac
+done
 exit $bad

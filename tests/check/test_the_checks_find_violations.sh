@@ -108,10 +108,10 @@ END
 $CC -shared -fPIC -o library.so actor/library.c
 mkdir -p objects/actor
 $CC -fPIC -c -o objects/actor/library.o actor/library.c
-finds 'tsuga_first: declared in tsuga.h, not exported' \
-    "$checks/exports.sh" runtime/include/tsuga.h library.so
+finds 'tsuga_first: declared in a header, not exported' \
+    "$checks/exports.sh" library.so runtime/include/tsuga.h
 finds 'tsuga_third: exported, not declared' \
-    "$checks/exports.sh" runtime/include/tsuga.h library.so
+    "$checks/exports.sh" library.so runtime/include/tsuga.h
 finds 'mutable global count' "$checks/globals.sh" objects actor
 finds 'thread-local level' "$checks/globals.sh" objects actor
 

@@ -1,0 +1,72 @@
+#include "tests/sim/workload.h"
+
+#include <stddef.h>
+
+const struct sim_workload sim_workloads[] = {
+    {"random", "a colony of actors that do what the seed says", sim_run_random},
+    {"files", "actors write, read and check files of their own", sim_run_files},
+    {"echo", "clients of an echo server check what comes back", sim_run_echo},
+    {"proxy", "the same through a proxy that passes leases on", sim_run_proxy},
+    {NULL, NULL, NULL},
+};
+
+uint64_t sim_random(uint64_t *state)
+{
+    uint64_t word = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    word = (word ^ word >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    word = (word ^ word >> 27) * UINT64_C(0x94d049bb133111eb);
+    return word ^ word >> 31;
+}
+
+bool sim_is_over(const struct sim_run *run)
+{
+    struct tsuga_sim_verdict verdict;
+
+    tsuga_sim_verdict_read(run->sim, &verdict);
+    return verdict.steps >= run->steps;
+}
+
+bool sim_start(struct sim_run *run)
+{
+    int error = tsuga_sim_start(run->sim, &run->config, &run->runtime);
+
+    if (error == 0)
+        return true;
+    REQUIRE(run, !run->is_peaceful);
+    return false;
+}
+
+static void check_balance(struct sim_run *run)
+{
+    struct tsuga_stats stats;
+
+    tsuga_stats_read(run->runtime, &stats);
+    REQUIRE(run, stats.ops_completions == stats.ops_submitted);
+    REQUIRE(run, stats.actors_ended == stats.actors_spawned);
+    REQUIRE(run, stats.actors_alive == 0);
+    REQUIRE(run, stats.orphans == 0);
+    REQUIRE(run, stats.leaked_heaps == 0);
+    REQUIRE(run, stats.descriptors == 0);
+    REQUIRE(run, stats.heaps.live_bytes == 0);
+}
+
+void sim_finish(struct sim_run *run)
+{
+    struct tsuga_sim_verdict verdict;
+
+    REQUIRE(run, tsuga_join(run->runtime) == 0);
+    check_balance(run);
+    tsuga_destroy(run->runtime);
+    tsuga_sim_verdict_read(run->sim, &verdict);
+    REQUIRE(run, verdict.descriptors == 0);
+}
+
+struct tsuga_id sim_spawn(struct sim_run *run, const struct tsuga_spawn_options *options)
+{
+    struct tsuga_id id = {0};
+    int error = tsuga_spawn(run->runtime, options, &id);
+
+    REQUIRE(run, error == 0 || (error == -12 && !run->is_peaceful));
+    return id;
+}
