@@ -5,6 +5,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "tests/support/fixture.h"
+#include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/still_clock.h"
 #include "tests/support/test.h"
@@ -90,6 +91,7 @@ TEST(streams, a09_they_go_without_groups_while_locked_memory_is_short)
 {
     static struct scene scene;
 
+    tsuga_needs("BUFFER_RING");
     run_scene(&scene, go_without);
 }
 
@@ -135,5 +137,6 @@ TEST(streams, a21_shared_groups_shrink_when_nobody_needs_them)
 {
     static struct scene scene;
 
+    tsuga_needs("BUFFER_RING");
     run_scene(&scene, grow_and_shrink);
 }
