@@ -874,7 +874,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_submit_chain(struct tsuga_actor *self,
  * The error that a token carries: 0 when the operation was submitted, otherwise -errno.
  *
  * Owner:  nothing changes hands.
- * Errors: as returned.
+ * Errors: as returned; -EINVAL no call has made this token.
  * Thread: any.
  * Blocks: never.
  */

@@ -52,7 +52,7 @@ function note_assertion(text) {
     note_assertion(text)
     if (line == 0 || part[1] ~ /-/)
         next
-    key = sprintf("%s:%05d", file, line)
+    key = file ":" line
     if (!(key in hit)) {
         files[key] = file
         texts[key] = text
@@ -69,7 +69,7 @@ function note_assertion(text) {
 
 END {
     by_name = "sort -k 11"
-    list = "sort >" uncovered
+    list = "sort -t : -k 1,1 -k 2,2n >" uncovered
     for (key in hit) {
         lines[files[key]]++
         lines_hit[files[key]] += hit[key] > 0

@@ -190,6 +190,47 @@ TEST(runqueue, agrees_with_a_model_at_random)
     CHECK(model.next > ITEM_COUNT); /* the ring went round, and slots were used again */
 }
 
+/* One item at a time, which only the thief takes: nothing but the queue tells it what is in it. */
+
+#define HANDOVERS 200u
+
+struct handover {
+    struct tsuga_runqueue queue;
+    struct item items[HANDOVERS];
+    _Atomic uint32_t stolen_count; /* relaxed: it must not order what the queue shall order */
+};
+
+static void *steal_one_by_one(void *context)
+{
+    struct handover *handover = context;
+    struct item *loot[RING / 2];
+
+    for (uint32_t i = 0; i < HANDOVERS; i++) {
+        while (steal(&handover->queue, loot) == 0)
+            sched_yield();
+        CHECK_PTR(loot[0], &handover->items[i]);
+        CHECK_UINT(loot[0]->payload, i + 1);
+        atomic_store_explicit(&handover->stolen_count, i + 1, memory_order_relaxed);
+    }
+    return NULL;
+}
+
+TEST(runqueue, what_is_stolen_is_whole)
+{
+    static struct handover handover;
+    pthread_t thief;
+
+    tsuga_runqueue_init(&handover.queue);
+    CHECK_INT(pthread_create(&thief, NULL, steal_one_by_one, &handover), 0);
+    for (uint32_t i = 0; i < HANDOVERS; i++) {
+        handover.items[i].payload = i + 1;
+        tsuga_runqueue_push(&handover.queue, &handover.items[i].node);
+        while (atomic_load_explicit(&handover.stolen_count, memory_order_relaxed) == i)
+            sched_yield();
+    }
+    CHECK_INT(pthread_join(thief, NULL), 0);
+}
+
 /* One owner and several thieves take every item once. */
 struct heist {
     struct tsuga_runqueue queue;

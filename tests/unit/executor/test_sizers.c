@@ -272,6 +272,24 @@ TEST(sizers, a21_a_group_goes_when_its_last_buffer_came_back)
     (void)tsuga_world_run(NULL, release_early, NULL);
 }
 
+/* More, one after the other, than there may be at once. */
+static void make_groups_in_turn(struct tsuga_actor *self, void *argument)
+{
+    const struct tsuga_group_options options = {.buffer_bytes = 64, .buffer_count = 2};
+    struct tsuga_group group;
+
+    (void)argument;
+    for (unsigned i = 0; i <= TSUGA_GROUPS_MAX; i++) {
+        CHECK_INT(tsuga_group_make(self, &options, &group), 0);
+        CHECK_INT(tsuga_group_release(self, group), 0);
+    }
+}
+
+TEST(sizers, a_group_that_goes_leaves_its_number_to_the_next)
+{
+    (void)tsuga_world_run(NULL, make_groups_in_turn, NULL);
+}
+
 static void make_bad_groups(struct tsuga_actor *self, void *argument)
 {
     static const struct {

@@ -356,7 +356,7 @@ TEST(streams, n03_an_end_that_the_kernel_forgets_is_found)
     struct tsuga_setup setup = {.ring_create = tsuga_ring_fault_create, .ring_context = &plan};
 
     tsuga_needs("MULTISHOT");
-    tsuga_needs("BUFFER_RING"); /* otherwise the data would be lost, too */
+    tsuga_needs("BUFFER_RING"); /* without which receives are no multishot ones */
     (void)tsuga_world_run(&setup, await_a_lost_end, NULL);
     tsuga_ring_fault_plan_fini(&plan);
 }
