@@ -706,6 +706,20 @@ TEST(registered, a09_a_limit_is_watched)
 }
 
 /* A burst of an actor that lives on. */
+/* Whether a line of smaps begins a mapping, and whether the address lies in that. */
+static bool begins_mapping(const char *line, uintptr_t address, bool *is_within)
+{
+    char *end;
+    uintptr_t first = strtoull(line, &end, 16);
+    uintptr_t behind;
+
+    if (*end != '-')
+        return false;
+    behind = strtoull(end + 1, &end, 16);
+    *is_within = address >= first && address < behind;
+    return true;
+}
+
 /* Of the address space that I/O heaps lie in; the process has other memory, and a sanitizer's. */
 static size_t resident_bytes(struct tsuga_actor *self)
 {
@@ -716,15 +730,9 @@ static size_t resident_bytes(struct tsuga_actor *self)
     bool is_within = false;
 
     CHECK(file != NULL);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        unsigned long long first;
-        unsigned long long end;
-
-        if (sscanf(line, "%llx-%llx ", &first, &end) == 2)
-            is_within = heaps >= first && heaps < end;
-        else if (is_within && sscanf(line, "Rss: %zu", &kib) == 1)
-            break;
-    }
+    while (kib == 0 && fgets(line, sizeof(line), file) != NULL)
+        if (!begins_mapping(line, heaps, &is_within) && is_within && strncmp(line, "Rss:", 4) == 0)
+            kib = strtoull(line + 4, NULL, 10);
     fclose(file);
     return kib * KIB;
 }
