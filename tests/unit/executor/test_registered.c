@@ -139,7 +139,10 @@ static void use_all_forms(struct tsuga_actor *self, void *argument)
 {
     struct forms *forms = argument;
 
-    for (unsigned round = 0; round < 600; round++) {
+    /* The thread that faults arenas in may take its time. */
+    for (unsigned round = 0;
+         round < 600 || (executor_of(self)->registered.is_on && fixed_count(self) <= 100);
+         round++) {
         size_t bytes = 1 + tsuga_test_random(&forms->random) % (ARENA_BYTES / 4);
 
         if (round % 2 == 0)
