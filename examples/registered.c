@@ -283,7 +283,9 @@ static bool parse(int argc, char **argv, struct copy *copy)
 
 int main(int argc, char **argv)
 {
-    struct tsuga_config config = {.executor.threads = 1,
+    /* A read of 2 MiB from the page cache is carried out when it is submitted, and takes a
+     * millisecond: with a short queue nobody waits for hundreds of them. */
+    struct tsuga_config config = {.executor = {.threads = 1, .ring_entries = 16},
                                   .ioheap.registration = TSUGA_REGISTRATION_ALWAYS};
     struct copy copy = {.source = -1, .target = -1};
     int error;

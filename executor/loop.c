@@ -12,7 +12,7 @@
 #include "executor/zero_copy.h"
 #include "runtime/base/sanitize.h"
 
-/* How often the stacks give pages back. */
+/* How often free memory is looked for, or more often. */
 #define TRIM_PERIOD_NS TSUGA_NS_PER_S
 #define TRIM_STACKS    64u
 /* How soon it goes on when there is more to give back than one look does. */
@@ -286,6 +286,16 @@ static uint64_t turns_of(const struct tsuga_executor *executor)
     return atomic_load_explicit(&executor->counters.turns, memory_order_relaxed);
 }
 
+/* What is to be given back soon is looked for often. */
+static uint64_t trim_period_ns(const struct tsuga_executor *executor)
+{
+    uint64_t decay_ns = executor->arenas.config.decay_ns;
+
+    if (executor->arenas.was_cut_short || decay_ns < TRIM_AGAIN_NS)
+        return TRIM_AGAIN_NS;
+    return decay_ns < TRIM_PERIOD_NS ? decay_ns : TRIM_PERIOD_NS;
+}
+
 static void trim(struct tsuga_executor *executor)
 {
     struct tsuga_arena_pool *pool = &executor->arenas;
@@ -295,7 +305,7 @@ static void trim(struct tsuga_executor *executor)
     tsuga_receive_trim(executor);
     trim->has_more = tsuga_ioheap_decay_pool(pool, executor->now_ns);
     trim->has_more |= tsuga_arena_pool_decay(pool, executor->now_ns);
-    trim->next_ns = executor->now_ns + (pool->was_cut_short ? TRIM_AGAIN_NS : TRIM_PERIOD_NS);
+    trim->next_ns = executor->now_ns + trim_period_ns(executor);
     trim->turns = turns_of(executor);
     tsuga_registered_watch(executor);
 }

@@ -57,7 +57,8 @@ static void raw_open(struct raw *raw, int fd)
     char *mapped =
         mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    tsuga_bench_require("mmap", mapped == MAP_FAILED ? -errno : 0);
+    if (mapped == MAP_FAILED || mapped == NULL)
+        tsuga_bench_fail("mmap", -errno);
     raw->fd = fd;
     raw->buffers = mapped + (-(uintptr_t)mapped & (HUGE_BYTES - 1));
     (void)madvise(raw->buffers, HUGE_BYTES, MADV_HUGEPAGE);

@@ -139,7 +139,10 @@ static void use_all_forms(struct tsuga_actor *self, void *argument)
 {
     struct forms *forms = argument;
 
-    for (unsigned round = 0; round < 600; round++) {
+    /* The thread that faults arenas in may take its time. */
+    for (unsigned round = 0;
+         round < 600 || (executor_of(self)->registered.is_on && fixed_count(self) <= 100);
+         round++) {
         size_t bytes = 1 + tsuga_test_random(&forms->random) % (ARENA_BYTES / 4);
 
         if (round % 2 == 0)
@@ -363,14 +366,15 @@ TEST(registered, a05_grows_and_shrinks_with_operations_in_flight)
     CHECK_UINT(stats.registered_refusals, 0);
 }
 
-/* A time at which everything has been free long enough. */
+/* As if everything had been free long enough. */
 static void decay(struct tsuga_executor *executor)
 {
-    static const uint64_t later_ns = UINT64_C(3600) * TSUGA_NS_PER_S;
+    uint64_t now_ns = executor->now_ns;
 
     for (unsigned i = 1; i <= 2; i++) {
-        (void)tsuga_ioheap_decay_pool(&executor->arenas, executor->now_ns + i * later_ns);
-        (void)tsuga_arena_pool_decay(&executor->arenas, executor->now_ns + i * later_ns);
+        now_ns += 2 * executor->arenas.config.decay_ns;
+        (void)tsuga_ioheap_decay_pool(&executor->arenas, now_ns);
+        (void)tsuga_arena_pool_decay(&executor->arenas, now_ns);
     }
 }
 
@@ -380,29 +384,33 @@ struct trimming {
     bool is_reckless;
 };
 
-/* Whether an arena was pinned, given back, taken again and read into rightly. */
+/* Whether an arena was pinned, read into rightly, let go and given back. */
 static void trim_once(struct tsuga_actor *self, struct trimming *trimming, const int ends[2])
 {
     struct tsuga_executor *executor = executor_of(self);
-    struct tsuga_lease lease;
+    const struct tsuga_reserve *reserve = &executor->shared->reserve;
+    const struct tsuga_arena *arena;
     uint32_t value = trimming->round_count | 1;
+    struct tsuga_lease lease;
+    const void *data;
 
     CHECK_INT(tsuga_lease_make(self, ARENA_BYTES, &lease), 0);
-    await_known(self, executor->arenas.arena_count);
-    if (trimming->is_reckless) {
-        struct tsuga_arena *arena =
-            tsuga_reserve_find(&executor->shared->reserve, tsuga_lease_data(self, lease));
-        const struct tsuga_backing *backing = executor->shared->reserve.backing;
-
-        CHECK_INT(backing->purge(backing->context, arena->base, ARENA_BYTES), 0);
-    }
+    data = tsuga_lease_data(self, lease);
+    arena = tsuga_reserve_find(reserve, data);
+    while (arena->registered_state != TSUGA_REGISTERED_KNOWN)
+        CHECK_INT(tsuga_yield(self), 0);
+    if (trimming->is_reckless)
+        CHECK_INT(reserve->backing->purge(reserve->backing->context, arena->base, ARENA_BYTES), 0);
     tsuga_fixture_write(ends[1], &value, sizeof(value));
     CHECK_INT(tsuga_await(self, tsuga_read_lease(self, ends[0], lease, ARENA_BYTES)).result,
               sizeof(value));
-    trimming->lost_count += memcmp(tsuga_lease_data(self, lease), &value, sizeof(value)) != 0;
+    trimming->lost_count += memcmp(data, &value, sizeof(value)) != 0;
     CHECK_INT(tsuga_lease_release(self, lease), 0);
-    decay(executor);
-    CHECK_INT(tsuga_yield(self), 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* the read's message has it, too */
+    while (tsuga_reserve_find(reserve, data) != NULL) {      /* while it is the executor's */
+        decay(executor);
+        CHECK_INT(tsuga_yield(self), 0);
+    }
 }
 
 static void trim_often(struct tsuga_actor *self, void *argument)
@@ -701,6 +709,20 @@ TEST(registered, a09_a_limit_is_watched)
 }
 
 /* A burst of an actor that lives on. */
+/* Whether a line of smaps begins a mapping, and whether the address lies in that. */
+static bool begins_mapping(const char *line, uintptr_t address, bool *is_within)
+{
+    char *end;
+    uintptr_t first = strtoull(line, &end, 16);
+    uintptr_t behind;
+
+    if (*end != '-')
+        return false;
+    behind = strtoull(end + 1, &end, 16);
+    *is_within = address >= first && address < behind;
+    return true;
+}
+
 /* Of the address space that I/O heaps lie in; the process has other memory, and a sanitizer's. */
 static size_t resident_bytes(struct tsuga_actor *self)
 {
@@ -711,15 +733,9 @@ static size_t resident_bytes(struct tsuga_actor *self)
     bool is_within = false;
 
     CHECK(file != NULL);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        unsigned long long first;
-        unsigned long long end;
-
-        if (sscanf(line, "%llx-%llx ", &first, &end) == 2)
-            is_within = heaps >= first && heaps < end;
-        else if (is_within && sscanf(line, "Rss: %zu", &kib) == 1)
-            break;
-    }
+    while (kib == 0 && fgets(line, sizeof(line), file) != NULL)
+        if (!begins_mapping(line, heaps, &is_within) && is_within && strncmp(line, "Rss:", 4) == 0)
+            kib = strtoull(line + 4, NULL, 10);
     fclose(file);
     return kib * KIB;
 }
