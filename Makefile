@@ -279,7 +279,7 @@ run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	@tests/bench/httpd/bench.sh $(BUILD) $(or $(SECONDS),9) > $(BUILD)/bench.out
 	@tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out
 
-SIM_SEEDS ?= 30
+SIM_SEEDS ?= 10
 sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
 	$(again) CONFIG=$(or $(SIM_CONFIG),debug) run-sim
 
@@ -287,6 +287,7 @@ sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED
 run-sim: $(BUILD)/sim
 	@$(BUILD)/sim --seed $(or $(SEED),1) \
 	    $(if $(SECONDS),--seconds $(SECONDS),--seeds $(SIM_SEEDS) --twice)
+	@$(if $(SECONDS),,tests/check/sim_repeats.sh $(BUILD)/sim)
 
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
