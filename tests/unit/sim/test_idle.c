@@ -1,4 +1,5 @@
-/* Who waits for something that only an actor can give back waits without looking again and again. */
+/* Who waits for something that only an actor can give back waits without looking again and again.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -35,8 +36,10 @@ static void hoard(struct tsuga_actor *self, void *argument)
 
 static uint64_t count_enters(const struct tsuga_group_options *options)
 {
-    struct tsuga_config config = {
-        .receive = {.group_sizes = 1u << 10, .group_buffers = BUFFERS, .sizer_min = 1024, .sizer_max = 1024}};
+    struct tsuga_config config = {.receive = {.group_sizes = 1u << 10,
+                                              .group_buffers = BUFFERS,
+                                              .sizer_min = 1024,
+                                              .sizer_max = 1024}};
     struct tsuga_spawn_options hoarder = {.body = hoard, .argument = (void *)(uintptr_t)options};
     struct tsuga_runtime *runtime;
     struct tsuga_stats stats;
