@@ -13,23 +13,32 @@
 #define ENTRIES 4u
 #define MS      UINT64_C(1000000)
 
+/* What is known of an operation of the batch. */
+struct op_end {
+    uint8_t count;  /* how often it has ended */
+    bool is_linked; /* it begins when the one before it has ended */
+};
+
 struct submitter {
     struct sim_run *run;
     struct tsuga_actor *self;
     uint64_t random;
     uint64_t submitted; /* operations whose completion will be delivered */
     uint64_t completed;
-    uint8_t ends[BATCH]; /* of the batch: how often each has ended */
+    struct op_end ends[BATCH]; /* of the batch */
 };
 
 static void count_end(struct submitter *submitter, const struct tsuga_completion *got)
 {
     struct sim_run *run = submitter->run;
-    uint8_t *end = got->context;
+    struct op_end *end = got->context;
 
     REQUIRE(run, end >= submitter->ends && end < submitter->ends + BATCH);
     REQUIRE(run, got->last);
-    REQUIRE(run, ++*end == 1);
+    REQUIRE(run, ++end->count == 1);
+    /* One that was cut off from its chain ends without having begun, whenever. */
+    if (end->is_linked && got->result == 0)
+        REQUIRE(run, end[-1].count == 1);
     REQUIRE(run, got->result == 0 || got->result == -ECANCELED || !run->is_peaceful);
     submitter->completed++;
 }
@@ -54,7 +63,7 @@ static uint32_t choose_options(struct submitter *submitter)
     return options[sim_random(&submitter->random) % 4];
 }
 
-static void submit_one(struct submitter *submitter, uint8_t *end)
+static void submit_one(struct submitter *submitter, struct op_end *end)
 {
     struct tsuga_op op = {.kind = TSUGA_OP_NOP, .context = end};
 
@@ -64,13 +73,14 @@ static void submit_one(struct submitter *submitter, uint8_t *end)
 }
 
 /* As many as the queue has entries, or more than that: then it is refused whole. */
-static void submit_chain(struct submitter *submitter, uint8_t *ends, size_t count)
+static void submit_chain(struct submitter *submitter, struct op_end *ends, size_t count)
 {
     struct tsuga_op ops[ENTRIES + 1] = {{.kind = TSUGA_OP_NOP}};
     struct tsuga_token tokens[ENTRIES + 1];
     int error;
 
     for (size_t i = 0; i < count; i++) {
+        ends[i].is_linked = i > 0;
         ops[i] = (struct tsuga_op){.kind = TSUGA_OP_NOP, .context = &ends[i]};
         if (sim_random(&submitter->random) % 4 == 0)
             ops[i] = (struct tsuga_op){.kind = TSUGA_OP_TIMEOUT,
