@@ -349,8 +349,8 @@ static void grow(struct tsuga_buffers *buffers)
     (void)fill(buffers, count > buffers->ring.entries ? buffers->ring.entries : count);
 }
 
-/* Whether a later tick may have what the streams wait for. Otherwise they wait for buffers that come
- * back, and the next one calls for a tick. */
+/* Whether a later tick may have what the streams wait for. Otherwise they wait for buffers that
+ * come back, and the next one calls for a tick. */
 static bool has_hope(const struct tsuga_buffers *buffers)
 {
     return buffers->offered_count > 0 ||
