@@ -307,7 +307,7 @@ bench-instructions:  ## Instructions of a message, an operation, a spawn, agains
 	$(again) CONFIG=release $(call BUILD_OF,release)/bench/count_instructions
 	@tests/bench/instructions.sh $(call BUILD_OF,release)
 
-SIM_SEEDS ?= 30
+SIM_SEEDS ?= 10
 sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
 	$(again) CONFIG=$(or $(SIM_CONFIG),debug) run-sim
 
@@ -315,6 +315,7 @@ sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED
 run-sim: $(BUILD)/sim
 	@$(BUILD)/sim --seed $(or $(SEED),1) \
 	    $(if $(SECONDS),--seconds $(SECONDS),--seeds $(SIM_SEEDS) --twice)
+	@$(if $(SECONDS),,tests/check/sim_repeats.sh $(BUILD)/sim)
 
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests

@@ -301,6 +301,9 @@ void tsuga_buffers_return(struct tsuga_lease_entry *entry)
     }
     offer(buffers, entry);
     tsuga_streams_feed(buffers, 1);
+    /* Whether the stream that was fed needs the buffer will be seen: the next tick feeds others. */
+    if (!tsuga_list_is_empty(&buffers->starved) && !tsuga_list_is_linked(&buffers->hungry))
+        tsuga_list_push_back(&buffers->executor->receive.hungry, &buffers->hungry);
 }
 
 /* The executor's own. */
@@ -384,6 +387,14 @@ static void grow(struct tsuga_buffers *buffers)
     (void)fill(buffers, count > buffers->ring.entries ? buffers->ring.entries : count);
 }
 
+/* Whether a later tick may have what the streams wait for. Otherwise they wait for buffers that
+ * come back, and the next one calls for a tick. */
+static bool has_hope(const struct tsuga_buffers *buffers)
+{
+    return buffers->offered_count > 0 ||
+           (buffers->owner == NULL && buffers->count < buffers->ring.entries);
+}
+
 void tsuga_receive_feed(struct tsuga_receive *receive)
 {
     struct tsuga_list_node *node = receive->hungry.next;
@@ -394,7 +405,7 @@ void tsuga_receive_feed(struct tsuga_receive *receive)
         node = node->next;
         grow(buffers);
         tsuga_streams_feed(buffers, buffers->offered_count);
-        if (tsuga_list_is_empty(&buffers->starved))
+        if (tsuga_list_is_empty(&buffers->starved) || !has_hope(buffers))
             tsuga_list_remove(&buffers->hungry);
     }
 }

@@ -71,9 +71,10 @@ static int64_t write_file(struct tsuga_order *order, struct tsuga_transfer *tran
 static struct tsuga_transfer transfer_of(struct tsuga_order *order, uint64_t total)
 {
     bool is_socket = order->file->ops->is_socket;
+    bool is_whole = tsuga_socket_is_datagram(order->file);
 
     return (struct tsuga_transfer){
-        .count = tsuga_kernel_shorten(order->kernel, total - order->moved),
+        .count = is_whole ? total : tsuga_kernel_shorten(order->kernel, total - order->moved),
         .offset = order->file->ops->is_seekable ? order->ask.offset : POSITION,
         .flags = is_socket ? order->ask.flags : 0,
         .order = order,

@@ -168,9 +168,12 @@ static bool is_first_of_two(struct tsuga_order *order, int32_t result, uint32_t 
     return result >= 0 || order->lent_count > 0 || tsuga_random_once_in(&order->kernel->random, 2);
 }
 
+/* The notification is always deferred work. */
 static void notify(struct tsuga_order *order)
 {
-    tsuga_order_end(order, order->is_copied ? TSUGA_RING_COPIED : 0, TSUGA_RING_NOTIF);
+    order->result = order->is_copied ? TSUGA_RING_COPIED : 0;
+    order->flags = TSUGA_RING_NOTIF;
+    become_work(order, TSUGA_ORDER_ENDED);
 }
 
 /* The last result is told, and everything that the order had is given back. */
@@ -200,7 +203,7 @@ static void conclude(struct tsuga_order *order, int32_t result, uint32_t flags)
 
 void tsuga_order_end(struct tsuga_order *order, int32_t result, uint32_t flags)
 {
-    if (tsuga_kernel_ring_is_running(order->ring) && order->state != TSUGA_ORDER_LENT) {
+    if (tsuga_kernel_ring_is_running(order->ring)) {
         conclude(order, result, flags);
         return;
     }

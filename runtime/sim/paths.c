@@ -130,6 +130,7 @@ int tsuga_disk_resolve(struct tsuga_kernel *kernel, int directory, const char *p
     bool has_arrived = false;
     int error;
 
+    *out = (struct tsuga_place){.parent = kernel->root};
     if (path[0] == '\0')
         return -ENOENT;
     if (strlen(path) >= PATH_MAX)

@@ -218,9 +218,10 @@ static size_t room_of(struct tsuga_file *file)
     return (file->ops->poll(file) & POLLOUT) != 0 ? SPLICE_BYTES : 0;
 }
 
-static int64_t write_all(struct tsuga_file *to, char *bytes, size_t count, uint64_t offset)
+static int64_t write_all(struct tsuga_file *to, const char *bytes, size_t count, uint64_t offset)
 {
-    struct tsuga_transfer transfer = {.bytes = bytes, .count = count, .offset = offset};
+    struct tsuga_transfer transfer = {
+        .bytes = (char *)(uintptr_t)bytes, .count = count, .offset = offset};
 
     if (to->ops->write == NULL)
         return -EINVAL;

@@ -2,14 +2,14 @@
  * Runs workloads in a simulated world, and says how to run one again.
  *
  *     sim [--seed N] [--seeds COUNT] [--seconds S] [--steps M] [--workload W] [--faults F]
- *         [--twice] [--trace] [--minimise] [--list]
+ *         [--twice] [--hashes] [--trace] [--minimise] [--list]
  *
  * Seeds run from N on; each is used with every workload and every mix of faults that was named, or
  * with all of them. A mix is a name, or kinds with their rates in a million: "short=50000,reset=9".
  * The first violation ends the program with status 1, the step, what was violated, the last 200
  * events, and the command that repeats the run. --twice runs each seed twice and compares the
- * hashes; --trace writes every event to stderr; --minimise looks for fewer steps and fewer kinds of
- * faults with which the run still fails.
+ * hashes, --hashes prints them; --trace writes every event to stderr; --minimise looks for fewer
+ * steps and fewer kinds of faults with which the run still fails.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -55,6 +55,7 @@ struct arguments {
     const char *workload;
     const char *faults;
     bool is_twice;
+    bool prints_hashes;
     bool traces;
     bool minimises;
 };
@@ -203,11 +204,14 @@ static uint64_t run(const struct plan *plan, struct totals *totals)
     return verdict.hash;
 }
 
-static void run_plan(const struct plan *plan, bool is_twice, struct totals *totals)
+static void run_plan(const struct plan *plan, const struct arguments *arguments,
+                     struct totals *totals)
 {
     uint64_t hash = run(plan, totals);
 
-    if (is_twice && run(plan, totals) != hash) {
+    if (arguments->prints_hashes)
+        printf("hash %016" PRIx64 "\n", hash);
+    if (arguments->is_twice && run(plan, totals) != hash) {
         printf("two runs of one seed differ\n");
         print_replay(plan);
         exit(1);
@@ -334,6 +338,8 @@ static int take_argument(struct arguments *arguments, char **argv)
         list();
     if (strcmp(argv[0], "--twice") == 0)
         arguments->is_twice = true;
+    else if (strcmp(argv[0], "--hashes") == 0)
+        arguments->prints_hashes = true;
     else if (strcmp(argv[0], "--trace") == 0)
         arguments->traces = true;
     else if (strcmp(argv[0], "--minimise") == 0)
@@ -377,7 +383,7 @@ static void run_seed(const struct arguments *arguments, uint64_t seed, struct to
             if (arguments->minimises)
                 minimise(&plan);
             else
-                run_plan(&plan, arguments->is_twice, totals);
+                run_plan(&plan, arguments, totals);
         }
     }
 }

@@ -7,6 +7,10 @@ const struct sim_workload sim_workloads[] = {
     {"files", "actors write, read and check files of their own", sim_run_files},
     {"echo", "clients of an echo server check what comes back", sim_run_echo},
     {"proxy", "the same through a proxy that passes leases on", sim_run_proxy},
+    {"http", "pages in leases that many connections send from", sim_run_http},
+    {"datagrams", "datagrams come whole and once, some with descriptors", sim_run_datagrams},
+    {"hash", "a tree of files is listed and read by many actors", sim_run_hash},
+    {"cases", "a ring of four entries, and few operations at a time", sim_run_cases},
     {NULL, NULL, NULL},
 };
 

@@ -52,8 +52,12 @@ void sim_finish(struct sim_run *run);
 
 struct tsuga_id sim_spawn(struct sim_run *run, const struct tsuga_spawn_options *options);
 
+void sim_run_cases(struct sim_run *run);
+void sim_run_datagrams(struct sim_run *run);
 void sim_run_echo(struct sim_run *run);
 void sim_run_files(struct sim_run *run);
+void sim_run_hash(struct sim_run *run);
+void sim_run_http(struct sim_run *run);
 void sim_run_proxy(struct sim_run *run);
 void sim_run_random(struct sim_run *run);
 

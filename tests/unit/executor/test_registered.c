@@ -776,3 +776,44 @@ TEST(registered, a05_memory_of_a_burst_goes_back_to_the_kernel)
         (void)tsuga_world_run(&setup, burst, NULL);
     }
 }
+
+/* An echo: what comes is lent by a group, and goes out from there, where it stays pinned. */
+static void echo_pinned(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_token stream;
+    struct tsuga_completion got;
+    char content[KIB];
+    uint64_t before;
+    size_t offset = 0;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_recv_stream(self, ends[0]); /* the group's memory is known before long */
+    await_known(self, 1);
+    before = fixed_count(self);
+    for (unsigned i = 0; i < 20; i++) {
+        tsuga_content_fill(content, KIB, SEED, offset);
+        tsuga_fixture_write(ends[1], content, KIB);
+        got = tsuga_await(self, stream);
+        CHECK_INT(got.result, (int)KIB);
+        CHECK_INT(tsuga_await(self, tsuga_write_lease(self, ends[0], got.lease, KIB)).result,
+                  (int)KIB);
+        tsuga_fixture_read(ends[1], content, KIB);
+        tsuga_content_check(content, KIB, SEED, offset);
+        offset += KIB;
+    }
+    CHECK_UINT(fixed_count(self) - before, 20);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(registered, a22_lent_buffers_go_out_as_pinned_ones)
+{
+    struct tsuga_setup setup = setup_with(TSUGA_REGISTRATION_ALWAYS);
+
+    setup.config.ioheap.arena_size = 0; /* one holds all of it */
+    tsuga_needs("REGISTERED_BUFFERS");
+    tsuga_needs("BUFFER_RING");
+    (void)tsuga_world_run(&setup, echo_pinned, NULL);
+}

@@ -53,7 +53,6 @@ static void leave_hungry(struct tsuga_actor *self, void *argument)
         leases[i] = tsuga_await(self, stream).lease;
         CHECK_INT(tsuga_lease_retain(self, leases[i]), 0);
     }
-    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
     CHECK(tsuga_receive_is_hungry(&executor->receive));
     CHECK_INT(tsuga_forget(self, stream), 0);
     CHECK_INT(tsuga_group_release(self, op.group), 0);
