@@ -218,23 +218,26 @@ struct tsuga_ring_ops {
      * submitted become NOPs, each with `mark` or-ed to its user_data, and unlinked. The kernel
      * takes the end of a submission for the end of the chain, and would start them at once. */
     void (*sever)(struct tsuga_ring *ring, uint64_t mark);
-    /* Make so many empty slots, once. NULL: the ring has none. Errors: those of
-     * io_uring_register(2), -EINVAL the kernel has no such tables. */
+    /* Only when no request is in flight: closing the ring does not stop the kernel from writing
+     * into buffers (1249 of 1280 O_DIRECT reads did). */
+    void (*destroy)(struct tsuga_ring *ring);
+
+    /* The rest is NULL in a ring without slots and places. */
+
+    /* Make so many empty slots, once. Errors: those of io_uring_register(2), -EINVAL the kernel has
+     * no such tables. */
     int (*add_slots)(struct tsuga_ring *ring, uint32_t count);
     /* Fill neighbouring slots. How many it were, from the first on, or why not one: -ENOMEM locked
      * memory is short; -EFAULT not all of the memory is there. */
     int (*fill_slots)(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
                       uint32_t count);
-    /* Make so many empty places for files, once. NULL: the ring has none. Errors: those of
-     * io_uring_register(2), -EINVAL no places, or ones that let go late: before Linux 6.13 a file
-     * stayed open until all requests with places had ended that began before it was taken out. */
+    /* Make so many empty places for files, once. Errors: those of io_uring_register(2), -EINVAL no
+     * places, or ones that let go late: before Linux 6.13 a file stayed open until all requests
+     * with places had ended that began before it was taken out. */
     int (*add_files)(struct tsuga_ring *ring, uint32_t count);
     /* Put a descriptor's file into a place, -1: take out what is there. The file stays open while
      * it is in its place, whoever closes the descriptor. Errors: -EBADF, -ENOMEM. */
     int (*set_file)(struct tsuga_ring *ring, uint32_t place, int fd);
-    /* Only when no request is in flight: closing the ring does not stop the kernel from writing
-     * into buffers (1249 of 1280 O_DIRECT reads did). */
-    void (*destroy)(struct tsuga_ring *ring);
 };
 
 /* What every implementation begins with. */

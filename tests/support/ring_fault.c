@@ -491,7 +491,7 @@ static int add_slots(struct tsuga_ring *ring, uint32_t count)
 {
     struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
 
-    return inner->ops->add_slots(inner, count);
+    return inner->ops->add_slots == NULL ? -EINVAL : inner->ops->add_slots(inner, count);
 }
 
 static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
@@ -506,7 +506,7 @@ static int add_files(struct tsuga_ring *ring, uint32_t count)
 {
     struct tsuga_ring *inner = tsuga_ring_fault_of(ring)->inner;
 
-    return inner->ops->add_files(inner, count);
+    return inner->ops->add_files == NULL ? -EINVAL : inner->ops->add_files(inner, count);
 }
 
 static int set_file(struct tsuga_ring *ring, uint32_t place, int fd)
