@@ -134,8 +134,11 @@ static bool want_read(struct program *program, struct tsuga_op *op, struct progr
         return false;
     op->kind = TSUGA_OP_READ;
     slot->expects = PROGRAM_CONTENT;
-    if (program_draw(program, 2) == 0)
+    if (program_draw(program, 3) == 0)
         use_lease(program, op, slot);
+    else
+        slot->is_copied = program_draw(program, 2) == 0;
+    op->into = slot->is_copied ? slot->into : NULL;
     lease = lease_of(program, slot->lease);
     if (lease != NULL)
         lease->stream = 0; /* the kernel writes there */
@@ -393,7 +396,7 @@ void program_start(struct program *program)
 static void forget(struct program *program, struct program_op *op)
 {
     /* What was in the pipe may be gone with it, and a lease is the kernel's for a while. */
-    if (op->expects == PROGRAM_PIPED || op->lease.value != 0)
+    if (op->expects == PROGRAM_PIPED || op->lease.value != 0 || op->is_copied)
         return;
     if (tsuga_forget(program->self, op->token) == 0)
         release_slot(op);
@@ -445,12 +448,13 @@ static void check_content(struct program *program, struct program_op *op,
                           const struct tsuga_completion *got)
 {
     struct sim_run *run = program->colony->run;
+    const char *data = op->is_copied ? op->into : got->data;
 
     if (got->result < 0)
         return;
     REQUIRE(run, (uint64_t)got->result <= op->bytes_max);
-    REQUIRE(run, got->data != NULL);
-    REQUIRE(run, sim_is_filled(got->data, (size_t)got->result, op->stream, op->offset));
+    REQUIRE(run, data != NULL);
+    REQUIRE(run, sim_is_filled(data, (size_t)got->result, op->stream, op->offset));
 }
 
 static void check_piped(struct program *program, const struct tsuga_completion *got)
