@@ -1,6 +1,7 @@
 /* What tsuga_sim.h promises. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 
@@ -144,6 +145,69 @@ TEST(sim, time_passes_only_when_nobody_can_run)
     CHECK(is_over);
     CHECK(tsuga_sim_run(sim, UINT64_MAX)); /* and then nothing happens any more */
     tsuga_destroy(runtime);
+    tsuga_sim_destroy(sim);
+}
+
+/* Two runtimes: one serves, the other calls. */
+
+static int open_socket(struct tsuga_actor *self, bool is_server, struct sockaddr_in *address)
+{
+    int fd = tsuga_await(self, tsuga_socket(self, AF_INET, SOCK_STREAM, 0)).result;
+    const struct sockaddr *name = (struct sockaddr *)address;
+
+    *address = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(7), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CHECK(fd >= 0);
+    if (!is_server)
+        return fd;
+    CHECK_INT(tsuga_await(self, tsuga_bind(self, fd, name, sizeof(*address))).result, 0);
+    CHECK_INT(tsuga_await(self, tsuga_listen(self, fd, 1)).result, 0);
+    return fd;
+}
+
+static void serve(struct tsuga_actor *self, void *argument)
+{
+    struct sockaddr_in address;
+    int fd = tsuga_await(self, tsuga_accept(self, open_socket(self, true, &address))).result;
+
+    (void)argument;
+    CHECK_INT(tsuga_await(self, tsuga_send_bytes(self, fd, "hello", 5)).result, 5);
+}
+
+static void call(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_op receive = {.kind = TSUGA_OP_RECV, .flags = MSG_WAITALL, .bytes = 5};
+    struct sockaddr_in address;
+    struct tsuga_completion got;
+    int *has_heard = argument;
+
+    receive.fd = open_socket(self, false, &address);
+    CHECK_INT(tsuga_await(self, tsuga_connect(self, receive.fd, (struct sockaddr *)&address,
+                                              sizeof(address)))
+                  .result,
+              0);
+    got = tsuga_await(self, tsuga_submit(self, &receive));
+    CHECK_INT(got.result, 5);
+    *has_heard = memcmp(got.data, "hello", 5) == 0;
+}
+
+TEST(sim, runtimes_of_one_world_share_its_network)
+{
+    struct tsuga_sim *sim = make(5);
+    struct tsuga_runtime *server = start(sim, 1);
+    struct tsuga_runtime *client = start(sim, 2);
+    int has_heard = 0;
+    struct tsuga_spawn_options serving = {.body = serve};
+    struct tsuga_spawn_options calling = {.body = call, .argument = &has_heard};
+
+    CHECK_INT(tsuga_spawn(server, &serving, NULL), 0);
+    CHECK(tsuga_sim_run(sim, UINT64_MAX)); /* it listens */
+    CHECK_INT(tsuga_spawn(client, &calling, NULL), 0);
+    CHECK_INT(tsuga_join(client), 0);
+    CHECK_INT(tsuga_join(server), 0);
+    CHECK(has_heard);
+    tsuga_destroy(client);
+    tsuga_destroy(server);
     tsuga_sim_destroy(sim);
 }
 
