@@ -21,32 +21,40 @@ void tsuga_invariants_check_kernel(struct tsuga_kernel *kernel)
     tsuga_kernel_rings_check(kernel, look);
 }
 
-/* How many operations of an actor are in flight, by its records. */
-static uint32_t count_inflight(struct tsuga_io *io)
+/* Operations in flight, by the records of their actors. */
+struct count {
+    uint32_t all;
+    uint32_t admitted; /* without cancels and closes, which do not wait for room */
+};
+
+static void count_inflight(struct tsuga_io *io, struct count *count)
 {
-    uint32_t count = 0;
 
     for (uint32_t slot = 0; slot < io->slab.count; slot++) {
         const struct tsuga_record *record = tsuga_record_at(io, slot);
 
-        if (record != NULL &&
-            (record->state == TSUGA_RECORD_INFLIGHT || record->state == TSUGA_RECORD_WAITING))
-            count++;
+        if (record == NULL ||
+            (record->state != TSUGA_RECORD_INFLIGHT && record->state != TSUGA_RECORD_WAITING))
+            continue;
+        count->all++;
+        if (record->kind != TSUGA_OP_CLOSE && record->kind != TSUGA_OP_CANCEL)
+            count->admitted++;
     }
-    return count;
 }
 
-static uint32_t check_io(struct tsuga_io *io)
+static void check_io(struct tsuga_io *io, struct count *count)
 {
     tsuga_ioheap_check(&io->heap);
-    return count_inflight(io);
+    count_inflight(io, count);
 }
 
-static uint32_t check_actor(struct tsuga_executor *executor, struct tsuga_actor *actor)
+static void check_actor(struct tsuga_executor *executor, struct tsuga_actor *actor,
+                        struct count *count)
 {
     struct tsuga_io *io = tsuga_seat_of(actor)->io;
 
-    return io != NULL && io->executor == executor ? check_io(io) : 0;
+    if (io != NULL && io->executor == executor)
+        check_io(io, count);
 }
 
 /* How many records of the actor that runs may not be counted yet: a clock that is read while an
@@ -54,30 +62,38 @@ static uint32_t check_actor(struct tsuga_executor *executor, struct tsuga_actor 
 static uint32_t slack_of(const struct tsuga_executor *executor)
 {
     const struct tsuga_seat *running = executor->running;
+    struct count count = {0};
 
-    return running != NULL && running->io != NULL && running->io->executor == executor
-               ? count_inflight(running->io)
-               : 0;
+    if (running != NULL && running->io != NULL && running->io->executor == executor)
+        count_inflight(running->io, &count);
+    return count.all;
+}
+
+static void check_counts(struct tsuga_kernel *kernel, const struct tsuga_executor *executor,
+                         const struct count *count)
+{
+    if (executor->ops_inflight + slack_of(executor) < count->all)
+        tsuga_kernel_fail(kernel, "an executor counts fewer operations in flight than there are");
+    if (count->admitted > executor->ops_max)
+        tsuga_kernel_fail(kernel, "an executor has more operations in flight than it may");
+    /* Those of heaps that were given up are still counted, and their records no longer found. */
+    if (executor->ops_inflight > count->all &&
+        atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0)
+        tsuga_kernel_fail(kernel, "an executor counts more operations in flight than there are");
 }
 
 static void check_executor(struct tsuga_kernel *kernel, struct tsuga_executor *executor)
 {
     struct tsuga_actor_table *table = &executor->shared->table;
     uint32_t slot_count = atomic_load_explicit(&table->slot_count, memory_order_acquire);
-    uint32_t slack = slack_of(executor);
-    uint32_t inflight = 0;
+    struct count count = {0};
 
     for (uint32_t slot = 0; slot < slot_count; slot++)
-        inflight += check_actor(executor, tsuga_actor_table_at(table, slot));
+        check_actor(executor, tsuga_actor_table_at(table, slot), &count);
     TSUGA_LIST_EACH (node, &executor->orphans) {
-        inflight += check_io(TSUGA_CONTAINER_OF(node, struct tsuga_io, orphan));
+        check_io(TSUGA_CONTAINER_OF(node, struct tsuga_io, orphan), &count);
     }
-    if (executor->ops_inflight + slack < inflight)
-        tsuga_kernel_fail(kernel, "an executor counts fewer operations in flight than there are");
-    /* Those of heaps that were given up are still counted, and their records no longer found. */
-    if (executor->ops_inflight > inflight &&
-        atomic_load_explicit(&executor->counters.leaked_heaps, memory_order_relaxed) == 0)
-        tsuga_kernel_fail(kernel, "an executor counts more operations in flight than there are");
+    check_counts(kernel, executor, &count);
 }
 
 void tsuga_invariants_check_runtime(struct tsuga_kernel *kernel, struct tsuga_runtime *runtime)

@@ -244,7 +244,8 @@ void tsuga_kind_deliver(struct tsuga_order *order, int32_t result);
 
 /* rings.c */
 
-int tsuga_kernel_ring_create(void *kernel, const struct tsuga_ring_config *config,
+/* `context` is the kernel. */
+int tsuga_kernel_ring_create(void *context, const struct tsuga_ring_config *config,
                              struct tsuga_ring **out);
 
 struct tsuga_kernel *tsuga_kernel_of(const struct tsuga_kernel_ring *ring);
@@ -309,7 +310,7 @@ int64_t tsuga_pipe_tee(struct tsuga_order *order);
 /* sockets.c */
 
 int64_t tsuga_socket_make(struct tsuga_kernel *kernel, int domain, int type, int protocol);
-int tsuga_socket_bind(struct tsuga_file *file, const struct sockaddr *address, socklen_t bytes);
+int tsuga_socket_bind(struct tsuga_file *file, const struct sockaddr *from, socklen_t bytes);
 int tsuga_socket_listen(struct tsuga_file *file, int backlog);
 int64_t tsuga_socket_connect(struct tsuga_order *order);
 int64_t tsuga_socket_accept(struct tsuga_order *order, struct sockaddr *address, socklen_t *bytes);

@@ -118,12 +118,12 @@ static int64_t send_once(struct tsuga_order *order, const struct msghdr *header,
 }
 
 /* The ancillary data goes with the first bytes. */
-static int64_t send_part(struct tsuga_order *order, const struct msghdr *header, char *bytes,
+static int64_t send_part(struct tsuga_order *order, const struct msghdr *header, const char *bytes,
                          size_t total)
 {
     bool is_datagram = tsuga_socket_is_datagram(order->file);
     struct tsuga_transfer transfer = {
-        .bytes = bytes + order->moved,
+        .bytes = (char *)(uintptr_t)bytes + order->moved,
         .count = is_datagram ? total : tsuga_kernel_shorten(order->kernel, total - order->moved),
         .flags = order->ask.flags,
         .order = order,
@@ -187,8 +187,7 @@ static void take_rights(struct tsuga_order *order, struct received *received,
     drop_rights(order->kernel, rights);
 }
 
-static int64_t receive_datagram(struct tsuga_order *order, struct received *received, char *bytes,
-                                size_t total)
+static int64_t receive_datagram(struct tsuga_order *order, struct received *received, size_t total)
 {
     const struct msghdr *header = order->ask.address;
     struct tsuga_socket *socket = tsuga_socket_of(order->file);
@@ -200,7 +199,7 @@ static int64_t receive_datagram(struct tsuga_order *order, struct received *rece
         return result;
     count = piece->count < total ? piece->count : total;
     if (count > 0)
-        memcpy(bytes, piece->bytes, count);
+        memcpy(received + 1, piece->bytes, count);
     received->from = piece->from;
     received->from_bytes = piece->from_bytes;
     if (piece->count > total)
@@ -212,8 +211,7 @@ static int64_t receive_datagram(struct tsuga_order *order, struct received *rece
     return result;
 }
 
-static int64_t receive_stream(struct tsuga_order *order, struct received *received, char *bytes,
-                              size_t total)
+static int64_t receive_stream(struct tsuga_order *order, struct received *received, size_t total)
 {
     const struct msghdr *header = order->ask.address;
     bool is_all = (order->ask.flags & MSG_WAITALL) != 0;
@@ -221,7 +219,7 @@ static int64_t receive_stream(struct tsuga_order *order, struct received *receiv
 
     do {
         struct tsuga_transfer transfer = {
-            .bytes = bytes + order->moved,
+            .bytes = (char *)(received + 1) + order->moved,
             .count = tsuga_kernel_shorten(order->kernel, total - order->moved),
             .flags = order->ask.flags,
             .order = order,
@@ -244,17 +242,15 @@ int64_t tsuga_socket_receive_message(struct tsuga_order *order)
     const struct msghdr *header = order->ask.address;
     size_t total = sum_of(header->msg_iov, header->msg_iovlen);
     struct received *received;
-    char *bytes;
 
     if (!order->file->ops->is_socket)
         return -ENOTSOCK;
     order->interest = POLLIN | POLLRDHUP | POLLHUP | POLLERR;
     received = (void *)tsuga_order_stage(order, sizeof(*received) + total);
-    bytes = (char *)(received + 1);
     if (order->phase++ == 0)
         memset(received, 0, sizeof(*received));
-    return tsuga_socket_is_datagram(order->file) ? receive_datagram(order, received, bytes, total)
-                                                 : receive_stream(order, received, bytes, total);
+    return tsuga_socket_is_datagram(order->file) ? receive_datagram(order, received, total)
+                                                 : receive_stream(order, received, total);
 }
 
 static void deliver_control(struct msghdr *header, const struct received *received)

@@ -4,6 +4,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 
+#include "runtime/base/assert.h"
 #include "runtime/sim/disk.h"
 
 #define LINKS_MAX 40u
@@ -144,9 +145,11 @@ int tsuga_disk_resolve(struct tsuga_kernel *kernel, int directory, const char *p
     if (error == 0 && out->wants_directory && out->inode != NULL &&
         !tsuga_inode_is(out->inode, S_IFDIR))
         return -ENOTDIR;
-    if (error == 0 && out->inode == NULL && out->parent->link_count == 0)
-        return -ENOENT; /* nothing is made in a directory that was removed */
-    return error;
+    if (error != 0)
+        return error;
+    TSUGA_ASSERT(out->parent != NULL);
+    /* Nothing is made in a directory that was removed. */
+    return out->inode == NULL && out->parent->link_count == 0 ? -ENOENT : 0;
 }
 
 int tsuga_disk_find(struct tsuga_kernel *kernel, int directory, const char *path, bool follows,

@@ -53,7 +53,9 @@ struct program_op {
     uint64_t bytes_max;
     struct tsuga_lease lease; /* that it reads into or writes from */
     bool is_stream;
-    bool is_file; /* a DESCRIPTOR of one */
+    bool is_file;   /* a DESCRIPTOR of one */
+    bool is_copied; /* what is read comes to `into` */
+    char into[PROGRAM_PART_BYTES];
 };
 
 struct program_lease {

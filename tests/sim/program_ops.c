@@ -134,8 +134,11 @@ static bool want_read(struct program *program, struct tsuga_op *op, struct progr
         return false;
     op->kind = TSUGA_OP_READ;
     slot->expects = PROGRAM_CONTENT;
-    if (program_draw(program, 2) == 0)
+    if (program_draw(program, 3) == 0)
         use_lease(program, op, slot);
+    else
+        slot->is_copied = program_draw(program, 2) == 0;
+    op->into = slot->is_copied ? slot->into : NULL;
     lease = lease_of(program, slot->lease);
     if (lease != NULL)
         lease->stream = 0; /* the kernel writes there */
@@ -264,11 +267,66 @@ static bool want_list(struct program *program, struct tsuga_op *op, struct progr
     return true;
 }
 
+/* Names of the actor's own, which nobody else uses. */
+static const char *own_name(struct program *program, size_t at)
+{
+    snprintf(program->paper + at, PROGRAM_PART_BYTES / 2, "/colony/own-%x-%u",
+             (unsigned)tsuga_self(program->self).value, (unsigned)program_draw(program, 3));
+    return program->paper + at;
+}
+
+static bool want_name(struct program *program, struct tsuga_op *op, struct program_op *slot)
+{
+    static const enum tsuga_op_kind choices[] = {TSUGA_OP_MKDIR, TSUGA_OP_UNLINK, TSUGA_OP_RENAME,
+                                                 TSUGA_OP_LINK, TSUGA_OP_SYMLINK};
+
+    (void)slot;
+    op->kind = choices[program_draw(program, 5)];
+    op->fd = AT_FDCWD;
+    op->fd2 = AT_FDCWD;
+    op->mode = 0700;
+    op->data = own_name(program, 0);
+    op->path = own_name(program, PROGRAM_PART_BYTES / 2);
+    if (op->kind == TSUGA_OP_UNLINK)
+        op->flags = program_draw(program, 2) == 0 ? AT_REMOVEDIR : 0;
+    if (op->kind == TSUGA_OP_LINK && program_draw(program, 2) == 0)
+        op->data = "/colony/file-0";
+    return true;
+}
+
+static bool want_attribute(struct program *program, struct tsuga_op *op, struct program_op *slot)
+{
+    bool is_reading = program_draw(program, 2) == 0;
+
+    op->kind = is_reading ? TSUGA_OP_GET_XATTR : TSUGA_OP_SET_XATTR;
+    op->path = "/colony/file-0";
+    op->name = program_draw(program, 2) == 0 ? "user.one" : "user.two";
+    op->data = program->paper;
+    op->bytes = 1 + program_draw(program, 100);
+    slot->expects = is_reading ? PROGRAM_COUNT : PROGRAM_NOTHING;
+    return true;
+}
+
+static bool want_range(struct program *program, struct tsuga_op *op, struct program_op *slot)
+{
+    static const enum tsuga_op_kind choices[] = {TSUGA_OP_SYNC_RANGE, TSUGA_OP_ADVISE,
+                                                 TSUGA_OP_ALLOCATE};
+
+    if (!choose_part(program, op, slot))
+        return false;
+    op->kind = choices[program_draw(program, 3)];
+    op->options = 0;
+    op->flags = op->kind == TSUGA_OP_ALLOCATE ? 1 : 0; /* which keeps the size */
+    return true;
+}
+
 typedef bool want_fn(struct program *program, struct tsuga_op *op, struct program_op *slot);
 
-static want_fn *const wants[] = {want_nop,  want_timeout,   want_open, want_read,  want_write,
-                                 want_stat, want_sync,      want_poll, want_job,   want_cancel,
-                                 want_list, want_pipe_read, want_read, want_write, want_futex};
+static want_fn *const wants[] = {
+    want_nop,  want_timeout,   want_open,  want_read,      want_write, want_stat,
+    want_sync, want_poll,      want_job,   want_list,      want_read,  want_write,
+    want_name, want_attribute, want_range, want_pipe_read, want_futex, want_cancel,
+};
 
 #define WANT_COUNT (sizeof(wants) / sizeof(wants[0]))
 
@@ -393,7 +451,7 @@ void program_start(struct program *program)
 static void forget(struct program *program, struct program_op *op)
 {
     /* What was in the pipe may be gone with it, and a lease is the kernel's for a while. */
-    if (op->expects == PROGRAM_PIPED || op->lease.value != 0)
+    if (op->expects == PROGRAM_PIPED || op->lease.value != 0 || op->is_copied)
         return;
     if (tsuga_forget(program->self, op->token) == 0)
         release_slot(op);
@@ -445,12 +503,13 @@ static void check_content(struct program *program, struct program_op *op,
                           const struct tsuga_completion *got)
 {
     struct sim_run *run = program->colony->run;
+    const char *data = op->is_copied ? op->into : got->data;
 
     if (got->result < 0)
         return;
     REQUIRE(run, (uint64_t)got->result <= op->bytes_max);
-    REQUIRE(run, got->data != NULL);
-    REQUIRE(run, sim_is_filled(got->data, (size_t)got->result, op->stream, op->offset));
+    REQUIRE(run, data != NULL);
+    REQUIRE(run, sim_is_filled(data, (size_t)got->result, op->stream, op->offset));
 }
 
 static void check_piped(struct program *program, const struct tsuga_completion *got)

@@ -26,6 +26,14 @@
 #define STEPS_DEFAULT UINT64_C(20000)
 #define STEPS_SLACK   UINT64_C(4000000) /* for ending, beyond the steps of the run */
 
+#define FORCED_MAX 16u
+
+/* A fault that happens at its nth opportunity. */
+struct forced {
+    enum tsuga_sim_fault fault;
+    uint64_t nth;
+};
+
 struct mix {
     const char *name;
     uint32_t faults[TSUGA_SIM_FAULT_COUNT];
@@ -37,6 +45,8 @@ struct plan {
     uint64_t steps;
     const struct sim_workload *workload;
     uint32_t faults[TSUGA_SIM_FAULT_COUNT];
+    struct forced forced[FORCED_MAX];
+    uint32_t forced_count;
     bool traces;
 };
 
@@ -114,6 +124,11 @@ static void print_faults(const struct plan *plan)
         printf("%s%s=%" PRIu32, comma, tsuga_sim_fault_name(fault), plan->faults[fault]);
         comma = ",";
     }
+    for (uint32_t i = 0; i < plan->forced_count; i++) {
+        printf("%s%s@%" PRIu64, comma, tsuga_sim_fault_name(plan->forced[i].fault),
+               plan->forced[i].nth);
+        comma = ",";
+    }
     printf("%s\n", comma[0] == '\0' ? "none" : "");
 }
 
@@ -145,6 +160,14 @@ static void on_signal(int number)
 {
     signal(number, SIG_DFL);
     on_violation(NULL, number == SIGABRT ? "an assertion" : "memory protection");
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGABRT, &action, NULL);
+    sigaction(SIGSEGV, &action, NULL);
 }
 
 /* What the runtime is configured with is up to the seed, too. */
@@ -192,6 +215,9 @@ static uint64_t run(const struct plan *plan, struct totals *totals)
         exit(2);
     }
     current_sim = run.sim;
+    run.is_peaceful &= plan->forced_count == 0;
+    for (uint32_t i = 0; i < plan->forced_count; i++)
+        (void)!tsuga_sim_force(run.sim, plan->forced[i].fault, plan->forced[i].nth);
     plan->workload->run(&run);
     tsuga_sim_verdict_read(run.sim, &verdict);
     tsuga_sim_destroy(run.sim);
@@ -281,29 +307,41 @@ static uint64_t number_of(const char *text)
     return number;
 }
 
-/* "short=50000": one kind with its rate. */
+static unsigned fault_of(const char *name)
+{
+    unsigned fault = 0;
+
+    while (fault < TSUGA_SIM_FAULT_COUNT && strcmp(tsuga_sim_fault_name(fault), name) != 0)
+        fault++;
+    if (fault == TSUGA_SIM_FAULT_COUNT)
+        refuse("no such fault", name);
+    return fault;
+}
+
+/* "short=50000": one kind with its rate; "memory@17": one that happens once. */
 static void set_rate(struct plan *plan, const char *text, size_t bytes)
 {
     char pair[64];
-    char *equals;
+    char *sign;
+    bool is_rate;
 
     snprintf(pair, sizeof(pair), "%.*s", (int)bytes, text);
-    equals = strchr(pair, '=');
-    if (equals == NULL)
+    sign = strpbrk(pair, "=@");
+    if (sign == NULL)
         refuse("no such mix, nor a kind with its rate", pair);
-    *equals = '\0';
-    for (unsigned fault = 0; fault < TSUGA_SIM_FAULT_COUNT; fault++) {
-        if (strcmp(tsuga_sim_fault_name(fault), pair) != 0)
-            continue;
-        plan->faults[fault] = (uint32_t)number_of(equals + 1);
-        return;
-    }
-    refuse("no such fault", pair);
+    is_rate = *sign == '=';
+    *sign = '\0';
+    if (is_rate)
+        plan->faults[fault_of(pair)] = (uint32_t)number_of(sign + 1);
+    else if (plan->forced_count < FORCED_MAX)
+        plan->forced[plan->forced_count++] =
+            (struct forced){(enum tsuga_sim_fault)fault_of(pair), number_of(sign + 1)};
 }
 
 static void set_faults(struct plan *plan, const char *text)
 {
     memset(plan->faults, 0, sizeof(plan->faults));
+    plan->forced_count = 0;
     for (size_t i = 0; i < MIX_COUNT; i++) {
         if (strcmp(mixes[i].name, text) != 0)
             continue;
@@ -409,8 +447,7 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc;)
         i += take_argument(&arguments, argv + i);
-    signal(SIGABRT, on_signal);
-    signal(SIGSEGV, on_signal);
+    catch_signals();
     printf("seed %" PRIu64 "\n", arguments.seed);
     fflush(stdout);
     for (uint64_t i = 0; arguments.seconds > 0 ? now(CLOCK_MONOTONIC) - start < arguments.seconds
