@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actor/bond.h"
 #include "mailbox/mailbox.h"
 #include "runtime/base/memory.h"
 
@@ -38,7 +39,7 @@ enum tsuga_stop_level {
 };
 
 struct tsuga_exit_hook {
-    struct tsuga_exit_hook *next;
+    struct tsuga_bond bond;
     void (*run)(void *context);
     void *context;
 };
@@ -68,11 +69,12 @@ struct tsuga_actor {
     const char *name;
     uint64_t ioheap_quota;
     uint32_t ioheap_classes;
+    uint32_t timer_count; /* armed: they lie in the wheel of its executor */
     struct tsuga_message stop_message;
     struct tsuga_message *current;     /* the message taken last; NULL when given back */
     struct tsuga_message *kept;        /* by tsuga_message_keep() */
     struct tsuga_message *room_wanted; /* senders that wait for room */
-    struct tsuga_exit_hook *hooks;     /* latest first */
+    struct tsuga_bond *bonds;          /* latest first */
 };
 
 #define TSUGA_LIFE_ALIVE UINT64_C(0x100)

@@ -36,6 +36,7 @@
 #include "executor/shared.h"
 #include "executor/stack.h"
 #include "executor/tickets.h"
+#include "executor/timed.h"
 #include "executor/timers.h"
 #include "mailbox/letters.h"
 #include "runtime/base/bits.h"
@@ -115,6 +116,7 @@ struct tsuga_executor {
     struct tsuga_stack_pool stacks;
     struct tsuga_stack *exit_stack; /* on which the loop goes on when an actor exits */
     struct tsuga_timers timers;
+    struct tsuga_timed_table timed;
     uint64_t trimmed_ns;
     struct tsuga_arena_pool arenas;
     struct tsuga_letters letters;
@@ -179,6 +181,16 @@ TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct t
                                            struct tsuga_id to, struct tsuga_message *message);
 
 /* From inside: the parts of executor/ call each other through these. */
+
+/* send.c */
+
+/* A user message with a copy of these bytes, which were checked; NULL: no memory. */
+struct tsuga_letter *tsuga_executor_write(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                          uint64_t tag, const void *data, size_t bytes);
+
+/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted. */
+void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                             struct tsuga_letter *letter);
 
 /* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,

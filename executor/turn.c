@@ -6,6 +6,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/streams.h"
+#include "executor/timed.h"
 #include "runtime/base/assert.h"
 
 /* The clock is first read after this many messages of a turn, and then ever more seldom. */
@@ -156,6 +157,7 @@ static void end(struct tsuga_seat *seat, int reason)
 
     actor->reason = reason;
     tsuga_actor_fini(actor, shared->memory);
+    tsuga_timed_end(seat); /* also what a hook has armed */
     (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);
     tsuga_turn_give_back(seat);
     while (actor->kept != NULL) {

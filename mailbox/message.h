@@ -31,6 +31,7 @@ enum {
     TSUGA_MESSAGE_KEPT = 1 << 0,     /* by tsuga_message_keep() */
     TSUGA_MESSAGE_COUNTED = 1 << 1,  /* takes room in a mailbox */
     TSUGA_MESSAGE_ATTACHED = 1 << 2, /* the letter has an attachment */
+    TSUGA_MESSAGE_ADMITTED = 1 << 3, /* a full mailbox does not refuse it */
 };
 
 struct tsuga_message {

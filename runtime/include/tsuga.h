@@ -63,6 +63,12 @@ struct tsuga_token {
     uint64_t value;
 };
 
+/* A message that is to be sent later, valid for the actor that asked for it until it is sent or
+ * cancelled. The zero value refers to nothing. */
+struct tsuga_timer_ref {
+    uint64_t value;
+};
+
 /* A counted reference to a buffer in an I/O heap. The zero value refers to nothing. */
 struct tsuga_lease {
     uint64_t value;
@@ -504,6 +510,63 @@ TSUGA_API int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t 
  */
 TSUGA_API int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag,
                          const void *data, size_t bytes);
+
+/* Timers: messages that are sent later. */
+
+/* A message to be sent, as tsuga_send() takes it. */
+struct tsuga_mail {
+    struct tsuga_id to;
+    uint64_t tag;
+    const void *data; /* may be NULL when bytes is 0 */
+    size_t bytes;     /* 0 ..= 1 GiB */
+};
+
+/**
+ * Send bytes to an actor, or to oneself, after a time. The bytes are copied now, and the message's
+ * memory is reserved: when its time comes it cannot fail but for the receiver's end, which makes
+ * it a dead letter. A full mailbox does not refuse it. It is never early; it is late by at most
+ * the executor's timer tick (65 us) and what its executor is just doing. It ends with the actor
+ * that asked for it. The receiver sees it as sent by that actor.
+ *
+ * mail      read before the call returns.
+ * delay_ns  from now; TSUGA_FOREVER: only the cancel ends it.
+ * out       receives a reference for tsuga_timer_cancel(); may be NULL.
+ *
+ * Owner:  `mail` and its bytes stay the caller's.
+ * Errors: -EINVAL, -EMSGSIZE, -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_send_after(struct tsuga_actor *self, const struct tsuga_mail *mail,
+                               uint64_t delay_ns, struct tsuga_timer_ref *out);
+
+/**
+ * The same again and again, the first time after one period, until it is cancelled or the calling
+ * actor ends. Periods are counted from the call and do not drift; those in which the executor was
+ * held up bring one message together. A message that finds no memory, its mailbox full or its
+ * receiver dead is a dead letter, and the next one is tried all the same.
+ *
+ * period_ns  at least 1; a period below the timer tick is one tick.
+ *
+ * Owner:  as tsuga_send_after().
+ * Errors: as tsuga_send_after(); -EINVAL also for a period of 0.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_send_every(struct tsuga_actor *self, const struct tsuga_mail *mail,
+                               uint64_t period_ns, struct tsuga_timer_ref *out);
+
+/**
+ * Cancel what tsuga_send_after() or tsuga_send_every() has armed.
+ *
+ * Owner:  the reference is spent.
+ * Errors: 0: it had not been sent and will not be, or not again; -ENOENT the message has been
+ *         sent, though it may still wait in the mailbox, or was cancelled before; -EINVAL never
+ *         issued to this actor.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_timer_cancel(struct tsuga_actor *self, struct tsuga_timer_ref timer);
 
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
