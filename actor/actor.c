@@ -49,6 +49,7 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     actor->status = TSUGA_ACTOR_FRESH;
     actor->seen_stop = TSUGA_STOP_NONE;
     actor->reason = TSUGA_NORMAL;
+    actor->traps_exits = false;
     actor->current = NULL;
     actor->kept = NULL;
     actor->room_wanted = NULL;

@@ -51,6 +51,7 @@ struct tsuga_actor {
     _Atomic uint64_t life;        /* see tsuga_actor_life() */
     _Atomic(void *) home;         /* the executor that runs it */
     _Atomic uint8_t mailbox_full; /* enum tsuga_full */
+    bool traps_exits;             /* owner */
     uint32_t slot;                /* const after init */
     uint32_t next_free;           /* in a list of free slots: slot + 1 of the next, 0: none */
 
@@ -59,7 +60,7 @@ struct tsuga_actor {
     bool is_pinned; /* to its executor */
     bool receives_stop;
     uint8_t seen_stop; /* enum tsuga_stop_level that its executor has acted on */
-    int32_t reason;
+    int32_t reason;    /* for which it ends, or will: TSUGA_NORMAL while nothing is known */
     tsuga_behaviour_fn *behaviour;
     tsuga_body_fn *first; /* start or body */
     void *argument;

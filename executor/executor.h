@@ -52,7 +52,8 @@ enum {
     TSUGA_RESULT_HANGUP = 3,   /* or-ed to a record's address: the watch on its stream, hangups.h */
     TSUGA_RESULT_OWN = 4,      /* a cancel of one of the watches */
     TSUGA_RESULT_SIGNAL = 8,   /* the watch on the signal descriptor */
-    TSUGA_RESULT_CLOSE = 16,   /* a close on behalf of an actor that has ended or lost interest */
+    TSUGA_RESULT_CLOSE = 16,   /* a close on behalf of an actor that has lost interest; or-ed to the
+                                  address of an orphan's io: of one that has ended */
     TSUGA_RESULT_SEVERED = 32, /* or-ed to a record's address: it was cut off from its chain */
 };
 
@@ -117,6 +118,7 @@ struct tsuga_executor {
     struct tsuga_stack *exit_stack; /* on which the loop goes on when an actor exits */
     struct tsuga_timers timers;
     struct tsuga_timed_table timed;
+    uint64_t monitor_count; /* ever made here */
     uint64_t trimmed_ns;
     struct tsuga_arena_pool arenas;
     struct tsuga_letters letters;
@@ -261,6 +263,9 @@ void tsuga_executor_flush_backlog(struct tsuga_executor *executor);
 
 /* Close a descriptor that nobody owns any more. Counts in the population until it is closed. */
 void tsuga_executor_close(struct tsuga_executor *executor, int fd);
+
+/* The same for one of an orphan, which is told. */
+void tsuga_executor_close_orphaned(struct tsuga_executor *executor, struct tsuga_io *io, int fd);
 
 /* The same for one that an actor owns, if it does. */
 void tsuga_executor_close_owned(struct tsuga_executor *executor, struct tsuga_io *io, int fd);

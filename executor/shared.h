@@ -20,6 +20,7 @@
 #include "runtime/base/memory.h"
 
 struct tsuga_executor;
+struct tsuga_tie;
 
 /* One line for people. */
 typedef void tsuga_report_fn(void *context, enum tsuga_log_level level, const char *line);
@@ -65,10 +66,11 @@ void tsuga_shared_leave(struct tsuga_shared *shared);
 
 /* What tsuga_spawn(), tsuga_post() and tsuga_actor_stop() do. */
 
-/* reason_out  receives the actor's reason before the population falls; may be NULL. */
+/* reason_out  receives the actor's reason before the population falls; may be NULL.
+ * tie         gets the new actor at its end 1; may be NULL. */
 TSUGA_NODISCARD int tsuga_shared_spawn(struct tsuga_shared *shared,
                                        const struct tsuga_spawn_options *options, int *reason_out,
-                                       struct tsuga_id *out);
+                                       struct tsuga_tie *tie, struct tsuga_id *out);
 int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
                       const void *data, size_t bytes);
 int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsuga_stop_level level);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "executor/executor.h"
+#include "executor/ties.h"
 
 #define CLASSES_ALL ((UINT32_C(2) << TSUGA_CLASS_MAX) - (UINT32_C(1) << TSUGA_CLASS_MIN))
 
@@ -74,7 +75,7 @@ static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
 }
 
 int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_options *options,
-                       int *reason_out, struct tsuga_id *out)
+                       int *reason_out, struct tsuga_tie *tie, struct tsuga_id *out)
 {
     struct tsuga_executor *current = tsuga_executor_current();
     struct tsuga_executor *here = current != NULL && current->shared == shared ? current : NULL;
@@ -99,6 +100,8 @@ int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_opt
         tsuga_actor_table_give(&shared->table, cache, actor);
         return error;
     }
+    if (tie != NULL)
+        tsuga_tie_begin(tie, actor);
     id = tsuga_actor_id(actor);
     tsuga_shared_enter(shared);
     atomic_fetch_add_explicit(&home->actor_count, 1, memory_order_relaxed);

@@ -360,7 +360,7 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 
     if (error != 0)
         return error;
-    error = tsuga_shared_spawn(&runtime->shared, &options, &reason, NULL);
+    error = tsuga_shared_spawn(&runtime->shared, &options, &reason, NULL, NULL);
     if (error == 0)
         error = tsuga_join(runtime);
     tsuga_destroy(runtime);
@@ -370,7 +370,7 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 int tsuga_spawn(struct tsuga_runtime *runtime, const struct tsuga_spawn_options *options,
                 struct tsuga_id *out)
 {
-    return tsuga_shared_spawn(&runtime->shared, options, NULL, out);
+    return tsuga_shared_spawn(&runtime->shared, options, NULL, NULL, out);
 }
 
 int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag, const void *data,
