@@ -75,7 +75,7 @@ static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
 }
 
 int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_options *options,
-                       int *reason_out, struct tsuga_tie *tie, struct tsuga_id *out)
+                       bool is_first, struct tsuga_tie *tie, struct tsuga_id *out)
 {
     struct tsuga_executor *current = tsuga_executor_current();
     struct tsuga_executor *here = current != NULL && current->shared == shared ? current : NULL;
@@ -94,7 +94,7 @@ int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_opt
     error = tsuga_actor_table_take(&shared->table, cache, &actor);
     if (error != 0)
         return error;
-    tsuga_seat_of(actor)->reason_out = reason_out;
+    tsuga_seat_of(actor)->is_first = is_first;
     error = fill_seat(shared, tsuga_seat_of(actor), home, options);
     if (error != 0) {
         tsuga_actor_table_give(&shared->table, cache, actor);

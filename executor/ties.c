@@ -349,7 +349,7 @@ static int spawn_tied(struct tsuga_actor *self, const struct tsuga_spawn_options
         return -ENOMEM;
     /* Before the spawn: the new actor may end before that returns, and its news then come here. */
     hold(self, &tie->ends[0]);
-    error = tsuga_shared_spawn(executor->shared, options, NULL, tie, NULL);
+    error = tsuga_shared_spawn(executor->shared, options, false, tie, NULL);
     if (error == 0)
         return 0;
     tsuga_bond_untie(&tie->ends[0].bond);

@@ -217,8 +217,8 @@ static void end(struct tsuga_seat *seat, int reason)
     bury(seat);
     tsuga_count(&executor->counters.ended, 1);
     atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
-    if (seat->reason_out != NULL)
-        *seat->reason_out = reason;
+    if (seat->is_first)
+        shared->first_reason = reason;
     tsuga_actor_table_give(&shared->table, &executor->slots, actor);
     tsuga_shared_leave(shared);
 }
