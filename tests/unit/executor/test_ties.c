@@ -449,13 +449,14 @@ static void mingle(struct tsuga_actor *self, void *argument)
 {
     struct guest *guest = argument;
     struct crowd *crowd = guest->crowd;
+    struct tsuga_select start = {.user_only = true};
     const struct tsuga_message *message;
     struct tsuga_monitor monitor;
     uint64_t open = 0;
 
     tsuga_trap_exits(self, true);
     tsuga_gate_raise(&crowd->ready);
-    CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+    CHECK_INT(tsuga_receive(self, &start, TSUGA_FOREVER, &message), 0);
     for (unsigned round = 0; round < ROUNDS; round++) {
         uint64_t random = tsuga_test_random(&guest->random);
         struct tsuga_id other = crowd->ids[random % CROWD];
