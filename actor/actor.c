@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "runtime/base/assert.h"
+#include "runtime/base/bits.h"
 
 int tsuga_actor_check_options(const struct tsuga_spawn_options *options)
 {
@@ -48,10 +49,12 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     actor->status = TSUGA_ACTOR_FRESH;
     actor->seen_stop = TSUGA_STOP_NONE;
     actor->reason = TSUGA_NORMAL;
+    actor->traps_exits = false;
     actor->current = NULL;
     actor->kept = NULL;
     actor->room_wanted = NULL;
-    actor->hooks = NULL;
+    actor->timer_count = 0;
+    actor->bonds = NULL;
     tsuga_mailbox_open(&actor->mailbox, options->mailbox_capacity);
     /* Sequentially consistent: a runtime's stop either finds the actor alive, or has been announced
      * before whoever spawns looks for it. */
@@ -81,10 +84,12 @@ int tsuga_actor_raise_stop(struct tsuga_actor *actor, uint32_t generation,
 
 void tsuga_actor_fini(struct tsuga_actor *actor, const struct tsuga_memory *memory)
 {
-    while (actor->hooks != NULL) {
-        struct tsuga_exit_hook *hook = actor->hooks;
+    struct tsuga_bond *bond;
 
-        actor->hooks = hook->next;
+    while ((bond = tsuga_bond_latest(actor->bonds, TSUGA_BOND_HOOK)) != NULL) {
+        struct tsuga_exit_hook *hook = TSUGA_CONTAINER_OF(bond, struct tsuga_exit_hook, bond);
+
+        tsuga_bond_untie(bond);
         hook->run(hook->context);
         tsuga_memory_free(memory, hook, sizeof(*hook));
     }
@@ -115,8 +120,8 @@ int tsuga_actor_add_hook(struct tsuga_actor *actor, void (*run)(void *context), 
 
     if (hook == NULL)
         return -ENOMEM;
-    *hook = (struct tsuga_exit_hook){actor->hooks, run, context};
-    actor->hooks = hook;
+    *hook = (struct tsuga_exit_hook){{.kind = TSUGA_BOND_HOOK}, run, context};
+    tsuga_bond_tie(&actor->bonds, &hook->bond);
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actor/bond.h"
 #include "mailbox/mailbox.h"
 #include "runtime/base/memory.h"
 
@@ -38,7 +39,7 @@ enum tsuga_stop_level {
 };
 
 struct tsuga_exit_hook {
-    struct tsuga_exit_hook *next;
+    struct tsuga_bond bond;
     void (*run)(void *context);
     void *context;
 };
@@ -50,6 +51,9 @@ struct tsuga_actor {
     _Atomic uint64_t life;        /* see tsuga_actor_life() */
     _Atomic(void *) home;         /* the executor that runs it */
     _Atomic uint8_t mailbox_full; /* enum tsuga_full */
+    bool traps_exits;             /* owner */
+    bool has_room;                /* owner: the receiver that was asked has answered */
+    bool is_first;                /* owner: tsuga_run() wants to know why it ends */
     uint32_t slot;                /* const after init */
     uint32_t next_free;           /* in a list of free slots: slot + 1 of the next, 0: none */
 
@@ -58,7 +62,7 @@ struct tsuga_actor {
     bool is_pinned; /* to its executor */
     bool receives_stop;
     uint8_t seen_stop; /* enum tsuga_stop_level that its executor has acted on */
-    int32_t reason;
+    int32_t reason;    /* for which it ends, or will: TSUGA_NORMAL while nothing is known */
     tsuga_behaviour_fn *behaviour;
     tsuga_body_fn *first; /* start or body */
     void *argument;
@@ -68,11 +72,12 @@ struct tsuga_actor {
     const char *name;
     uint64_t ioheap_quota;
     uint32_t ioheap_classes;
+    uint32_t timer_count; /* armed: they lie in the wheel of its executor */
     struct tsuga_message stop_message;
     struct tsuga_message *current;     /* the message taken last; NULL when given back */
     struct tsuga_message *kept;        /* by tsuga_message_keep() */
     struct tsuga_message *room_wanted; /* senders that wait for room */
-    struct tsuga_exit_hook *hooks;     /* latest first */
+    struct tsuga_bond *bonds;          /* latest first */
 };
 
 #define TSUGA_LIFE_ALIVE UINT64_C(0x100)

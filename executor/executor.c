@@ -120,6 +120,7 @@ void tsuga_executor_fini(struct tsuga_executor *executor)
     tsuga_stack_pool_fini(&executor->stacks);
     tsuga_letters_fini(&executor->letters, shared->memory);
     tsuga_leases_fini(&executor->leases);
+    tsuga_timed_table_fini(&executor->timed, shared->memory);
     tsuga_io_free_spares(executor);
     tsuga_memory_free(shared->memory, executor->backlog.requests,
                       executor->backlog.count_max * sizeof(*executor->backlog.requests));

@@ -39,6 +39,7 @@
 #include "executor/shared.h"
 #include "executor/stack.h"
 #include "executor/tickets.h"
+#include "executor/timed.h"
 #include "executor/timers.h"
 #include "mailbox/letters.h"
 #include "runtime/base/bits.h"
@@ -55,7 +56,8 @@ enum {
     TSUGA_RESULT_OWN = 4,      /* a cancel of one of the watches */
     TSUGA_RESULT_ARENA = 5,    /* or-ed to an arena's address: the ring has let go of it */
     TSUGA_RESULT_SIGNAL = 8,   /* the watch on the signal descriptor */
-    TSUGA_RESULT_CLOSE = 16,   /* a close on behalf of an actor that has ended or lost interest */
+    TSUGA_RESULT_CLOSE = 16,   /* a close on behalf of an actor that has lost interest; or-ed to the
+                                  address of an orphan's io: of one that has ended */
     TSUGA_RESULT_SEVERED = 32, /* or-ed to a record's address: it was cut off from its chain */
 };
 
@@ -130,6 +132,8 @@ struct tsuga_executor {
     struct tsuga_stack *exit_stack; /* on which the loop goes on when an actor exits */
     struct tsuga_timers timers;
     struct tsuga_trim trim;
+    struct tsuga_timed_table timed;
+    uint64_t monitor_count; /* ever made here */
     struct tsuga_arena_pool arenas;
     struct tsuga_arena_work arena_work;
     struct tsuga_registered registered;
@@ -200,6 +204,16 @@ TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct t
                                            struct tsuga_id to, struct tsuga_message *message);
 
 /* From inside: the parts of executor/ call each other through these. */
+
+/* send.c */
+
+/* A user message with a copy of these bytes, which were checked; NULL: no memory. */
+struct tsuga_letter *tsuga_executor_write(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                          uint64_t tag, const void *data, size_t bytes);
+
+/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted. */
+void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                             struct tsuga_letter *letter);
 
 /* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,
@@ -278,6 +292,9 @@ void tsuga_executor_flush_backlog(struct tsuga_executor *executor);
 
 /* Close a descriptor that nobody owns any more. Counts in the population until it is closed. */
 void tsuga_executor_close(struct tsuga_executor *executor, int fd);
+
+/* The same for one of an orphan, which is told. */
+void tsuga_executor_close_orphaned(struct tsuga_executor *executor, struct tsuga_io *io, int fd);
 
 /* The same for one that an actor owns, if it does. */
 void tsuga_executor_close_owned(struct tsuga_executor *executor, struct tsuga_io *io, int fd);

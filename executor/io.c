@@ -88,7 +88,8 @@ static void close_descriptors(struct tsuga_io *io)
         int fd = io->owned.first - 1;
 
         tsuga_descriptors_disown(&executor->shared->descriptors, io, fd);
-        tsuga_executor_close(executor, fd);
+        io->closing_count++;
+        tsuga_executor_close_orphaned(executor, io, fd);
     }
 }
 
@@ -132,10 +133,19 @@ void tsuga_io_settle(struct tsuga_io *io)
         return;
     if (!io->is_still)
         still(io);
+    if (io->closing_count > 0)
+        return;
+    tsuga_ties_announce(io->executor, &io->obituary, true);
     if (tsuga_list_is_empty(&io->leases))
         reclaim(io);
     else
         tsuga_ioheap_trim(&io->heap);
+}
+
+void tsuga_io_end_close(struct tsuga_io *io)
+{
+    io->closing_count--;
+    tsuga_io_settle(io);
 }
 
 static void discard_delivered(struct tsuga_io *io)
@@ -219,6 +229,7 @@ void tsuga_io_expire_orphans(struct tsuga_executor *executor)
 
         tsuga_list_remove(&io->orphan);
         io->is_leaked = true;
+        tsuga_ties_announce(executor, &io->obituary, false);
         tsuga_zero_copy_cut_short(io);
         snprintf(
             line, sizeof(line),

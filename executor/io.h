@@ -20,6 +20,7 @@
 
 #include <linux/openat2.h>
 #include <linux/time_types.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@
 #include "executor/leases.h"
 #include "executor/ring.h"
 #include "executor/seat.h"
+#include "executor/ties.h"
 #include "executor/timers.h"
 #include "ioheap/ioheap.h"
 #include "mailbox/message.h"
@@ -140,11 +142,13 @@ _Static_assert(sizeof(struct tsuga_extra) <= 64, "an extra is one record");
 _Static_assert(sizeof(struct tsuga_deadline) <= 64, "a deadline is one record");
 
 struct tsuga_io {
-    struct tsuga_ioheap heap;
-    struct tsuga_slab slab; /* records, in blocks of the heap */
+    alignas(TSUGA_CACHE_LINE_BYTES) struct tsuga_ioheap heap; /* room for marks in the address */
+    struct tsuga_slab slab;                                   /* records, in blocks of the heap */
     struct tsuga_executor *executor;
     struct tsuga_seat *seat;            /* NULL: orphan */
     uint32_t inflight;                  /* records that are not DONE */
+    uint32_t closing_count;             /* of an orphan: descriptors that are being closed */
+    struct tsuga_obituary obituary;     /* who waits for its reclaiming */
     bool is_leaked;                     /* given up after death_ms */
     bool is_still;                      /* nobody but holders of leases has anything of it */
     struct tsuga_descriptor_list owned; /* descriptors */
@@ -186,9 +190,12 @@ TSUGA_NODISCARD static inline int tsuga_io_open(struct tsuga_seat *seat, struct 
 /* The actor has ended: cancel what is in flight, drop the leases, wait for the kernel. */
 void tsuga_io_orphan(struct tsuga_io *io);
 
-/* Close the descriptors of an orphan whose last result has come, and reclaim it once nobody has a
- * lease of it; anything else is left alone. */
+/* Close the descriptors of an orphan whose last result has come, tell its monitors when that is
+ * done, and reclaim it once nobody has a lease of it; anything else is left alone. */
 void tsuga_io_settle(struct tsuga_io *io);
+
+/* A descriptor of an orphan has been closed. */
+void tsuga_io_end_close(struct tsuga_io *io);
 
 /* Give up on orphans whose time is over, and when the next one's will be (TSUGA_FOREVER: never). */
 void tsuga_io_expire_orphans(struct tsuga_executor *executor);

@@ -35,7 +35,8 @@ static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
 static bool may_move(const struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
     return executor->has_thieves && !seat->actor.is_pinned && seat->stack == NULL &&
-           seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE;
+           seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE &&
+           seat->actor.timer_count == 0;
 }
 
 /* One that sleeps may come and help: asked only when there is more to do than the next turn. */
@@ -179,9 +180,12 @@ static void route_watch(struct tsuga_executor *executor, uint64_t mark, bool has
         watch(executor, mark == TSUGA_RESULT_SIGNAL ? shared->signal_fd : executor->wake_fd, mark);
 }
 
-static void end_close(struct tsuga_executor *executor)
+/* io  of the orphan whose descriptor it was, or NULL. */
+static void end_close(struct tsuga_executor *executor, struct tsuga_io *io)
 {
     executor->own_inflight--;
+    if (io != NULL)
+        tsuga_io_end_close(io);
     tsuga_shared_leave(executor->shared);
 }
 
@@ -221,7 +225,7 @@ static void route(struct tsuga_executor *executor, const struct tsuga_ring_resul
     else if (mark == TSUGA_RESULT_OWN)
         executor->own_inflight--;
     else if (mark == TSUGA_RESULT_CLOSE)
-        end_close(executor);
+        end_close(executor, (void *)(uintptr_t)(result->user_data - mark));
     else
         route_watch(executor, mark, has_more);
 }

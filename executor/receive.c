@@ -34,7 +34,8 @@ static bool is_selected(const struct tsuga_message *message, const void *context
         return false;
     if (select->user_only && message->type != TSUGA_TYPE_USER)
         return false;
-    if (select->by_tag && (message->type == TSUGA_TYPE_STOP || message->tag != select->tag))
+    if (select->by_tag && (message->type == TSUGA_TYPE_STOP || message->type == TSUGA_TYPE_EXIT ||
+                           message->tag != select->tag))
         return false;
     return select->accepts == NULL || select->accepts(message, select->context);
 }

@@ -64,10 +64,11 @@ struct tsuga_seat {
     struct tsuga_wait *wait;       /* while BLOCKED */
     struct tsuga_io *io;           /* NULL before the first operation */
     struct tsuga_message *gifts;   /* descriptors for which there was no memory yet */
-    int *reason_out;               /* of whoever wants to know why it ended, or NULL */
-    bool has_room;                 /* the receiver that was asked has answered */
     struct tsuga_alarm stop_alarm; /* from a stop to the abandoning of the stack */
 };
+
+/* A million idle actors count on it. */
+_Static_assert(sizeof(struct tsuga_seat) <= 320, "an idle actor takes 320 bytes at most");
 
 static inline struct tsuga_seat *tsuga_seat_of(struct tsuga_actor *actor)
 {

@@ -49,8 +49,8 @@ int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *h
     return -ESRCH;
 }
 
-static struct tsuga_letter *write_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
-                                         uint64_t tag, const void *data, size_t bytes)
+struct tsuga_letter *tsuga_executor_write(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                          uint64_t tag, const void *data, size_t bytes)
 {
     struct tsuga_letter *letter = tsuga_letters_take(cache_of(here), shared->memory, bytes);
 
@@ -96,7 +96,7 @@ static int wait_for_room(struct tsuga_seat *seat, struct tsuga_shared *shared, s
         return error;
     }
     tsuga_turn_prepare(&wait);
-    seat->has_room = false;
+    seat->actor.has_room = false;
     error = tsuga_turn_block(seat, &wait);
     if (error == 0 && tsuga_turn_is_refused(seat))
         error = -ECANCELED;
@@ -132,6 +132,17 @@ static void count_outcome(struct tsuga_shared *shared, struct tsuga_executor *he
         tsuga_count(&here->counters.messages_sent, 1);
     else if (is_lost)
         tsuga_count(&here->counters.dead_letters, 1);
+}
+
+void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                             struct tsuga_letter *letter)
+{
+    int error = tsuga_executor_deliver(executor->shared, executor, to, &letter->head);
+
+    if (error != 0)
+        tsuga_executor_discard(executor, &letter->head);
+    tsuga_count(error == 0 ? &executor->counters.messages_sent : &executor->counters.dead_letters,
+                1);
 }
 
 /* seat  the sender's, NULL when it is no actor. */
@@ -172,7 +183,7 @@ int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag, const
 
     if (error != 0)
         return error;
-    letter = write_letter(executor->shared, executor, tag, data, bytes);
+    letter = tsuga_executor_write(executor->shared, executor, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
     return post(executor->shared, executor, seat, to, letter);
@@ -192,7 +203,7 @@ int tsuga_send_with_lease(struct tsuga_actor *self, struct tsuga_id to, uint64_t
         error = tsuga_lease_find(self, lease, &entry);
     if (error != 0)
         return error;
-    letter = write_letter(executor->shared, executor, tag, data, bytes);
+    letter = tsuga_executor_write(executor->shared, executor, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
     error = tsuga_ticket_make(executor, entry, &ticket);
@@ -214,7 +225,7 @@ int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t 
 
     if (error != 0)
         return error;
-    letter = write_letter(shared, here, tag, data, bytes);
+    letter = tsuga_executor_write(shared, here, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
     return post(shared, here, NULL, to, letter);

@@ -23,6 +23,7 @@
 #include "runtime/base/threads.h"
 
 struct tsuga_executor;
+struct tsuga_tie;
 
 /* One line for people. */
 typedef void tsuga_report_fn(void *context, enum tsuga_log_level level, const char *line);
@@ -56,6 +57,7 @@ struct tsuga_shared {
     _Atomic uint32_t sleeper_count; /* executors that sleep */
     _Atomic uint32_t stop_level;    /* of the whole runtime, enum tsuga_stop_level */
     _Atomic bool is_finishing;      /* executors leave their loops */
+    int first_reason;               /* why the first actor of tsuga_run() has ended */
     _Atomic bool wants_nudge;       /* somebody wants to know when an executor wakes up */
     /* Actors alive and heaps of the dead that are not reclaimed; `changed` at zero. */
     _Atomic uint64_t population;
@@ -72,10 +74,11 @@ void tsuga_shared_leave(struct tsuga_shared *shared);
 
 /* What tsuga_spawn(), tsuga_post() and tsuga_actor_stop() do. */
 
-/* reason_out  receives the actor's reason before the population falls; may be NULL. */
+/* is_first  its reason becomes first_reason before the population falls.
+ * tie       gets the new actor at its end 1; may be NULL. */
 TSUGA_NODISCARD int tsuga_shared_spawn(struct tsuga_shared *shared,
-                                       const struct tsuga_spawn_options *options, int *reason_out,
-                                       struct tsuga_id *out);
+                                       const struct tsuga_spawn_options *options, bool is_first,
+                                       struct tsuga_tie *tie, struct tsuga_id *out);
 int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
                       const void *data, size_t bytes);
 int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsuga_stop_level level);

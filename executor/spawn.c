@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "executor/executor.h"
+#include "executor/ties.h"
 
 #define CLASSES_ALL ((UINT32_C(2) << TSUGA_CLASS_MAX) - (UINT32_C(1) << TSUGA_CLASS_MIN))
 
@@ -68,14 +69,14 @@ static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
     seat->wait = NULL;
     seat->io = NULL;
     seat->gifts = NULL;
-    seat->has_room = false;
+    seat->actor.has_room = false;
     seat->stop_alarm = (struct tsuga_alarm){0};
     atomic_store_explicit(&seat->actor.home, home, memory_order_release);
     return tsuga_actor_init(&seat->actor, &all, shared->memory);
 }
 
 int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_options *options,
-                       int *reason_out, struct tsuga_id *out)
+                       bool is_first, struct tsuga_tie *tie, struct tsuga_id *out)
 {
     struct tsuga_executor *current = tsuga_executor_current();
     struct tsuga_executor *here = current != NULL && current->shared == shared ? current : NULL;
@@ -94,12 +95,14 @@ int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_opt
     error = tsuga_actor_table_take(&shared->table, cache, &actor);
     if (error != 0)
         return error;
-    tsuga_seat_of(actor)->reason_out = reason_out;
+    actor->is_first = is_first;
     error = fill_seat(shared, tsuga_seat_of(actor), home, options);
     if (error != 0) {
         tsuga_actor_table_give(&shared->table, cache, actor);
         return error;
     }
+    if (tie != NULL)
+        tsuga_tie_begin(tie, actor);
     id = tsuga_actor_id(actor);
     tsuga_shared_enter(shared);
     atomic_fetch_add_explicit(&home->actor_count, 1, memory_order_relaxed);

@@ -124,8 +124,13 @@ void tsuga_executor_flush_backlog(struct tsuga_executor *executor)
 
 void tsuga_executor_close(struct tsuga_executor *executor, int fd)
 {
+    tsuga_executor_close_orphaned(executor, NULL, fd);
+}
+
+void tsuga_executor_close_orphaned(struct tsuga_executor *executor, struct tsuga_io *io, int fd)
+{
     struct tsuga_ring_request request = {
-        .kind = TSUGA_RING_CLOSE, .fd = fd, .user_data = TSUGA_RESULT_CLOSE};
+        .kind = TSUGA_RING_CLOSE, .fd = fd, .user_data = (uintptr_t)io | TSUGA_RESULT_CLOSE};
 
     executor->own_inflight++;
     tsuga_shared_enter(executor->shared);

@@ -6,6 +6,8 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/streams.h"
+#include "executor/ties.h"
+#include "executor/timed.h"
 #include "runtime/base/assert.h"
 
 /* The clock is first read after this many messages of a turn, and then ever more seldom. */
@@ -51,6 +53,17 @@ static void give_room(struct tsuga_seat *seat)
     }
 }
 
+static bool is_news(const struct tsuga_message *message)
+{
+    return message->type == TSUGA_TYPE_DOWN || message->type == TSUGA_TYPE_EXIT;
+}
+
+/* Messages that lie in a tie between actors. */
+static bool is_of_tie(const struct tsuga_message *message)
+{
+    return is_news(message) || message->type == TSUGA_TYPE_TIE || message->type == TSUGA_TYPE_UNTIE;
+}
+
 /* Apart, so that completions do not pay for its frame. */
 __attribute__((noinline)) static void give_other_back(struct tsuga_seat *seat,
                                                       struct tsuga_message *message)
@@ -59,6 +72,8 @@ __attribute__((noinline)) static void give_other_back(struct tsuga_seat *seat,
         tsuga_stream_give_piece(tsuga_record_of(message));
     else if (message->type == TSUGA_TYPE_USER && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
         tsuga_executor_discard(tsuga_seat_home(seat), message);
+    else if (is_news(message))
+        tsuga_ties_give_back(tsuga_seat_home(seat), message);
 }
 
 void tsuga_turn_give_back(struct tsuga_seat *seat)
@@ -87,6 +102,8 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
         tsuga_mailbox_credit(&actor->mailbox, message);
         if (actor->room_wanted != NULL)
             give_room(seat);
+    } else if (is_news(message)) {
+        tsuga_ties_take(message);
     }
 }
 
@@ -97,6 +114,8 @@ static void discard_strays(struct tsuga_executor *executor, struct tsuga_message
 
         if (messages->type == TSUGA_TYPE_ROOM_WANTED) {
             answer_room(executor, messages);
+        } else if (is_of_tie(messages)) {
+            tsuga_ties_refuse(executor, messages);
         } else if (messages->type != TSUGA_TYPE_STOP) {
             if (messages->type == TSUGA_TYPE_USER)
                 tsuga_count(&executor->counters.dead_letters, 1);
@@ -127,8 +146,10 @@ static void handle_system(struct tsuga_seat *seat)
             actor->room_wanted = message;
         } else if (message->type == TSUGA_TYPE_GIFT) {
             tsuga_descriptors_accept(seat, message);
+        } else if (is_of_tie(message)) {
+            tsuga_ties_handle(seat, message);
         } else {
-            seat->has_room = true;
+            seat->actor.has_room = true;
             tsuga_executor_discard(executor, message);
         }
     }
@@ -150,17 +171,46 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
         handle_system(seat);
 }
 
+/* The slot means nobody from here on. Who watches the actor hears of its end when its memory and
+ * its descriptors have been given back. */
+static void bury(struct tsuga_seat *seat)
+{
+    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_obituary obituary = {.reason = actor->reason};
+    uint32_t generation = tsuga_actor_generation(actor);
+    struct tsuga_message *rest = NULL;
+
+    if (actor->bonds != NULL)
+        tsuga_ties_leave(seat, &obituary);
+    tsuga_actor_vacate(actor, &rest);
+    if (rest != NULL) {
+        tsuga_ties_admit(&rest, generation, &obituary);
+        discard_strays(executor, rest);
+    }
+    tsuga_descriptors_refuse_all(seat);
+    if (seat->io != NULL) {
+        seat->io->obituary = obituary;
+        tsuga_io_orphan(seat->io);
+        seat->io = NULL;
+    } else if (obituary.ends != NULL) {
+        tsuga_ties_announce(executor, &obituary, true);
+    }
+}
+
 /* Nothing is in flight to or from the actor any more but what the kernel holds. */
 static void end(struct tsuga_seat *seat, int reason)
 {
     struct tsuga_actor *actor = &seat->actor;
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_shared *shared = executor->shared;
-    struct tsuga_message *rest = NULL;
 
     actor->reason = reason;
     tsuga_actor_fini(actor, shared->memory);
-    (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);
+    if (actor->timer_count > 0) /* also what a hook has armed */
+        tsuga_timed_end(seat);
+    if (actor->seen_stop != TSUGA_STOP_NONE)
+        (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);
     tsuga_turn_give_back(seat);
     while (actor->kept != NULL) {
         struct tsuga_message *kept = actor->kept;
@@ -169,18 +219,19 @@ static void end(struct tsuga_seat *seat, int reason)
         tsuga_executor_discard(executor, kept);
     }
     give_room(seat);
-    tsuga_actor_vacate(actor, &rest);
-    discard_strays(executor, rest);
-    tsuga_descriptors_refuse_all(seat);
-    if (seat->io != NULL)
-        tsuga_io_orphan(seat->io);
-    seat->io = NULL;
+    bury(seat);
     tsuga_count(&executor->counters.ended, 1);
     atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
-    if (seat->reason_out != NULL)
-        *seat->reason_out = reason;
+    if (seat->actor.is_first)
+        shared->first_reason = reason;
     tsuga_actor_table_give(&shared->table, &executor->slots, actor);
     tsuga_shared_leave(shared);
+}
+
+/* Why an actor ends that was asked to. */
+static int stop_reason(const struct tsuga_actor *actor)
+{
+    return actor->reason != TSUGA_NORMAL ? actor->reason : TSUGA_STOPPED;
 }
 
 /* Takes a blocked actor's wait apart: it is resumed, or its stack is dropped. */
@@ -206,7 +257,7 @@ static void abandon(struct tsuga_executor *executor, struct tsuga_seat *seat)
         if (held != NULL)
             tsuga_executor_discard(executor, held);
     }
-    end(seat, TSUGA_STOPPED);
+    end(seat, stop_reason(&seat->actor));
 }
 
 static void ring_stop(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
@@ -243,7 +294,7 @@ static bool is_wait_over(struct tsuga_seat *seat)
     if (wait->kind == TSUGA_WAIT_ROOM)
         return false;
     if (wait->kind == TSUGA_WAIT_ANSWER)
-        return seat->has_room;
+        return seat->actor.has_room;
     if (wait->accepts == NULL)
         return !tsuga_mailbox_is_drained(&seat->actor.mailbox);
     return tsuga_mailbox_peek(&seat->actor.mailbox, wait->accepts, wait->context) != NULL;
@@ -366,9 +417,9 @@ static void begin(struct tsuga_executor *executor, struct tsuga_seat *seat)
         actor->first(actor, actor->argument);
     tsuga_turn_give_back(seat);
     if (actor->behaviour == NULL)
-        end(seat, is_stopping(actor) ? TSUGA_STOPPED : TSUGA_NORMAL);
+        end(seat, is_stopping(actor) ? stop_reason(actor) : TSUGA_NORMAL);
     else if (is_stopping(actor))
-        end(seat, TSUGA_STOPPED);
+        end(seat, stop_reason(actor));
     else
         handle_messages(executor, seat);
 }
@@ -390,10 +441,11 @@ static void resume(struct tsuga_executor *executor, struct tsuga_seat *seat)
 void tsuga_turn_run(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
-    enum tsuga_stop_level level = tsuga_actor_stop_level(actor);
+    enum tsuga_stop_level level;
 
     begin_slice(executor, seat);
     tsuga_turn_collect(seat);
+    level = tsuga_actor_stop_level(actor); /* a linked actor's end may just have raised it */
     if (level != (enum tsuga_stop_level)actor->seen_stop) {
         if (actor->seen_stop == TSUGA_STOP_NONE)
             notice_stop(executor, seat);
@@ -404,7 +456,7 @@ void tsuga_turn_run(struct tsuga_executor *executor, struct tsuga_seat *seat)
     else if (actor->status == TSUGA_ACTOR_BLOCKED)
         resume(executor, seat);
     else if (is_stopping(actor))
-        end(seat, TSUGA_STOPPED);
+        end(seat, stop_reason(actor));
     else if (actor->status == TSUGA_ACTOR_FRESH)
         begin(executor, seat);
     else

@@ -45,7 +45,8 @@ static bool reserve(struct tsuga_mailbox *mailbox, struct tsuga_message *message
 {
     uint32_t capacity = atomic_load_explicit(&mailbox->capacity, memory_order_relaxed);
 
-    if (capacity == 0 || message->lane != TSUGA_LANE_USER)
+    if (capacity == 0 || message->lane != TSUGA_LANE_USER ||
+        (message->flags & TSUGA_MESSAGE_ADMITTED) != 0)
         return true;
     message->flags |= TSUGA_MESSAGE_COUNTED;
     if (atomic_fetch_add_explicit(&mailbox->user_count, 1, memory_order_relaxed) < capacity)

@@ -63,7 +63,8 @@ void tsuga_mailbox_init(struct tsuga_mailbox *mailbox);
  */
 void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity);
 
-/* Push one message. On FULL and DEAD it stays the caller's. Only the user lane has a capacity.
+/* Push one message. On FULL and DEAD it stays the caller's. Only the user lane has a capacity, and
+ * none for what is ADMITTED.
  * Thread: any. */
 TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox,
                                                      struct tsuga_message *message);

@@ -354,14 +354,15 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 {
     struct tsuga_spawn_options options = {.body = body, .argument = argument, .name = "main"};
     struct tsuga_runtime *runtime;
-    int reason = TSUGA_NORMAL;
+    int reason;
     int error = tsuga_start(config, &runtime);
 
     if (error != 0)
         return error;
-    error = tsuga_shared_spawn(&runtime->shared, &options, &reason, NULL);
+    error = tsuga_shared_spawn(&runtime->shared, &options, true, NULL, NULL);
     if (error == 0)
         error = tsuga_join(runtime);
+    reason = runtime->shared.first_reason;
     tsuga_destroy(runtime);
     return error != 0 ? error : reason;
 }
@@ -369,7 +370,7 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 int tsuga_spawn(struct tsuga_runtime *runtime, const struct tsuga_spawn_options *options,
                 struct tsuga_id *out)
 {
-    return tsuga_shared_spawn(&runtime->shared, options, NULL, out);
+    return tsuga_shared_spawn(&runtime->shared, options, false, NULL, out);
 }
 
 int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag, const void *data,

@@ -63,6 +63,17 @@ struct tsuga_token {
     uint64_t value;
 };
 
+/* A message that is to be sent later, valid for the actor that asked for it until it is sent or
+ * cancelled. The zero value refers to nothing. */
+struct tsuga_timer_ref {
+    uint64_t value;
+};
+
+/* A monitor's name, valid for the actor that made it. The zero value names none. */
+struct tsuga_monitor {
+    uint64_t value;
+};
+
 /* A counted reference to a buffer in an I/O heap. The zero value refers to nothing. */
 struct tsuga_lease {
     uint64_t value;
@@ -455,6 +466,8 @@ enum tsuga_message_kind {
     TSUGA_MESSAGE_USER,       /* from an actor or a thread */
     TSUGA_MESSAGE_COMPLETION, /* an operation's completion */
     TSUGA_MESSAGE_STOP,       /* only for actors with receives_stop */
+    TSUGA_MESSAGE_DOWN,       /* whom a monitor watches has ended */
+    TSUGA_MESSAGE_EXIT,       /* a linked actor has ended; only for actors that trap exits */
 };
 
 /*
@@ -522,12 +535,183 @@ TSUGA_API int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t 
 TSUGA_API int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag,
                          const void *data, size_t bytes);
 
+/* Timers: messages that are sent later. */
+
+/* A message to be sent, as tsuga_send() takes it. */
+struct tsuga_mail {
+    struct tsuga_id to;
+    uint64_t tag;
+    const void *data; /* may be NULL when bytes is 0 */
+    size_t bytes;     /* 0 ..= 1 GiB */
+};
+
+/**
+ * Send bytes to an actor, or to oneself, after a time. The bytes are copied now, and the message's
+ * memory is reserved: when its time comes it cannot fail but for the receiver's end, which makes
+ * it a dead letter. A full mailbox does not refuse it. It is never early; it is late by at most
+ * the executor's timer tick (65 us) and what its executor is just doing. It ends with the actor
+ * that asked for it. The receiver sees it as sent by that actor.
+ *
+ * mail      read before the call returns.
+ * delay_ns  from now; TSUGA_FOREVER: only the cancel ends it.
+ * out       receives a reference for tsuga_timer_cancel(); may be NULL.
+ *
+ * Owner:  `mail` and its bytes stay the caller's.
+ * Errors: -EINVAL, -EMSGSIZE, -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_send_after(struct tsuga_actor *self, const struct tsuga_mail *mail,
+                               uint64_t delay_ns, struct tsuga_timer_ref *out);
+
+/**
+ * The same again and again, the first time after one period, until it is cancelled or the calling
+ * actor ends. Periods are counted from the call and do not drift; those in which the executor was
+ * held up bring one message together. A message that finds no memory, its mailbox full or its
+ * receiver dead is a dead letter, and the next one is tried all the same.
+ *
+ * period_ns  at least 1; a period below the timer tick is one tick.
+ *
+ * Owner:  as tsuga_send_after().
+ * Errors: as tsuga_send_after(); -EINVAL also for a period of 0.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_send_every(struct tsuga_actor *self, const struct tsuga_mail *mail,
+                               uint64_t period_ns, struct tsuga_timer_ref *out);
+
+/**
+ * Cancel what tsuga_send_after() or tsuga_send_every() has armed.
+ *
+ * Owner:  the reference is spent.
+ * Errors: 0: it had not been sent and will not be, or not again; -ENOENT the message has been
+ *         sent, though it may still wait in the mailbox, or was cancelled before; -EINVAL never
+ *         issued to this actor.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_timer_cancel(struct tsuga_actor *self, struct tsuga_timer_ref timer);
+
+/*
+ * Monitors and links: how actors hear of each other's end.
+ *
+ * They hear when the dead actor's memory and descriptors have been given back, so that what it had
+ * (a port, a file's lock) can be had anew; or death_ms after its end, when the kernel holds on to
+ * something, and are told which. The news waits behind the messages that the dead actor has sent
+ * before. Its memory is reserved from the start, and a full mailbox does not refuse it.
+ */
+
+/* What a TSUGA_MESSAGE_DOWN or a TSUGA_MESSAGE_EXIT says. */
+struct tsuga_down {
+    struct tsuga_id id;           /* who has ended */
+    struct tsuga_monitor monitor; /* which is spent now; zero in an EXIT */
+    int reason;        /* an enum tsuga_reason, or a negative errno; -ESRCH: it had ended before, or
+                          never was, and nobody knows why */
+    bool is_reclaimed; /* false: death_ms have passed, and the kernel still has something of it */
+};
+
+/**
+ * Watch an actor: its end, or its having ended already, brings one message of kind
+ * TSUGA_MESSAGE_DOWN. The actor watched notices nothing. Two monitors of one actor bring two
+ * messages.
+ *
+ * id   whom; not the calling actor itself.
+ * tag  comes back as the message's tag.
+ * out  receives the monitor's name; may be NULL.
+ *
+ * Owner:  the calling actor, until the message is taken, or tsuga_demonitor().
+ * Errors: -EINVAL; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_monitor(struct tsuga_actor *self, struct tsuga_id id,
+                                            uint64_t tag, struct tsuga_monitor *out);
+
+/**
+ * End a monitor. Its message does not come, even if it waits in the mailbox already.
+ *
+ * Owner:  the name is spent.
+ * Errors: -ENOENT its message was taken, or it was ended before; -EINVAL it names none.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links and timers.
+ */
+TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor monitor);
+
+/**
+ * Link two actors: when one ends with another reason than TSUGA_NORMAL the other is stopped, as by
+ * tsuga_actor_stop(), and ends with the same reason. An actor that traps exits gets a
+ * TSUGA_MESSAGE_EXIT instead, whatever the reason. When `id` has ended already, the reason is
+ * -ESRCH. Linking twice is linking once.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -EINVAL the calling actor itself; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links and timers.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_id id);
+
+/**
+ * End a link, whoever made it. From now on the other's end does not touch the calling actor, nor
+ * does a message of it that waits already; the other end hears of the unlinking a moment later.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ENOENT there is none.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links and timers.
+ */
+TSUGA_API int tsuga_unlink(struct tsuga_actor *self, struct tsuga_id id);
+
+/**
+ * Whether the end of a linked actor comes as a message, from now on. It does not at the start.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API void tsuga_trap_exits(struct tsuga_actor *self, bool traps_exits);
+
+/**
+ * Make an actor that the calling one watches from its first moment, so that the true reason of its
+ * end is heard however soon it comes.
+ *
+ * tag      comes back as the message's tag.
+ * out      receives the actor's id; may be NULL.
+ * monitor  receives the monitor's name; may be NULL.
+ *
+ * Owner:  as tsuga_spawn() and tsuga_monitor().
+ * Errors: as tsuga_spawn().
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_spawn_monitored(struct tsuga_actor *self,
+                                                    const struct tsuga_spawn_options *options,
+                                                    uint64_t tag, struct tsuga_id *out,
+                                                    struct tsuga_monitor *monitor);
+
+/**
+ * Make an actor that is linked to the calling one from its first moment.
+ *
+ * out  receives the actor's id; may be NULL.
+ *
+ * Owner:  as tsuga_spawn().
+ * Errors: as tsuga_spawn().
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_spawn_linked(struct tsuga_actor *self,
+                                                 const struct tsuga_spawn_options *options,
+                                                 struct tsuga_id *out);
+
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
     const struct tsuga_token *ops; /* completions of any of these */
     size_t op_count;
-    bool user_only; /* no completions */
-    bool by_tag;    /* only messages and completions with `tag` */
+    bool user_only; /* what was sent: neither completions nor news of an end */
+    bool by_tag;    /* only with `tag`: of messages, completions and DOWN */
     uint64_t tag;
     bool (*accepts)(const struct tsuga_message *message, void *context);
     void *context; /* for accepts */
@@ -612,6 +796,16 @@ TSUGA_API struct tsuga_id tsuga_message_from(const struct tsuga_message *message
  */
 TSUGA_API const struct tsuga_completion *
 tsuga_message_completion(const struct tsuga_message *message);
+
+/**
+ * Who has ended, and why; NULL unless the message is a TSUGA_MESSAGE_DOWN or TSUGA_MESSAGE_EXIT.
+ *
+ * Owner:  the message, as long as it is valid.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API const struct tsuga_down *tsuga_message_down(const struct tsuga_message *message);
 
 /**
  * Keep the current user message beyond the next one.

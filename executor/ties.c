@@ -1,0 +1,392 @@
+#include "executor/ties.h"
+
+#include <errno.h>
+
+#include "executor/executor.h"
+
+/* A monitor's name is the executor's count << 8 | the executor. */
+#define EXECUTOR_BITS 8u
+
+static struct tsuga_tie_end *end_of_bond(struct tsuga_bond *bond)
+{
+    return TSUGA_CONTAINER_OF(bond, struct tsuga_tie_end, bond);
+}
+
+static struct tsuga_tie_end *end_of_message(struct tsuga_message *message)
+{
+    return TSUGA_CONTAINER_OF(message, struct tsuga_tie_end, message);
+}
+
+static struct tsuga_tie *tie_of(struct tsuga_tie_end *end)
+{
+    return TSUGA_CONTAINER_OF(end - end->index, struct tsuga_tie, ends);
+}
+
+static struct tsuga_tie_end *other_end(struct tsuga_tie_end *end)
+{
+    return &tie_of(end)->ends[1 - end->index];
+}
+
+static struct tsuga_tie *make(struct tsuga_seat *seat, enum tsuga_tie_kind kind, struct tsuga_id to,
+                              uint64_t tag)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_tie *tie = tsuga_memory_alloc_zeroed(executor->shared->memory, sizeof(*tie));
+
+    if (tie == NULL)
+        return NULL;
+    for (uint8_t i = 0; i < 2; i++) {
+        tie->ends[i].index = i;
+        tie->ends[i].bond.kind = TSUGA_BOND_TIE;
+        tie->ends[i].message.lane = TSUGA_LANE_SYSTEM;
+        tie->ends[i].message.tag = tag;
+    }
+    tie->ends[0].id = tsuga_actor_id(&seat->actor);
+    tie->ends[1].id = to;
+    tie->kind = kind;
+    if (kind == TSUGA_TIE_MONITOR)
+        tie->monitor.value = ++executor->monitor_count << EXECUTOR_BITS | executor->index;
+    atomic_init(&tie->reference_count, 2);
+    return tie;
+}
+
+static void drop(struct tsuga_executor *executor, struct tsuga_tie *tie)
+{
+    /* Whoever frees it comes after all that the other end has done; partner of itself. */
+    if (atomic_fetch_sub_explicit(&tie->reference_count, 1, memory_order_acq_rel) == 1)
+        tsuga_memory_free(executor->shared->memory, tie, sizeof(*tie));
+}
+
+static void hold(struct tsuga_actor *actor, struct tsuga_tie_end *end)
+{
+    end->state = TSUGA_TIE_TIED;
+    tsuga_bond_tie(&actor->bonds, &end->bond);
+}
+
+/* The end's last message, and its reference. */
+static void send_last(struct tsuga_executor *executor, struct tsuga_tie_end *end,
+                      enum tsuga_message_type type)
+{
+    struct tsuga_id to = other_end(end)->id;
+
+    end->message.type = (uint8_t)type;
+    if (tsuga_executor_deliver(executor->shared, executor, to, &end->message) != 0)
+        drop(executor, tie_of(end));
+}
+
+static void send_news(struct tsuga_executor *executor, struct tsuga_tie_end *end, int reason,
+                      bool is_reclaimed)
+{
+    struct tsuga_tie *tie = tie_of(end);
+
+    end->down = (struct tsuga_down){
+        .id = end->id, .monitor = tie->monitor, .reason = reason, .is_reclaimed = is_reclaimed};
+    send_last(executor, end, tie->kind == TSUGA_TIE_LINK ? TSUGA_TYPE_EXIT : TSUGA_TYPE_DOWN);
+}
+
+/* Ask for the tie; an actor that has ended already answers through whoever finds that out. */
+static void open_tie(struct tsuga_seat *seat, struct tsuga_tie *tie)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_tie_end *end = &tie->ends[1];
+
+    hold(&seat->actor, &tie->ends[0]);
+    end->message.type = TSUGA_TYPE_TIE;
+    if (tsuga_executor_deliver(executor->shared, executor, end->id, &end->message) != 0)
+        tsuga_ties_refuse(executor, &end->message);
+}
+
+void tsuga_tie_begin(struct tsuga_tie *tie, struct tsuga_actor *actor)
+{
+    tie->ends[1].id = tsuga_actor_id(actor);
+    hold(actor, &tie->ends[1]);
+}
+
+/* The actor's end goes, and with it what has come from the other. */
+static void leave(struct tsuga_seat *seat, struct tsuga_tie_end *end)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_tie *tie = tie_of(end);
+    bool has_heard = end->state == TSUGA_TIE_HEARD;
+
+    tsuga_bond_untie(&end->bond);
+    end->state = TSUGA_TIE_GONE;
+    if (!has_heard) {
+        send_last(executor, end, TSUGA_TYPE_UNTIE);
+        return;
+    }
+    tsuga_mailbox_remove(&seat->actor.mailbox, &other_end(end)->message);
+    drop(executor, tie);
+    drop(executor, tie);
+}
+
+/* A link with this actor, other than one; NULL when there is none. */
+static struct tsuga_tie_end *find_link(const struct tsuga_seat *seat, struct tsuga_id id,
+                                       const struct tsuga_tie_end *except)
+{
+    for (struct tsuga_bond *bond = seat->actor.bonds; bond != NULL; bond = bond->next) {
+        struct tsuga_tie_end *end = end_of_bond(bond);
+
+        if (bond->kind == TSUGA_BOND_TIE && end != except && tie_of(end)->kind == TSUGA_TIE_LINK &&
+            tsuga_id_equal(other_end(end)->id, id))
+            return end;
+    }
+    return NULL;
+}
+
+static void take_opening(struct tsuga_seat *seat, struct tsuga_tie_end *end)
+{
+    struct tsuga_id other = other_end(end)->id;
+
+    hold(&seat->actor, end);
+    /* Two that link each other at the same time have two links; the same one of them, seen from
+     * either side, is given up. */
+    if (tie_of(end)->kind == TSUGA_TIE_LINK && other.value < end->id.value &&
+        find_link(seat, other, end) != NULL)
+        leave(seat, end);
+}
+
+/* As if the actor had been stopped, but for the reason. */
+static void fall_too(struct tsuga_seat *seat, int reason)
+{
+    struct tsuga_actor *actor = &seat->actor;
+
+    if (reason == TSUGA_NORMAL)
+        return;
+    if (actor->reason == TSUGA_NORMAL)
+        actor->reason = reason;
+    (void)!tsuga_actor_raise_stop(actor, tsuga_actor_generation(actor), TSUGA_STOP_ASKED);
+}
+
+/* The last message of the other end, which is in use until it is dropped. */
+static void take_last(struct tsuga_seat *seat, struct tsuga_tie_end *from)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_tie_end *end = other_end(from);
+    struct tsuga_tie *tie = tie_of(from);
+    enum tsuga_message_type type = (enum tsuga_message_type)from->message.type;
+
+    if (end->state == TSUGA_TIE_GONE) {
+        drop(executor, tie);
+        return;
+    }
+    if (type == TSUGA_TYPE_DOWN || (type == TSUGA_TYPE_EXIT && seat->actor.traps_exits)) {
+        end->state = TSUGA_TIE_HEARD;
+        /* Behind the last words of whoever has ended. */
+        from->message.lane = TSUGA_LANE_USER;
+        tsuga_mailbox_put(&seat->actor.mailbox, &from->message);
+        return;
+    }
+    tsuga_bond_untie(&end->bond);
+    end->state = TSUGA_TIE_GONE;
+    if (type == TSUGA_TYPE_EXIT)
+        fall_too(seat, from->down.reason);
+    drop(executor, tie);
+    drop(executor, tie);
+}
+
+void tsuga_ties_handle(struct tsuga_seat *seat, struct tsuga_message *message)
+{
+    if (message->type == TSUGA_TYPE_TIE)
+        take_opening(seat, end_of_message(message));
+    else
+        take_last(seat, end_of_message(message));
+}
+
+void tsuga_ties_take(struct tsuga_message *message)
+{
+    struct tsuga_tie_end *end = other_end(end_of_message(message));
+
+    tsuga_bond_untie(&end->bond);
+    end->state = TSUGA_TIE_GONE;
+}
+
+void tsuga_ties_give_back(struct tsuga_executor *executor, struct tsuga_message *message)
+{
+    struct tsuga_tie *tie = tie_of(end_of_message(message));
+
+    drop(executor, tie);
+    drop(executor, tie);
+}
+
+void tsuga_ties_refuse(struct tsuga_executor *executor, struct tsuga_message *message)
+{
+    struct tsuga_tie_end *end = end_of_message(message);
+
+    if (message->type == TSUGA_TYPE_TIE)
+        send_news(executor, end, -ESRCH, true);
+    else
+        drop(executor, tie_of(end));
+}
+
+void tsuga_ties_leave(struct tsuga_seat *seat, struct tsuga_obituary *obituary)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_bond *bond;
+
+    while ((bond = tsuga_bond_latest(seat->actor.bonds, TSUGA_BOND_TIE)) != NULL) {
+        struct tsuga_tie_end *end = end_of_bond(bond);
+
+        tsuga_bond_untie(bond);
+        if (end->state == TSUGA_TIE_HEARD) { /* what it has heard is discarded with the mailbox */
+            drop(executor, tie_of(end));
+        } else if (tie_of(end)->kind == TSUGA_TIE_MONITOR && end->index == 0) {
+            send_last(executor, end, TSUGA_TYPE_UNTIE);
+        } else {
+            bond->next = obituary->ends;
+            obituary->ends = bond;
+        }
+    }
+}
+
+void tsuga_ties_admit(struct tsuga_message **rest, uint32_t generation,
+                      struct tsuga_obituary *obituary)
+{
+    struct tsuga_message **place = rest;
+
+    while (*place != NULL) {
+        struct tsuga_message *message = *place;
+        struct tsuga_bond *bond;
+
+        if (message->type != TSUGA_TYPE_TIE || message->to_generation != generation) {
+            place = &message->next;
+            continue;
+        }
+        *place = message->next;
+        bond = &end_of_message(message)->bond;
+        bond->next = obituary->ends;
+        obituary->ends = bond;
+    }
+}
+
+void tsuga_ties_announce(struct tsuga_executor *executor, struct tsuga_obituary *obituary,
+                         bool is_reclaimed)
+{
+    while (obituary->ends != NULL) {
+        struct tsuga_bond *bond = obituary->ends;
+
+        obituary->ends = bond->next;
+        send_news(executor, end_of_bond(bond), obituary->reason, is_reclaimed);
+    }
+}
+
+/* What users see. */
+
+int tsuga_monitor(struct tsuga_actor *self, struct tsuga_id id, uint64_t tag,
+                  struct tsuga_monitor *out)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_tie *tie;
+
+    if (tsuga_id_equal(id, tsuga_actor_id(self)))
+        return -EINVAL;
+    tie = make(seat, TSUGA_TIE_MONITOR, id, tag);
+    if (tie == NULL)
+        return -ENOMEM;
+    if (out != NULL)
+        *out = tie->monitor;
+    open_tie(seat, tie);
+    return 0;
+}
+
+int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor monitor)
+{
+    if (monitor.value == 0)
+        return -EINVAL;
+    for (struct tsuga_bond *bond = self->bonds; bond != NULL; bond = bond->next) {
+        struct tsuga_tie_end *end = end_of_bond(bond);
+
+        if (bond->kind != TSUGA_BOND_TIE || end->index != 0 ||
+            tie_of(end)->monitor.value != monitor.value)
+            continue;
+        leave(tsuga_seat_of(self), end);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+int tsuga_link(struct tsuga_actor *self, struct tsuga_id id)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_tie *tie;
+
+    if (tsuga_id_equal(id, tsuga_actor_id(self)))
+        return -EINVAL;
+    if (find_link(seat, id, NULL) != NULL)
+        return 0;
+    tie = make(seat, TSUGA_TIE_LINK, id, 0);
+    if (tie == NULL)
+        return -ENOMEM;
+    open_tie(seat, tie);
+    return 0;
+}
+
+int tsuga_unlink(struct tsuga_actor *self, struct tsuga_id id)
+{
+    struct tsuga_seat *seat = tsuga_seat_of(self);
+    struct tsuga_tie_end *end;
+    int error = -ENOENT;
+
+    while ((end = find_link(seat, id, NULL)) != NULL) {
+        leave(seat, end);
+        error = 0;
+    }
+    return error;
+}
+
+void tsuga_trap_exits(struct tsuga_actor *self, bool traps_exits)
+{
+    self->traps_exits = traps_exits;
+}
+
+static int spawn_tied(struct tsuga_actor *self, const struct tsuga_spawn_options *options,
+                      struct tsuga_tie *tie)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(tsuga_seat_of(self));
+    int error;
+
+    if (tie == NULL)
+        return -ENOMEM;
+    /* Before the spawn: the new actor may end before that returns, and its news then come here. */
+    hold(self, &tie->ends[0]);
+    error = tsuga_shared_spawn(executor->shared, options, false, tie, NULL);
+    if (error == 0)
+        return 0;
+    tsuga_bond_untie(&tie->ends[0].bond);
+    tsuga_memory_free(executor->shared->memory, tie, sizeof(*tie));
+    return error;
+}
+
+int tsuga_spawn_monitored(struct tsuga_actor *self, const struct tsuga_spawn_options *options,
+                          uint64_t tag, struct tsuga_id *out, struct tsuga_monitor *monitor)
+{
+    struct tsuga_tie *tie = make(tsuga_seat_of(self), TSUGA_TIE_MONITOR, (struct tsuga_id){0}, tag);
+    int error = spawn_tied(self, options, tie);
+
+    if (error != 0)
+        return error;
+    /* Nothing has been taken from the mailbox since, so the tie is still there. */
+    if (out != NULL)
+        *out = tie->ends[1].id;
+    if (monitor != NULL)
+        *monitor = tie->monitor;
+    return 0;
+}
+
+int tsuga_spawn_linked(struct tsuga_actor *self, const struct tsuga_spawn_options *options,
+                       struct tsuga_id *out)
+{
+    struct tsuga_tie *tie = make(tsuga_seat_of(self), TSUGA_TIE_LINK, (struct tsuga_id){0}, 0);
+    int error = spawn_tied(self, options, tie);
+
+    if (error == 0 && out != NULL)
+        *out = tie->ends[1].id;
+    return error;
+}
+
+const struct tsuga_down *tsuga_message_down(const struct tsuga_message *message)
+{
+    if (message->type != TSUGA_TYPE_DOWN && message->type != TSUGA_TYPE_EXIT)
+        return NULL;
+    return &TSUGA_CONTAINER_OF(message, struct tsuga_tie_end, message)->down;
+}

@@ -1,0 +1,62 @@
+/*
+ * Messages that are sent later: tsuga_send_after() and tsuga_send_every(). Private to executor/.
+ *
+ * An entry is a timer in the executor's wheel, a bond of the actor that armed it, and the letter
+ * that is to go. A single message goes as that letter, so nothing can be missing when its time
+ * comes; of a repeated one each goes as a copy.
+ *
+ * Entries lie in chunks that are never freed while the executor lives, so that any reference is
+ * safe to look up. A reference is (executor + 1) << 56 | slot << 32 | generation.
+ *
+ * Invariant: an entry is in its actor's bonds exactly while it has a letter. An actor with such an
+ * entry does not move to another executor.
+ *
+ * Owner: an executor. Thread: that executor's.
+ */
+#ifndef TSUGA_EXECUTOR_TIMED_H
+#define TSUGA_EXECUTOR_TIMED_H
+
+#include <stdint.h>
+
+#include "executor/seat.h"
+#include "runtime/base/memory.h"
+
+#include <tsuga.h>
+
+#define TSUGA_TIMED_CHUNK_SLOTS 256u
+#define TSUGA_TIMED_CHUNKS_MAX  (1u << 16)
+
+struct tsuga_executor;
+
+/* One cache line: a million of them are armed and cancelled. What else there is to know lies in the
+ * letter: whose it is in `from`, the receiver in `attachment`, which a timed letter has no other
+ * use for, and behind the payload of a repeated one its struct tsuga_timed_period. */
+struct tsuga_timed {
+    struct tsuga_bond bond; /* slot, and generation: of the next use while free */
+    struct tsuga_alarm alarm;
+    union {
+        struct tsuga_letter *letter;
+        struct tsuga_timed *next_free;
+    };
+};
+
+struct tsuga_timed_period {
+    uint64_t due_ns;
+    uint64_t period_ns;
+};
+
+_Static_assert(sizeof(struct tsuga_timed) == TSUGA_CACHE_LINE_BYTES, "see above");
+
+struct tsuga_timed_table {
+    struct tsuga_timed **chunks;
+    uint32_t chunk_count;
+    uint32_t chunk_count_max;
+    struct tsuga_timed *free;
+};
+
+void tsuga_timed_table_fini(struct tsuga_timed_table *table, const struct tsuga_memory *memory);
+
+/* The actor ends: nothing that it has armed is sent any more. */
+void tsuga_timed_end(struct tsuga_seat *seat);
+
+#endif
