@@ -2,7 +2,7 @@
  * Runs workloads in a simulated world, and says how to run one again.
  *
  *     sim [--seed N] [--seeds COUNT] [--seconds S] [--steps M] [--workload W] [--faults F]
- *         [--twice] [--hashes] [--trace] [--minimise] [--list]
+ *         [--check STEPS] [--twice] [--hashes] [--trace] [--minimise] [--list]
  *
  * Seeds run from N on; each is used with every workload and every mix of faults that was named, or
  * with all of them. A mix is a name, or kinds with their rates in a million: "short=50000,reset=9".
@@ -43,6 +43,7 @@ struct mix {
 struct plan {
     uint64_t seed;
     uint64_t steps;
+    uint64_t check_steps;
     const struct sim_workload *workload;
     uint32_t faults[TSUGA_SIM_FAULT_COUNT];
     struct forced forced[FORCED_MAX];
@@ -61,6 +62,7 @@ struct arguments {
     uint64_t seed;
     uint64_t seed_count;
     uint64_t steps;
+    uint64_t check_steps;
     double seconds;
     const char *workload;
     const char *faults;
@@ -200,6 +202,7 @@ static uint64_t run(const struct plan *plan, struct totals *totals)
 {
     struct tsuga_sim_options options = {.seed = plan->seed,
                                         .steps_max = plan->steps + STEPS_SLACK,
+                                        .check_steps = plan->check_steps,
                                         .timeline = plan->traces ? stderr : NULL,
                                         .failed = on_violation};
     struct tsuga_sim_verdict verdict;
@@ -390,6 +393,8 @@ static int take_argument(struct arguments *arguments, char **argv)
         return arguments->seconds = (double)number_of(value), 2;
     else if (strcmp(argv[0], "--steps") == 0)
         return arguments->steps = number_of(value), 2;
+    else if (strcmp(argv[0], "--check") == 0)
+        return arguments->check_steps = number_of(value), 2;
     else if (strcmp(argv[0], "--workload") == 0)
         return arguments->workload = value, 2;
     else if (strcmp(argv[0], "--faults") == 0)
@@ -410,7 +415,10 @@ static double now(clockid_t id)
 /* One seed, with every workload and mix that was named. */
 static void run_seed(const struct arguments *arguments, uint64_t seed, struct totals *totals)
 {
-    struct plan plan = {.seed = seed, .steps = arguments->steps, .traces = arguments->traces};
+    struct plan plan = {.seed = seed,
+                        .steps = arguments->steps,
+                        .check_steps = arguments->check_steps,
+                        .traces = arguments->traces};
     size_t mix_count = arguments->faults != NULL ? 1 : MIX_COUNT;
 
     for (plan.workload = sim_workloads; plan.workload->name != NULL; plan.workload++) {
