@@ -75,8 +75,9 @@ enum tsuga_sim_fault {
 struct tsuga_sim_options {
     uint64_t seed;
     uint32_t faults[TSUGA_SIM_FAULT_COUNT]; /* how often, of a million opportunities */
-    uint64_t steps_max; /* a run that goes on longer has failed; default: none */
-    FILE *timeline;     /* every event, one a line; NULL: none */
+    uint64_t steps_max;   /* a run that goes on longer has failed; default: none */
+    uint64_t check_steps; /* all structures are walked after so many; default 512 */
+    FILE *timeline;       /* every event, one a line; NULL: none */
     /* Called instead of printing and ending the process. Must not return. */
     void (*failed)(void *context, const char *what);
     void *context; /* for failed; must outlive the world */

@@ -53,7 +53,8 @@ static void check_actor(struct tsuga_executor *executor, struct tsuga_actor *act
 {
     struct tsuga_io *io = tsuga_seat_of(actor)->io;
 
-    if (io != NULL && io->executor == executor)
+    /* One that is just being orphaned is among the orphans already. */
+    if (io != NULL && io->executor == executor && io->seat != NULL)
         check_io(io, count);
 }
 

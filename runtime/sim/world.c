@@ -12,8 +12,8 @@
 #include <tsuga_sim.h>
 
 #define RUNTIMES_MAX 8u
-#define BOOKS_STEPS  256u  /* so often the rings' books are looked at */
-#define WALK_STEPS   4096u /* and everything else */
+#define CHECK_STEPS  512u
+#define BOOKS_PER    32u /* looks at the rings' books for each walk through all else */
 #define PAUSE_NS     (20 * TSUGA_NS_PER_MS)
 #define FIND_TRIES   8u
 
@@ -22,6 +22,8 @@ struct tsuga_sim {
     struct tsuga_faults faults;
     struct tsuga_kernel kernel;
     struct tsuga_random random;
+    uint64_t check_steps;
+    uint64_t books_steps;
     const struct tsuga_backing *inner;
     struct tsuga_backing backing; /* what the runtimes get */
     uint64_t live_bytes;          /* of the runtimes */
@@ -173,9 +175,10 @@ static void stepped(void *context)
         tsuga_schedule_wake(&sim->schedule, sim->meddler_place);
     if (tsuga_fault_happens(&sim->faults, TSUGA_SIM_PAUSE))
         pause_somebody(sim);
-    if (sim->schedule.steps % BOOKS_STEPS == 0)
-        tsuga_invariants_check_kernel(&sim->kernel);
-    for (uint32_t i = 0; sim->schedule.steps % WALK_STEPS == 0 && i < sim->runtime_count; i++)
+    if (sim->schedule.steps % sim->books_steps != 0)
+        return;
+    tsuga_invariants_check_kernel(&sim->kernel);
+    for (uint32_t i = 0; sim->schedule.steps % sim->check_steps == 0 && i < sim->runtime_count; i++)
         tsuga_invariants_check_runtime(&sim->kernel, sim->runtimes[i]);
 }
 
@@ -192,6 +195,8 @@ static void set_options(struct tsuga_sim *sim, const struct tsuga_sim_options *o
 {
     sim->faults.seed = options->seed;
     memcpy(sim->faults.per_million, options->faults, sizeof(options->faults));
+    sim->check_steps = options->check_steps != 0 ? options->check_steps : CHECK_STEPS;
+    sim->books_steps = sim->check_steps > BOOKS_PER ? sim->check_steps / BOOKS_PER : 1;
     sim->failed = options->failed;
     sim->context = options->context;
     if (options->steps_max != 0)

@@ -2,14 +2,20 @@
  * Runs workloads in a simulated world, and says how to run one again.
  *
  *     sim [--seed N] [--seeds COUNT] [--seconds S] [--steps M] [--workload W] [--faults F]
- *         [--twice] [--hashes] [--trace] [--minimise] [--list]
+ *         [--check STEPS] [--twice] [--hashes] [--trace] [--minimise] [--list]
  *
- * Seeds run from N on; each is used with every workload and every mix of faults that was named, or
- * with all of them. A mix is a name, or kinds with their rates in a million: "short=50000,reset=9".
- * The first violation ends the program with status 1, the step, what was violated, the last 200
- * events, and the command that repeats the run. --twice runs each seed twice and compares the
- * hashes, --hashes prints them; --trace writes every event to stderr; --minimise looks for fewer
- * steps and fewer kinds of faults with which the run still fails.
+ * Seeds run from N on; each is used with every workload and every mix of faults, or with those that
+ * are named. A mix is a name, or kinds with their rates in a million, or with the chance that they
+ * take, counted from one: "short=50000,reset=9,memory@17". The first violation ends the program
+ * with status 1, the last 200 events, what is in flight, the step, what was violated, and the
+ * command that repeats the run.
+ *
+ *     --check     walk all structures after so many steps (512); 1 finds the step that is to blame
+ *     --twice     run each seed twice, and compare the hashes
+ *     --hashes    print them
+ *     --trace     write every event to stderr
+ *     --minimise  look for fewer steps and fewer kinds of faults with which the run still fails
+ *     --list      the names of workloads, mixes and faults
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,6 +49,7 @@ struct mix {
 struct plan {
     uint64_t seed;
     uint64_t steps;
+    uint64_t check_steps;
     const struct sim_workload *workload;
     uint32_t faults[TSUGA_SIM_FAULT_COUNT];
     struct forced forced[FORCED_MAX];
@@ -61,6 +68,7 @@ struct arguments {
     uint64_t seed;
     uint64_t seed_count;
     uint64_t steps;
+    uint64_t check_steps;
     double seconds;
     const char *workload;
     const char *faults;
@@ -200,6 +208,7 @@ static uint64_t run(const struct plan *plan, struct totals *totals)
 {
     struct tsuga_sim_options options = {.seed = plan->seed,
                                         .steps_max = plan->steps + STEPS_SLACK,
+                                        .check_steps = plan->check_steps,
                                         .timeline = plan->traces ? stderr : NULL,
                                         .failed = on_violation};
     struct tsuga_sim_verdict verdict;
@@ -367,36 +376,62 @@ static void list(void)
     exit(0);
 }
 
-/* Takes one argument; returns how many words it was. */
-static int take_argument(struct arguments *arguments, char **argv)
+static void check_workload(const char *name)
 {
-    const char *value = argv[1] != NULL ? argv[1] : "";
+    for (const struct sim_workload *workload = sim_workloads; workload->name != NULL; workload++) {
+        if (name == NULL || strcmp(workload->name, name) == 0)
+            return;
+    }
+    refuse("no such workload", name);
+}
 
-    if (strcmp(argv[0], "--list") == 0)
+static bool take_flag(struct arguments *arguments, const char *name)
+{
+    if (strcmp(name, "--list") == 0)
         list();
-    if (strcmp(argv[0], "--twice") == 0)
+    if (strcmp(name, "--twice") == 0)
         arguments->is_twice = true;
-    else if (strcmp(argv[0], "--hashes") == 0)
+    else if (strcmp(name, "--hashes") == 0)
         arguments->prints_hashes = true;
-    else if (strcmp(argv[0], "--trace") == 0)
+    else if (strcmp(name, "--trace") == 0)
         arguments->traces = true;
-    else if (strcmp(argv[0], "--minimise") == 0)
+    else if (strcmp(name, "--minimise") == 0)
         arguments->minimises = true;
-    else if (strcmp(argv[0], "--seed") == 0)
-        return arguments->seed = number_of(value), 2;
-    else if (strcmp(argv[0], "--seeds") == 0)
-        return arguments->seed_count = number_of(value), 2;
-    else if (strcmp(argv[0], "--seconds") == 0)
-        return arguments->seconds = (double)number_of(value), 2;
-    else if (strcmp(argv[0], "--steps") == 0)
-        return arguments->steps = number_of(value), 2;
-    else if (strcmp(argv[0], "--workload") == 0)
-        return arguments->workload = value, 2;
-    else if (strcmp(argv[0], "--faults") == 0)
-        return arguments->faults = value, 2;
     else
-        refuse("unknown argument", argv[0]);
-    return 1;
+        return false;
+    return true;
+}
+
+static void take_value(struct arguments *arguments, const char *name, const char *value)
+{
+    if (strcmp(name, "--seed") == 0)
+        arguments->seed = number_of(value);
+    else if (strcmp(name, "--seeds") == 0)
+        arguments->seed_count = number_of(value);
+    else if (strcmp(name, "--seconds") == 0)
+        arguments->seconds = (double)number_of(value);
+    else if (strcmp(name, "--steps") == 0)
+        arguments->steps = number_of(value);
+    else if (strcmp(name, "--check") == 0)
+        arguments->check_steps = number_of(value);
+    else if (strcmp(name, "--workload") == 0)
+        arguments->workload = value;
+    else if (strcmp(name, "--faults") == 0)
+        arguments->faults = value;
+    else
+        refuse("unknown argument", name);
+}
+
+static void take_arguments(struct arguments *arguments, char **argv)
+{
+    for (; *argv != NULL; argv++) {
+        if (take_flag(arguments, argv[0]))
+            continue;
+        if (argv[1] == NULL)
+            refuse("unknown, or without a value", argv[0]);
+        take_value(arguments, argv[0], argv[1]);
+        argv++;
+    }
 }
 
 static double now(clockid_t id)
@@ -410,7 +445,10 @@ static double now(clockid_t id)
 /* One seed, with every workload and mix that was named. */
 static void run_seed(const struct arguments *arguments, uint64_t seed, struct totals *totals)
 {
-    struct plan plan = {.seed = seed, .steps = arguments->steps, .traces = arguments->traces};
+    struct plan plan = {.seed = seed,
+                        .steps = arguments->steps,
+                        .check_steps = arguments->check_steps,
+                        .traces = arguments->traces};
     size_t mix_count = arguments->faults != NULL ? 1 : MIX_COUNT;
 
     for (plan.workload = sim_workloads; plan.workload->name != NULL; plan.workload++) {
@@ -445,8 +483,9 @@ int main(int argc, char **argv)
     struct totals totals = {0};
     double start = now(CLOCK_MONOTONIC);
 
-    for (int i = 1; i < argc;)
-        i += take_argument(&arguments, argv + i);
+    (void)argc;
+    take_arguments(&arguments, argv + 1);
+    check_workload(arguments.workload);
     catch_signals();
     printf("seed %" PRIu64 "\n", arguments.seed);
     fflush(stdout);

@@ -32,7 +32,8 @@ static void write_piece(int fd, size_t number)
     tsuga_fixture_write(fd, piece, PIECE);
 }
 
-/* The stream starves; it, its group and the last buffers go before the executor looks again. */
+/* A stream starves, and another one at once; they, their group and the last buffers go before the
+ * executor looks again. */
 static void leave_hungry(struct tsuga_actor *self, void *argument)
 {
     struct tsuga_group_options options = {.buffer_bytes = PIECE, .buffer_count = 2};
@@ -40,6 +41,7 @@ static void leave_hungry(struct tsuga_actor *self, void *argument)
     struct tsuga_executor *executor = executor_of(self);
     struct tsuga_lease leases[2];
     struct tsuga_token stream;
+    struct tsuga_token other;
     int ends[2];
 
     (void)argument;
@@ -53,8 +55,12 @@ static void leave_hungry(struct tsuga_actor *self, void *argument)
         leases[i] = tsuga_await(self, stream).lease;
         CHECK_INT(tsuga_lease_retain(self, leases[i]), 0);
     }
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    op.fd = ends[1];
+    other = tsuga_submit(self, &op);
     CHECK(tsuga_receive_is_hungry(&executor->receive));
     CHECK_INT(tsuga_forget(self, stream), 0);
+    CHECK_INT(tsuga_forget(self, other), 0);
     CHECK_INT(tsuga_group_release(self, op.group), 0);
     for (unsigned i = 0; i < 2; i++)
         CHECK_INT(tsuga_lease_release(self, leases[i]), 0);

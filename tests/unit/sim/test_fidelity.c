@@ -7,10 +7,12 @@
 #include <linux/time_types.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/support/needs.h"
@@ -171,6 +173,81 @@ static void tell_zero_copy(struct tsuga_teller *teller)
 TEST(fidelity, z11_of_zero_copy_sends_that_tell_twice)
 {
     tsuga_compare(tell_zero_copy);
+}
+
+/* Whether it tells once or twice that it cannot is up to the kernel. */
+static void tell_no_zero_copy(struct tsuga_teller *teller)
+{
+    char bytes[] = "local";
+    struct tsuga_ring_request send = {
+        .kind = TSUGA_RING_SEND_ZC, .user_data = 2, .address = bytes, .length = 5};
+    struct tsuga_ring_result got;
+    int ends[2];
+
+    tsuga_connect_ends(teller, true, ends);
+    send.fd = ends[0];
+    got = tsuga_tell(teller, send);
+    tsuga_note(teller, got.result);
+    if ((got.flags & TSUGA_RING_MORE) != 0)
+        CHECK((tsuga_hear(teller, 2).flags & TSUGA_RING_MORE) == 0);
+    tsuga_note(teller, tsuga_is_quiet(teller, 2));
+    tsuga_tell_close(teller, ends[0]);
+    tsuga_tell_close(teller, ends[1]);
+}
+
+TEST(fidelity, z17_of_sockets_without_zero_copy)
+{
+    tsuga_compare(tell_no_zero_copy);
+}
+
+/* Datagrams. */
+
+static int open_datagrams(struct tsuga_teller *teller, struct sockaddr_un *name, bool is_bound)
+{
+    struct tsuga_ring_request make = {
+        .kind = TSUGA_RING_SOCKET, .user_data = 70, .fd = AF_UNIX, .length = SOCK_DGRAM};
+    struct tsuga_ring_request connect = {.kind = TSUGA_RING_CONNECT, .user_data = 71};
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 20);
+
+    connect.fd = tsuga_tell(teller, make).result;
+    CHECK(connect.fd >= 0);
+    *name = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(name->sun_path + 1, 19, "datagrams-%08d", getpid());
+    connect.address = name;
+    connect.length = bytes;
+    if (is_bound)
+        CHECK_INT(
+            teller->calls->bind(teller->calls->context, connect.fd, (struct sockaddr *)name, bytes),
+            0);
+    else
+        CHECK_INT(tsuga_tell(teller, connect).result, 0);
+    return connect.fd;
+}
+
+static void tell_datagrams(struct tsuga_teller *teller)
+{
+    static struct lending lending;
+    struct sockaddr_un name;
+    int ends[2];
+
+    open_group(teller, &lending);
+    offer_all(teller, &lending);
+    ends[1] = open_datagrams(teller, &name, true);
+    ends[0] = open_datagrams(teller, &name, false);
+    tsuga_tell_only(teller, receive_multi(ends[1], 1));
+    tsuga_note(teller, tsuga_tell_send(teller, ends[0], "one"));
+    note_result(teller, tsuga_hear(teller, 1));
+    tsuga_note(teller, tsuga_tell_send(teller, ends[0], ""));
+    note_result(teller, tsuga_hear(teller, 1)); /* an empty one ends the stream, like an end */
+    tsuga_tell_close(teller, ends[1]);
+    tsuga_note(teller, tsuga_tell_send(teller, ends[0], "nobody"));
+    tsuga_tell_close(teller, ends[0]);
+    close_group(teller, &lending);
+}
+
+TEST(fidelity, of_empty_datagrams)
+{
+    tsuga_compare(tell_datagrams);
 }
 
 /* Descriptors. */
