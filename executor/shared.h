@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "actor/names.h"
 #include "actor/table.h"
 #include "executor/blocking.h"
 #include "executor/descriptors.h"
@@ -46,6 +47,7 @@ struct tsuga_shared {
     struct tsuga_reserve reserve;
     struct tsuga_blocking blocking;
     struct tsuga_actor_table table;
+    struct tsuga_names names;
     struct tsuga_descriptors descriptors;
     _Atomic uint32_t sleeper_count; /* executors that sleep */
     _Atomic uint32_t stop_level;    /* of the whole runtime, enum tsuga_stop_level */

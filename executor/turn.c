@@ -186,8 +186,10 @@ static void bury(struct tsuga_seat *seat)
     uint32_t generation = tsuga_actor_generation(actor);
     struct tsuga_message *rest = NULL;
 
-    if (actor->bonds != NULL)
+    if (actor->bonds != NULL) {
+        tsuga_names_leave(&executor->shared->names, actor);
         tsuga_ties_leave(seat, &obituary);
+    }
     tsuga_actor_vacate(actor, &rest);
     if (rest != NULL) {
         tsuga_ties_admit(&rest, generation, &obituary);

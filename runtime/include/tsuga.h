@@ -774,6 +774,44 @@ TSUGA_API int tsuga_request_cancel(struct tsuga_actor *self, struct tsuga_reques
 TSUGA_API int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, int result,
                           const void *data, size_t bytes);
 
+/* Names: how actors find each other that did not make each other. */
+
+#define TSUGA_NAME_BYTES_MAX 255u
+
+/**
+ * Register the calling actor under a name, until it ends or unregisters. It may have several.
+ *
+ * name  1 ..= TSUGA_NAME_BYTES_MAX bytes, copied.
+ *
+ * Owner:  `name` stays the caller's.
+ * Errors: -EEXIST an actor has this name; -EINVAL; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_register(struct tsuga_actor *self, const char *name);
+
+/**
+ * Give up a name.
+ *
+ * Owner:  anybody may have it now.
+ * Errors: -ENOENT it is no name of the calling actor.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers and names.
+ */
+TSUGA_API int tsuga_unregister(struct tsuga_actor *self, const char *name);
+
+/**
+ * Who has a name; the zero id when nobody has. An actor's names are gone before its monitors hear
+ * of its end.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name);
+
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
     const struct tsuga_token *ops; /* completions of any of these */
