@@ -774,6 +774,56 @@ TSUGA_API int tsuga_request_cancel(struct tsuga_actor *self, struct tsuga_reques
 TSUGA_API int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, int result,
                           const void *data, size_t bytes);
 
+/* Supervisors: actors that start others, and start them again. */
+
+/* Who is started again when a child has ended that is to be. */
+enum tsuga_strategy {
+    TSUGA_ONE_FOR_ONE,  /* that child */
+    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped first */
+    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped first */
+};
+
+/* When a child's end is mended. */
+enum tsuga_restart {
+    TSUGA_PERMANENT, /* always */
+    TSUGA_TRANSIENT, /* unless its reason was TSUGA_NORMAL or TSUGA_STOPPED */
+    TSUGA_TEMPORARY, /* never, nor is it started again with others */
+};
+
+struct tsuga_child_spec {
+    struct tsuga_spawn_options spawn;
+    enum tsuga_restart restart;
+};
+
+/* What a supervisor is. It and its children's array must outlive the supervisor. */
+struct tsuga_supervisor {
+    enum tsuga_strategy strategy;
+    const struct tsuga_child_spec *children; /* started in this order, stopped in the reverse */
+    size_t child_count;
+    uint32_t restarts_max;   /* within window_ns; 0: 3. One more ends the supervisor. */
+    uint64_t window_ns;      /* 0: 5 s */
+    uint64_t backoff_ns;     /* before a second restart within the window, doubled for each further
+                                one; 0: none. Meanwhile other children's ends wait. */
+    uint64_t backoff_max_ns; /* 0: no bound */
+    const char *name;        /* for people; outlives the supervisor, or NULL */
+};
+
+/**
+ * How to spawn a supervisor: with tsuga_spawn(), or as a child of another one.
+ *
+ * It starts its children, and restarts them as said. When it is stopped, or gives up because of
+ * too many restarts, it stops its children, the last one first, waiting for each. It ends with
+ * TSUGA_STOPPED, or with the reason of the child that was one too many (-ECHILD when that was not
+ * negative), or with the error of a spawn. It is linked to its children, so that none of them
+ * survives it in whatever way it ends. Its own stop has stop_ms for all of its children.
+ *
+ * Owner:  a value, the caller's, to be changed where it needs placement or an executor.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_spawn_options tsuga_supervise(const struct tsuga_supervisor *supervisor);
+
 /* Names: how actors find each other that did not make each other. */
 
 #define TSUGA_NAME_BYTES_MAX 255u
