@@ -17,6 +17,7 @@ enum tsuga_bond_kind {
     TSUGA_BOND_HOOK,  /* struct tsuga_exit_hook */
     TSUGA_BOND_TIMER, /* a message that is to be sent later: executor/timed.h */
     TSUGA_BOND_TIE,   /* an end of a monitor or a link: executor/ties.h */
+    TSUGA_BOND_NAME,  /* struct tsuga_name */
 };
 
 struct tsuga_bond {

@@ -6,10 +6,18 @@ static const struct tsuga_letter *letter_of(const struct tsuga_message *message)
     return (const struct tsuga_letter *)(const void *)message; /* the head is its first field */
 }
 
+static bool has_letter(const struct tsuga_message *message)
+{
+    return message->type == TSUGA_TYPE_USER || message->type == TSUGA_TYPE_REPLY;
+}
+
 enum tsuga_message_kind tsuga_message_kind(const struct tsuga_message *message)
 {
-    return message->type == TSUGA_TYPE_PIECE ? TSUGA_MESSAGE_COMPLETION
-                                             : (enum tsuga_message_kind)message->type;
+    if (message->type == TSUGA_TYPE_PIECE)
+        return TSUGA_MESSAGE_COMPLETION;
+    if (message->type == TSUGA_TYPE_UNANSWERED)
+        return TSUGA_MESSAGE_REPLY;
+    return (enum tsuga_message_kind)message->type;
 }
 
 uint64_t tsuga_message_tag(const struct tsuga_message *message)
@@ -19,15 +27,15 @@ uint64_t tsuga_message_tag(const struct tsuga_message *message)
 
 const void *tsuga_message_data(const struct tsuga_message *message)
 {
-    return message->type == TSUGA_TYPE_USER ? letter_of(message)->payload : NULL;
+    return has_letter(message) ? letter_of(message)->payload : NULL;
 }
 
 size_t tsuga_message_bytes(const struct tsuga_message *message)
 {
-    return message->type == TSUGA_TYPE_USER ? letter_of(message)->payload_bytes : 0;
+    return has_letter(message) ? letter_of(message)->payload_bytes : 0;
 }
 
 struct tsuga_id tsuga_message_from(const struct tsuga_message *message)
 {
-    return message->type == TSUGA_TYPE_USER ? letter_of(message)->from : (struct tsuga_id){0};
+    return has_letter(message) ? letter_of(message)->from : (struct tsuga_id){0};
 }

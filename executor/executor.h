@@ -133,7 +133,7 @@ struct tsuga_executor {
     struct tsuga_timers timers;
     struct tsuga_trim trim;
     struct tsuga_timed_table timed;
-    uint64_t monitor_count; /* ever made here */
+    uint64_t tie_count; /* named ones ever made here */
     struct tsuga_arena_pool arenas;
     struct tsuga_arena_work arena_work;
     struct tsuga_registered registered;
@@ -210,6 +210,16 @@ TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct t
 /* A user message with a copy of these bytes, which were checked; NULL: no memory. */
 struct tsuga_letter *tsuga_executor_write(struct tsuga_shared *shared, struct tsuga_executor *here,
                                           uint64_t tag, const void *data, size_t bytes);
+
+/* Send a letter, and wait for room where the receiver's policy says so. On failure it is discarded.
+ *
+ * here  the calling thread's executor, or NULL.
+ * seat  the sender's, NULL when it is no actor.
+ *
+ * Errors: those of tsuga_send(); -ECHRNG dropped by policy. */
+TSUGA_NODISCARD int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                        struct tsuga_seat *seat, struct tsuga_id to,
+                                        struct tsuga_letter *letter);
 
 /* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted. */
 void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,

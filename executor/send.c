@@ -145,9 +145,8 @@ void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to
                 1);
 }
 
-/* seat  the sender's, NULL when it is no actor. */
-static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct tsuga_seat *seat,
-                struct tsuga_id to, struct tsuga_letter *letter)
+int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,
+                        struct tsuga_seat *seat, struct tsuga_id to, struct tsuga_letter *letter)
 {
     int error;
 
@@ -162,6 +161,14 @@ static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct
     else if (error != 0)
         tsuga_letters_give(NULL, shared->memory, letter);
     count_outcome(shared, here, error);
+    return error;
+}
+
+static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct tsuga_seat *seat,
+                struct tsuga_id to, struct tsuga_letter *letter)
+{
+    int error = tsuga_executor_send(shared, here, seat, to, letter);
+
     /* Dropping is what the policy asked for: counted, but no error. */
     return error == -ECHRNG ? 0 : error;
 }

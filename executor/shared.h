@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "actor/names.h"
 #include "actor/table.h"
 #include "executor/blocking.h"
 #include "executor/calls.h"
@@ -53,6 +54,7 @@ struct tsuga_shared {
     struct tsuga_blocking helpers; /* for arenas, where no job of a user is in the way */
     struct tsuga_locked locked;
     struct tsuga_actor_table table;
+    struct tsuga_names names;
     struct tsuga_descriptors descriptors;
     _Atomic uint32_t sleeper_count; /* executors that sleep */
     _Atomic uint32_t stop_level;    /* of the whole runtime, enum tsuga_stop_level */

@@ -135,6 +135,16 @@ void tsuga_shared_stop_all(struct tsuga_shared *shared, enum tsuga_stop_level le
     }
 }
 
+int tsuga_register(struct tsuga_actor *self, const char *name)
+{
+    return tsuga_names_add(&tsuga_seat_home(tsuga_seat_of(self))->shared->names, self, name);
+}
+
+int tsuga_unregister(struct tsuga_actor *self, const char *name)
+{
+    return tsuga_names_remove(&tsuga_seat_home(tsuga_seat_of(self))->shared->names, self, name);
+}
+
 int tsuga_on_exit(struct tsuga_actor *self, void (*hook)(void *context), void *context)
 {
     if (hook == NULL)

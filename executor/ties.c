@@ -4,7 +4,7 @@
 
 #include "executor/executor.h"
 
-/* A monitor's name is the executor's count << 8 | the executor. */
+/* A name is the executor's count << 8 | the executor. */
 #define EXECUTOR_BITS 8u
 
 static struct tsuga_tie_end *end_of_bond(struct tsuga_bond *bond)
@@ -27,8 +27,13 @@ static struct tsuga_tie_end *other_end(struct tsuga_tie_end *end)
     return &tie_of(end)->ends[1 - end->index];
 }
 
-static struct tsuga_tie *make(struct tsuga_seat *seat, enum tsuga_tie_kind kind, struct tsuga_id to,
-                              uint64_t tag)
+struct tsuga_tie *tsuga_tie_of_message(const struct tsuga_message *message)
+{
+    return tie_of(TSUGA_CONTAINER_OF(message, struct tsuga_tie_end, message));
+}
+
+struct tsuga_tie *tsuga_tie_make(struct tsuga_seat *seat, enum tsuga_tie_kind kind,
+                                 struct tsuga_id to, uint64_t tag)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_tie *tie = tsuga_memory_alloc_zeroed(executor->shared->memory, sizeof(*tie));
@@ -44,8 +49,8 @@ static struct tsuga_tie *make(struct tsuga_seat *seat, enum tsuga_tie_kind kind,
     tie->ends[0].id = tsuga_actor_id(&seat->actor);
     tie->ends[1].id = to;
     tie->kind = kind;
-    if (kind == TSUGA_TIE_MONITOR)
-        tie->monitor.value = ++executor->monitor_count << EXECUTOR_BITS | executor->index;
+    if (kind != TSUGA_TIE_LINK)
+        tie->name = ++executor->tie_count << EXECUTOR_BITS | executor->index;
     atomic_init(&tie->reference_count, 2);
     return tie;
 }
@@ -80,12 +85,20 @@ static void send_news(struct tsuga_executor *executor, struct tsuga_tie_end *end
     struct tsuga_tie *tie = tie_of(end);
 
     end->down = (struct tsuga_down){
-        .id = end->id, .monitor = tie->monitor, .reason = reason, .is_reclaimed = is_reclaimed};
-    send_last(executor, end, tie->kind == TSUGA_TIE_LINK ? TSUGA_TYPE_EXIT : TSUGA_TYPE_DOWN);
+        .id = end->id, .monitor = {tie->name}, .reason = reason, .is_reclaimed = is_reclaimed};
+    if (tie->kind == TSUGA_TIE_MONITOR)
+        send_last(executor, end, TSUGA_TYPE_DOWN);
+    else
+        send_last(executor, end,
+                  tie->kind == TSUGA_TIE_LINK ? TSUGA_TYPE_EXIT : TSUGA_TYPE_UNANSWERED);
 }
 
-/* Ask for the tie; an actor that has ended already answers through whoever finds that out. */
-static void open_tie(struct tsuga_seat *seat, struct tsuga_tie *tie)
+void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie)
+{
+    tsuga_memory_free(tsuga_seat_home(seat)->shared->memory, tie, sizeof(*tie));
+}
+
+void tsuga_tie_open(struct tsuga_seat *seat, struct tsuga_tie *tie)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_tie_end *end = &tie->ends[1];
@@ -118,6 +131,23 @@ static void leave(struct tsuga_seat *seat, struct tsuga_tie_end *end)
     tsuga_mailbox_remove(&seat->actor.mailbox, &other_end(end)->message);
     drop(executor, tie);
     drop(executor, tie);
+}
+
+void tsuga_tie_leave(struct tsuga_seat *seat, struct tsuga_tie *tie)
+{
+    leave(seat, &tie->ends[0]);
+}
+
+struct tsuga_tie *tsuga_tie_find(struct tsuga_actor *actor, enum tsuga_tie_kind kind, uint64_t name)
+{
+    for (struct tsuga_bond *bond = actor->bonds; bond != NULL; bond = bond->next) {
+        struct tsuga_tie_end *end = end_of_bond(bond);
+
+        if (bond->kind == TSUGA_BOND_TIE && end->index == 0 && tie_of(end)->kind == kind &&
+            tie_of(end)->name == name)
+            return tie_of(end);
+    }
+    return NULL;
 }
 
 /* A link with this actor, other than one; NULL when there is none. */
@@ -170,7 +200,10 @@ static void take_last(struct tsuga_seat *seat, struct tsuga_tie_end *from)
         drop(executor, tie);
         return;
     }
-    if (type == TSUGA_TYPE_DOWN || (type == TSUGA_TYPE_EXIT && seat->actor.traps_exits)) {
+    if (type == TSUGA_TYPE_UNANSWERED && tie->timer.value != 0)
+        (void)tsuga_timer_cancel(&seat->actor, tie->timer);
+    if (type == TSUGA_TYPE_DOWN || type == TSUGA_TYPE_UNANSWERED ||
+        (type == TSUGA_TYPE_EXIT && seat->actor.traps_exits)) {
         end->state = TSUGA_TIE_HEARD;
         /* Behind the last words of whoever has ended. */
         from->message.lane = TSUGA_LANE_USER;
@@ -230,7 +263,7 @@ void tsuga_ties_leave(struct tsuga_seat *seat, struct tsuga_obituary *obituary)
         tsuga_bond_untie(bond);
         if (end->state == TSUGA_TIE_HEARD) { /* what it has heard is discarded with the mailbox */
             drop(executor, tie_of(end));
-        } else if (tie_of(end)->kind == TSUGA_TIE_MONITOR && end->index == 0) {
+        } else if (tie_of(end)->kind != TSUGA_TIE_LINK && end->index == 0) {
             send_last(executor, end, TSUGA_TYPE_UNTIE);
         } else {
             bond->next = obituary->ends;
@@ -280,29 +313,25 @@ int tsuga_monitor(struct tsuga_actor *self, struct tsuga_id id, uint64_t tag,
 
     if (tsuga_id_equal(id, tsuga_actor_id(self)))
         return -EINVAL;
-    tie = make(seat, TSUGA_TIE_MONITOR, id, tag);
+    tie = tsuga_tie_make(seat, TSUGA_TIE_MONITOR, id, tag);
     if (tie == NULL)
         return -ENOMEM;
     if (out != NULL)
-        *out = tie->monitor;
-    open_tie(seat, tie);
+        out->value = tie->name;
+    tsuga_tie_open(seat, tie);
     return 0;
 }
 
 int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor monitor)
 {
+    struct tsuga_tie *tie = tsuga_tie_find(self, TSUGA_TIE_MONITOR, monitor.value);
+
     if (monitor.value == 0)
         return -EINVAL;
-    for (struct tsuga_bond *bond = self->bonds; bond != NULL; bond = bond->next) {
-        struct tsuga_tie_end *end = end_of_bond(bond);
-
-        if (bond->kind != TSUGA_BOND_TIE || end->index != 0 ||
-            tie_of(end)->monitor.value != monitor.value)
-            continue;
-        leave(tsuga_seat_of(self), end);
-        return 0;
-    }
-    return -ENOENT;
+    if (tie == NULL)
+        return -ENOENT;
+    tsuga_tie_leave(tsuga_seat_of(self), tie);
+    return 0;
 }
 
 int tsuga_link(struct tsuga_actor *self, struct tsuga_id id)
@@ -314,10 +343,10 @@ int tsuga_link(struct tsuga_actor *self, struct tsuga_id id)
         return -EINVAL;
     if (find_link(seat, id, NULL) != NULL)
         return 0;
-    tie = make(seat, TSUGA_TIE_LINK, id, 0);
+    tie = tsuga_tie_make(seat, TSUGA_TIE_LINK, id, 0);
     if (tie == NULL)
         return -ENOMEM;
-    open_tie(seat, tie);
+    tsuga_tie_open(seat, tie);
     return 0;
 }
 
@@ -353,14 +382,15 @@ static int spawn_tied(struct tsuga_actor *self, const struct tsuga_spawn_options
     if (error == 0)
         return 0;
     tsuga_bond_untie(&tie->ends[0].bond);
-    tsuga_memory_free(executor->shared->memory, tie, sizeof(*tie));
+    tsuga_tie_free(tsuga_seat_of(self), tie);
     return error;
 }
 
 int tsuga_spawn_monitored(struct tsuga_actor *self, const struct tsuga_spawn_options *options,
                           uint64_t tag, struct tsuga_id *out, struct tsuga_monitor *monitor)
 {
-    struct tsuga_tie *tie = make(tsuga_seat_of(self), TSUGA_TIE_MONITOR, (struct tsuga_id){0}, tag);
+    struct tsuga_tie *tie =
+        tsuga_tie_make(tsuga_seat_of(self), TSUGA_TIE_MONITOR, (struct tsuga_id){0}, tag);
     int error = spawn_tied(self, options, tie);
 
     if (error != 0)
@@ -369,14 +399,15 @@ int tsuga_spawn_monitored(struct tsuga_actor *self, const struct tsuga_spawn_opt
     if (out != NULL)
         *out = tie->ends[1].id;
     if (monitor != NULL)
-        *monitor = tie->monitor;
+        monitor->value = tie->name;
     return 0;
 }
 
 int tsuga_spawn_linked(struct tsuga_actor *self, const struct tsuga_spawn_options *options,
                        struct tsuga_id *out)
 {
-    struct tsuga_tie *tie = make(tsuga_seat_of(self), TSUGA_TIE_LINK, (struct tsuga_id){0}, 0);
+    struct tsuga_tie *tie =
+        tsuga_tie_make(tsuga_seat_of(self), TSUGA_TIE_LINK, (struct tsuga_id){0}, 0);
     int error = spawn_tied(self, options, tie);
 
     if (error == 0 && out != NULL)

@@ -7,10 +7,12 @@
  *
  *     monitor   end 0 watches end 1
  *     link      each watches the other
+ *     request   end 0 has asked end 1, and hears if that ends before it answers: requests.c
  *
  * The opening goes from end 0 to end 1, in the message of end 1, which has no use for it before.
  * Then each end sends one last message, at most: that it leaves (UNTIE), or that its actor has
- * ended (DOWN, EXIT). With it goes that end's reference; the tie is freed with the second one.
+ * ended (DOWN, EXIT, UNANSWERED). With it goes that end's reference; the tie is freed with the
+ * second one.
  *
  *     OPENING ──> TIED ──> HEARD (the other's last message waits for the user)
  *                   └────────┴──> GONE
@@ -32,7 +34,7 @@
 struct tsuga_executor;
 struct tsuga_seat;
 
-enum tsuga_tie_kind { TSUGA_TIE_MONITOR, TSUGA_TIE_LINK };
+enum tsuga_tie_kind { TSUGA_TIE_MONITOR, TSUGA_TIE_LINK, TSUGA_TIE_REQUEST };
 
 enum tsuga_tie_state {
     TSUGA_TIE_OPENING, /* end 1, until it gets the opening */
@@ -52,8 +54,9 @@ struct tsuga_tie_end {
 
 struct tsuga_tie {
     struct tsuga_tie_end ends[2];
-    struct tsuga_monitor monitor; /* const; a monitor's name */
+    uint64_t name;                /* const; of a monitor or a request, never used again */
     enum tsuga_tie_kind kind;     /* const */
+    struct tsuga_timer_ref timer; /* end 0: a request's time limit, or zero */
     _Atomic uint32_t reference_count;
 };
 
@@ -63,17 +66,38 @@ struct tsuga_obituary {
     int32_t reason;
 };
 
+/* A tie that nobody knows yet; NULL: no memory. Open it, or free it. */
+struct tsuga_tie *tsuga_tie_make(struct tsuga_seat *seat, enum tsuga_tie_kind kind,
+                                 struct tsuga_id to, uint64_t tag);
+void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie);
+
+/* Ask for the tie; an actor that has ended already answers through whoever finds that out. */
+void tsuga_tie_open(struct tsuga_seat *seat, struct tsuga_tie *tie);
+
+/* A tie of which the actor is end 0, by its name; NULL when it is no more. Cost: linear in bonds.
+ */
+struct tsuga_tie *tsuga_tie_find(struct tsuga_actor *actor, enum tsuga_tie_kind kind,
+                                 uint64_t name);
+
+/* End 0 goes, and with it what has come from the other. */
+void tsuga_tie_leave(struct tsuga_seat *seat, struct tsuga_tie *tie);
+
+struct tsuga_tie *tsuga_tie_of_message(const struct tsuga_message *message);
+
 /* A new actor that runs nowhere yet gets end 1 of a tie, at once and without an opening. */
 void tsuga_tie_begin(struct tsuga_tie *tie, struct tsuga_actor *actor);
 
-/* A message of one of the four types has come to a living actor. */
+/* A message of one of the five types has come to a living actor. */
 void tsuga_ties_handle(struct tsuga_seat *seat, struct tsuga_message *message);
+
+/* A reply has come to a living actor. */
+void tsuga_requests_handle(struct tsuga_seat *seat, struct tsuga_message *message);
 
 /* The user takes the news, and gives it back. */
 void tsuga_ties_take(struct tsuga_message *message);
 void tsuga_ties_give_back(struct tsuga_executor *executor, struct tsuga_message *message);
 
-/* A message of one of the four types did not find its actor. */
+/* A message of one of the five types did not find its actor. */
 void tsuga_ties_refuse(struct tsuga_executor *executor, struct tsuga_message *message);
 
 /* The actor ends: what it watches is left, who watches it goes into the obituary. */

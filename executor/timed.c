@@ -196,6 +196,15 @@ static uint64_t time_after(struct tsuga_executor *executor, uint64_t delay_ns)
     return delay_ns > TSUGA_FOREVER - 1 - now_ns ? TSUGA_FOREVER : now_ns + delay_ns;
 }
 
+int tsuga_timed_arm(struct tsuga_seat *seat, struct tsuga_letter *letter, struct tsuga_id to,
+                    uint64_t delay_ns, struct tsuga_timer_ref *out)
+{
+    uint64_t due_ns = time_after(tsuga_seat_home(seat), delay_ns);
+
+    letter->attachment = (void *)(uintptr_t)to.value;
+    return arm(seat, letter, due_ns, ring_once, out);
+}
+
 int tsuga_send_after(struct tsuga_actor *self, const struct tsuga_mail *mail, uint64_t delay_ns,
                      struct tsuga_timer_ref *out)
 {
@@ -210,8 +219,7 @@ int tsuga_send_after(struct tsuga_actor *self, const struct tsuga_mail *mail, ui
     if (letter == NULL)
         return -ENOMEM;
     letter->head.flags |= TSUGA_MESSAGE_ADMITTED;
-    letter->attachment = (void *)(uintptr_t)mail->to.value;
-    return arm(seat, letter, time_after(executor, delay_ns), ring_once, out);
+    return tsuga_timed_arm(seat, letter, mail->to, delay_ns, out);
 }
 
 /* The letter that the copies are made from, with the period behind its payload. */

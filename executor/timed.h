@@ -56,6 +56,12 @@ struct tsuga_timed_table {
 
 void tsuga_timed_table_fini(struct tsuga_timed_table *table, const struct tsuga_memory *memory);
 
+/* Send a letter later, to an actor that it need not say; its lane, type and flags are the caller's.
+ * On failure it is discarded. Errors: -ENOMEM. */
+TSUGA_NODISCARD int tsuga_timed_arm(struct tsuga_seat *seat, struct tsuga_letter *letter,
+                                    struct tsuga_id to, uint64_t delay_ns,
+                                    struct tsuga_timer_ref *out);
+
 /* The actor ends: nothing that it has armed is sent any more. */
 void tsuga_timed_end(struct tsuga_seat *seat);
 

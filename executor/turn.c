@@ -53,9 +53,16 @@ static void give_room(struct tsuga_seat *seat)
     }
 }
 
+/* Of those that users see. */
+static bool is_letter(const struct tsuga_message *message)
+{
+    return message->type == TSUGA_TYPE_USER || message->type == TSUGA_TYPE_REPLY;
+}
+
 static bool is_news(const struct tsuga_message *message)
 {
-    return message->type == TSUGA_TYPE_DOWN || message->type == TSUGA_TYPE_EXIT;
+    return message->type == TSUGA_TYPE_DOWN || message->type == TSUGA_TYPE_EXIT ||
+           message->type == TSUGA_TYPE_UNANSWERED;
 }
 
 /* Messages that lie in a tie between actors. */
@@ -70,7 +77,7 @@ __attribute__((noinline)) static void give_other_back(struct tsuga_seat *seat,
 {
     if (message->type == TSUGA_TYPE_PIECE)
         tsuga_stream_give_piece(tsuga_record_of(message));
-    else if (message->type == TSUGA_TYPE_USER && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
+    else if (is_letter(message) && (message->flags & TSUGA_MESSAGE_KEPT) == 0)
         tsuga_executor_discard(tsuga_seat_home(seat), message);
     else if (is_news(message))
         tsuga_ties_give_back(tsuga_seat_home(seat), message);
@@ -146,6 +153,8 @@ static void handle_system(struct tsuga_seat *seat)
             actor->room_wanted = message;
         } else if (message->type == TSUGA_TYPE_GIFT) {
             tsuga_descriptors_accept(seat, message);
+        } else if (message->type == TSUGA_TYPE_REPLY) {
+            tsuga_requests_handle(seat, message);
         } else if (is_of_tie(message)) {
             tsuga_ties_handle(seat, message);
         } else {
@@ -181,8 +190,10 @@ static void bury(struct tsuga_seat *seat)
     uint32_t generation = tsuga_actor_generation(actor);
     struct tsuga_message *rest = NULL;
 
-    if (actor->bonds != NULL)
+    if (actor->bonds != NULL) {
+        tsuga_names_leave(&executor->shared->names, actor);
         tsuga_ties_leave(seat, &obituary);
+    }
     tsuga_actor_vacate(actor, &rest);
     if (rest != NULL) {
         tsuga_ties_admit(&rest, generation, &obituary);

@@ -15,15 +15,17 @@
 /* The order in which lanes are looked at. */
 enum tsuga_lane { TSUGA_LANE_SYSTEM, TSUGA_LANE_COMPLETION, TSUGA_LANE_USER, TSUGA_LANE_COUNT };
 
-/* What a message is; the first five are those of enum tsuga_message_kind. */
+/* What a message is; the first six are those of enum tsuga_message_kind. */
 enum tsuga_message_type {
     TSUGA_TYPE_USER = TSUGA_MESSAGE_USER,
     TSUGA_TYPE_COMPLETION = TSUGA_MESSAGE_COMPLETION,
     TSUGA_TYPE_STOP = TSUGA_MESSAGE_STOP,
-    TSUGA_TYPE_DOWN = TSUGA_MESSAGE_DOWN, /* whom a monitor watches has ended */
-    TSUGA_TYPE_EXIT = TSUGA_MESSAGE_EXIT, /* a linked actor has ended */
-    TSUGA_TYPE_TIE,                       /* a monitor or a link is asked for */
-    TSUGA_TYPE_UNTIE,                     /* and given up */
+    TSUGA_TYPE_DOWN = TSUGA_MESSAGE_DOWN,   /* whom a monitor watches has ended */
+    TSUGA_TYPE_EXIT = TSUGA_MESSAGE_EXIT,   /* a linked actor has ended */
+    TSUGA_TYPE_REPLY = TSUGA_MESSAGE_REPLY, /* to a request; a letter */
+    TSUGA_TYPE_UNANSWERED,                  /* the same, because whom it was for has ended */
+    TSUGA_TYPE_TIE,                         /* a monitor or a link is asked for */
+    TSUGA_TYPE_UNTIE,                       /* and given up */
     TSUGA_TYPE_PIECE,       /* a completion of a stream: only ever an actor's current message */
     TSUGA_TYPE_ROOM_WANTED, /* a sender waits for room in the receiver's mailbox */
     TSUGA_TYPE_ROOM,        /* the answer: try again */
@@ -36,6 +38,7 @@ enum {
     TSUGA_MESSAGE_COUNTED = 1 << 1,  /* takes room in a mailbox */
     TSUGA_MESSAGE_ATTACHED = 1 << 2, /* the letter has an attachment */
     TSUGA_MESSAGE_ADMITTED = 1 << 3, /* a full mailbox does not refuse it */
+    TSUGA_MESSAGE_REQUEST = 1 << 4,  /* `attachment` is the number of a request */
 };
 
 struct tsuga_message {

@@ -97,6 +97,7 @@ static int init_memory(struct tsuga_runtime *runtime)
 
     if (error != 0)
         return error;
+    tsuga_names_init(&shared->names, shared->memory);
     tsuga_descriptors_init(&shared->descriptors, shared->memory);
     error = tsuga_reserve_init(&shared->reserve, &runtime->backing, &reserve);
     if (error != 0)
@@ -115,6 +116,7 @@ blocking:
 reserve:
     tsuga_reserve_fini(&shared->reserve);
 table:
+    tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     return error;
 }
@@ -135,6 +137,7 @@ static void fini_memory(struct tsuga_runtime *runtime, bool keeps_reserve)
     struct tsuga_shared *shared = &runtime->shared;
 
     tsuga_descriptors_fini(&shared->descriptors);
+    tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     if (!keeps_reserve)
         tsuga_reserve_fini(&shared->reserve);
@@ -377,6 +380,11 @@ int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag, 
                size_t bytes)
 {
     return tsuga_shared_post(&runtime->shared, to, tag, data, bytes);
+}
+
+struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name)
+{
+    return tsuga_names_find(&runtime->shared.names, name);
 }
 
 int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id)

@@ -69,6 +69,11 @@ struct tsuga_timer_ref {
     uint64_t value;
 };
 
+/* A request's name, valid for the actor that made it. The zero value names none. */
+struct tsuga_request {
+    uint64_t value;
+};
+
 /* A monitor's name, valid for the actor that made it. The zero value names none. */
 struct tsuga_monitor {
     uint64_t value;
@@ -468,6 +473,7 @@ enum tsuga_message_kind {
     TSUGA_MESSAGE_STOP,       /* only for actors with receives_stop */
     TSUGA_MESSAGE_DOWN,       /* whom a monitor watches has ended */
     TSUGA_MESSAGE_EXIT,       /* a linked actor has ended; only for actors that trap exits */
+    TSUGA_MESSAGE_REPLY,      /* to a request, or why there is none */
 };
 
 /*
@@ -706,6 +712,173 @@ TSUGA_API TSUGA_NODISCARD int tsuga_spawn_linked(struct tsuga_actor *self,
                                                  const struct tsuga_spawn_options *options,
                                                  struct tsuga_id *out);
 
+/*
+ * Requests and replies: a message that wants an answer, and exactly one answer to it: the reply;
+ * -ESRCH, when whom it was sent to has ended without one (its memory and descriptors are back
+ * then, as with a monitor); or -ETIMEDOUT. What comes later is discarded and can not be taken for
+ * the answer to another request. An answer waits behind the user's messages that came before it.
+ */
+
+/* Where the answer to a request goes; may be kept, and handed to another actor that answers. */
+struct tsuga_reply_to {
+    struct tsuga_id id; /* who asks; the zero value: nobody */
+    struct tsuga_request request;
+};
+
+/* What a TSUGA_MESSAGE_REPLY says. */
+struct tsuga_reply {
+    struct tsuga_request request; /* which one is answered, and spent */
+    int result;                   /* as given to tsuga_reply(), or -ESRCH, -ETIMEDOUT */
+};
+
+/**
+ * Ask an actor and wait for its answer. Other messages stay in the mailbox meanwhile.
+ *
+ * mail        read before the call blocks.
+ * timeout_ns  for the answer; TSUGA_FOREVER waits without limit. A wait for room in the receiver's
+ *             mailbox does not count.
+ * out         receives the answer as a message, for its bytes; untouched when there is none.
+ *
+ * Owner:  the message is the runtime's, as with tsuga_receive().
+ * Errors: the result given to tsuga_reply(); -ESRCH it has ended; -ETIMEDOUT; -EDEADLK the calling
+ *         actor itself; -EAGAIN its mailbox is full (policies fail and drop); -EINVAL, -EMSGSIZE,
+ *         -ENOMEM; -ECANCELED the calling actor is being stopped; -ENOBUFS no stack is left.
+ * Thread: turn.
+ * Blocks: yes.
+ */
+TSUGA_API int tsuga_call(struct tsuga_actor *self, const struct tsuga_mail *mail,
+                         uint64_t timeout_ns, const struct tsuga_message **out);
+
+/**
+ * Ask an actor; the answer arrives as a message of kind TSUGA_MESSAGE_REPLY with the mail's tag.
+ *
+ * timeout_ns  after which the answer is -ETIMEDOUT; TSUGA_FOREVER: none.
+ * out         receives the request's name; may be NULL.
+ *
+ * Owner:  the request is the calling actor's until its answer arrives.
+ * Errors: as tsuga_call(), but for those of the answer; -ESRCH it has ended, and no answer comes.
+ * Thread: turn.
+ * Blocks: as tsuga_send().
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_request(struct tsuga_actor *self, const struct tsuga_mail *mail,
+                                            uint64_t timeout_ns, struct tsuga_request *out);
+
+/**
+ * Give a request up: its answer does not come.
+ *
+ * Owner:  the name is spent.
+ * Errors: -ENOENT a reply has arrived, and waits or was taken, or it was given up before;
+ *         -EINVAL it names none.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, requests and timers.
+ */
+TSUGA_API int tsuga_request_cancel(struct tsuga_actor *self, struct tsuga_request request);
+
+/**
+ * Answer a request.
+ *
+ * to      from tsuga_message_reply_to().
+ * result  what tsuga_call() returns; by custom >= 0, or a negative errno.
+ * data    may be NULL when bytes is 0; copied.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: -ESRCH who has asked has ended; -EINVAL; -EMSGSIZE; -ENOMEM. 0 also when the request has
+ *         its answer already, or was given up: the reply is then discarded.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, int result,
+                          const void *data, size_t bytes);
+
+/* Supervisors: actors that start others, and start them again. */
+
+/* Who is started again when a child has ended that is to be. */
+enum tsuga_strategy {
+    TSUGA_ONE_FOR_ONE,  /* that child */
+    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped first */
+    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped first */
+};
+
+/* When a child's end is mended. */
+enum tsuga_restart {
+    TSUGA_PERMANENT, /* always */
+    TSUGA_TRANSIENT, /* unless its reason was TSUGA_NORMAL or TSUGA_STOPPED */
+    TSUGA_TEMPORARY, /* never, nor is it started again with others */
+};
+
+struct tsuga_child_spec {
+    struct tsuga_spawn_options spawn;
+    enum tsuga_restart restart;
+};
+
+/* What a supervisor is. It and its children's array must outlive the supervisor. */
+struct tsuga_supervisor {
+    enum tsuga_strategy strategy;
+    const struct tsuga_child_spec *children; /* started in this order, stopped in the reverse */
+    size_t child_count;
+    uint32_t restarts_max;   /* within window_ns; 0: 3. One more ends the supervisor. */
+    uint64_t window_ns;      /* 0: 5 s */
+    uint64_t backoff_ns;     /* before a second restart within the window, doubled for each further
+                                one; 0: none. Meanwhile other children's ends wait. */
+    uint64_t backoff_max_ns; /* 0: no bound */
+    const char *name;        /* for people; outlives the supervisor, or NULL */
+};
+
+/**
+ * How to spawn a supervisor: with tsuga_spawn(), or as a child of another one.
+ *
+ * It starts its children, and restarts them as said. When it is stopped, or gives up because of
+ * too many restarts, it stops its children, the last one first, waiting for each. It ends with
+ * TSUGA_STOPPED, or with the reason of the child that was one too many (-ECHILD when that was not
+ * negative), or with the error of a spawn. It is linked to its children, so that none of them
+ * survives it in whatever way it ends. Its own stop has stop_ms for all of its children.
+ *
+ * Owner:  a value, the caller's, to be changed where it needs placement or an executor.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_spawn_options tsuga_supervise(const struct tsuga_supervisor *supervisor);
+
+/* Names: how actors find each other that did not make each other. */
+
+#define TSUGA_NAME_BYTES_MAX 255u
+
+/**
+ * Register the calling actor under a name, until it ends or unregisters. It may have several.
+ *
+ * name  1 ..= TSUGA_NAME_BYTES_MAX bytes, copied.
+ *
+ * Owner:  `name` stays the caller's.
+ * Errors: -EEXIST an actor has this name; -EINVAL; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_register(struct tsuga_actor *self, const char *name);
+
+/**
+ * Give up a name.
+ *
+ * Owner:  anybody may have it now.
+ * Errors: -ENOENT it is no name of the calling actor.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers and names.
+ */
+TSUGA_API int tsuga_unregister(struct tsuga_actor *self, const char *name);
+
+/**
+ * Who has a name; the zero id when nobody has. An actor's names are gone before its monitors hear
+ * of its end.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name);
+
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
     const struct tsuga_token *ops; /* completions of any of these */
@@ -806,6 +979,26 @@ tsuga_message_completion(const struct tsuga_message *message);
  * Blocks: never.
  */
 TSUGA_API const struct tsuga_down *tsuga_message_down(const struct tsuga_message *message);
+
+/**
+ * Where the answer to a user message goes; zero when it is no request.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_reply_to tsuga_message_reply_to(const struct tsuga_message *message);
+
+/**
+ * Which request a TSUGA_MESSAGE_REPLY answers, and how; zero for other kinds.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: turn.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_reply tsuga_message_reply(const struct tsuga_message *message);
 
 /**
  * Keep the current user message beyond the next one.

@@ -310,6 +310,41 @@ TEST(ties, h43_after_death_ms_the_news_come_all_the_same)
     (void)tsuga_world_run(&setup, give_up_waiting, &owner);
 }
 
+static void be_known(struct tsuga_actor *self, void *argument)
+{
+    CHECK_INT(tsuga_register(self, argument), 0);
+    CHECK_INT(tsuga_register(self, "alias"), 0);
+    CHECK_INT(tsuga_unregister(self, "alias"), 0);
+    CHECK_INT(tsuga_register(self, argument), -EEXIST);
+    CHECK(tsuga_id_equal(tsuga_whereis(tsuga_runtime_of(self), argument), tsuga_self(self)));
+    tsuga_exit(self, -EIO);
+}
+
+static void take_over_names(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_runtime *runtime = tsuga_runtime_of(self);
+    char name[] = "worker";
+
+    (void)argument;
+    for (uint32_t round = 0; round < 50; round++) {
+        struct tsuga_spawn_options options = {.body = be_known,
+                                              .argument = name,
+                                              .placement = TSUGA_PLACE_EXECUTOR,
+                                              .executor = round % 2};
+
+        CHECK_INT(tsuga_spawn_monitored(self, &options, 0, NULL, NULL), 0);
+        CHECK_INT(take_news(self, TSUGA_MESSAGE_DOWN).reason, -EIO);
+        CHECK_UINT(tsuga_whereis(runtime, name).value, 0);
+    }
+}
+
+TEST(ties, names_are_free_before_the_news)
+{
+    const struct tsuga_setup setup = {.config.executor.threads = 2};
+
+    (void)tsuga_world_run(&setup, take_over_names, NULL);
+}
+
 /* Links. */
 
 struct partner {
