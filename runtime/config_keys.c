@@ -79,7 +79,7 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     WORD(mailbox, full, TSUGA_CONFIG_FULL, TSUGA_FULL_DROP, TSUGA_FULL_FAIL),
     CLASSES(receive, group_sizes),
     POWER(receive, group_buffers, 1, 32768, 64),
-    SIZE(receive, lent_max, TSUGA_CONFIG_ANY, 64, 64 * TIB, 16 * MIB),
+    SIZE(receive, lent_max, TSUGA_CONFIG_ANY, 64, 64 * TIB, 1 * MIB),
     WORD(receive, sizer, TSUGA_CONFIG_SIZING, TSUGA_SIZING_FIXED, TSUGA_SIZING_ADAPTIVE),
     SIZE(receive, sizer_min, TSUGA_CONFIG_ANY, 1, 2 * MIB, 4 * KIB),
     SIZE(receive, sizer_max, TSUGA_CONFIG_ANY, 1, 2 * MIB, 64 * KIB),

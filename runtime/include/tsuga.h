@@ -210,7 +210,7 @@ struct tsuga_config {
         uint32_t group_sizes;   /* bit k: buffers of 2^k bytes are lent; default 4 KiB and 64 KiB */
         uint32_t group_buffers; /* of each size at first, power of two; grows to 16 times as many
                                    while streams wait for buffers; default 64 */
-        uint64_t lent_max;      /* most bytes lent to one actor; default 16 MiB */
+        uint64_t lent_max;      /* most bytes lent to one actor; default 1 MiB */
         enum tsuga_sizing
             sizer;          /* of receives that name neither bytes nor sizer; default adaptive */
         uint64_t sizer_min; /* least bytes that it asks for; default 4 KiB */

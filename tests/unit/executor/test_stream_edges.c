@@ -13,6 +13,7 @@
 #include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
 #include "tests/support/modes.h"
+#include "tests/support/needs.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -343,4 +344,55 @@ TEST(streams, n03_a_read_that_waits_in_a_fifo_is_cancelled)
         for (unsigned i = 0; i < 3; i++)
             (void)tsuga_world_run(&setup, leave_named_fifo, &i);
     }
+}
+
+/* As the configuration is by default: one actor keeps whatever it can get. */
+
+static void hear_beside(struct tsuga_actor *self, void *argument)
+{
+    const struct tsuga_id *hoarder = argument;
+    struct tsuga_token stream;
+    int ends[2];
+
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_recv_stream(self, ends[0]);
+    write_piece(ends[1], 0);
+    CHECK_INT(tsuga_await_any(self, &stream, 1, TSUGA_NS_PER_S).result, PIECE);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_fixture_close(ends, 2);
+    CHECK_INT(tsuga_send(self, *hoarder, 0, NULL, 0), 0);
+}
+
+static void hoard_by_default(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_id id = tsuga_self(self);
+    struct tsuga_spawn_options neighbour = {.body = hear_beside, .argument = &id};
+    const struct tsuga_message *message;
+    struct tsuga_completion got;
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_recv_stream(self, ends[0]);
+    for (size_t count = 0;; count++) {
+        write_piece(ends[1], count);
+        got = tsuga_await_any(self, &stream, 1, 20 * TSUGA_NS_PER_MS);
+        if (got.result < 0)
+            break;
+        CHECK_INT(tsuga_lease_retain(self, got.lease), 0);
+    }
+    CHECK_INT(got.result, -ETIMEDOUT); /* it has to give something back first */
+    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &neighbour, NULL), 0);
+    CHECK_INT(
+        tsuga_receive(self, &(struct tsuga_select){.user_only = true}, TSUGA_FOREVER, &message), 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(streams, n01_by_default_a_hoarder_leaves_something_to_others)
+{
+    struct tsuga_setup setup = {.config.executor.threads = 1};
+
+    tsuga_needs("BUFFER_RING"); /* without groups nothing is lent */
+    (void)tsuga_world_run(&setup, hoard_by_default, NULL);
 }
