@@ -144,8 +144,11 @@ static struct tsuga_name *name_of(struct tsuga_bond *bond)
 
 int tsuga_names_remove(struct tsuga_names *names, struct tsuga_actor *actor, const char *text)
 {
-    size_t bytes = text == NULL ? 0 : strnlen(text, TSUGA_NAME_BYTES_MAX + 1);
+    size_t bytes;
 
+    if (text == NULL)
+        return -ENOENT;
+    bytes = strnlen(text, TSUGA_NAME_BYTES_MAX + 1);
     for (struct tsuga_bond *bond = actor->bonds; bond != NULL; bond = bond->next) {
         if (bond->kind != TSUGA_BOND_NAME || name_of(bond)->bytes != bytes ||
             memcmp(name_of(bond)->text, text, bytes) != 0)

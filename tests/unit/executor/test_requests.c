@@ -84,7 +84,7 @@ static void call(struct tsuga_actor *self, void *argument)
 
 static const struct tsuga_setup two_executors = {.config.executor.threads = 2};
 
-TEST(calls, h40_wait_for_their_own_answer)
+TEST(calls, wait_for_their_own_answer)
 {
     (void)tsuga_world_run(&two_executors, call, NULL);
 }
@@ -234,7 +234,7 @@ static void ask_around(struct tsuga_actor *self, void *argument)
     answer_all(self, peer, TSUGA_NS_PER_MS);
 }
 
-TEST(calls, h44_no_reply_reaches_another_request)
+TEST(calls, no_reply_reaches_another_request)
 {
     uint64_t seed = tsuga_test_seed();
     static struct crowd crowd;

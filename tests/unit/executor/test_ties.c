@@ -119,7 +119,7 @@ static void select_news(struct tsuga_actor *self, void *argument)
     /* The last one is left unread. */
 }
 
-TEST(ties, h40_news_are_selected_by_tag)
+TEST(ties, news_are_selected_by_tag)
 {
     (void)tsuga_world_run(NULL, select_news, NULL);
 }
@@ -211,7 +211,7 @@ static void hear_in_spite(struct tsuga_actor *self, void *argument)
         CHECK_INT(take_news(self, TSUGA_MESSAGE_DOWN).reason, -EIO);
 }
 
-TEST(ties, h31_a_full_mailbox_refuses_no_news)
+TEST(ties, a_full_mailbox_refuses_no_news)
 {
     const struct tsuga_setup setup = {.config.mailbox.capacity = 1};
 
@@ -259,7 +259,7 @@ static void look_for_leftovers(struct tsuga_actor *self, void *argument)
     }
 }
 
-TEST(ties, h43_memory_and_descriptors_are_back_before_the_news)
+TEST(ties, memory_and_descriptors_are_back_before_the_news)
 {
     const struct tsuga_setup setup = {.config.executor.threads = 2};
 
@@ -302,7 +302,7 @@ static void give_up_waiting(struct tsuga_actor *self, void *argument)
     check_nothing_waits(self);
 }
 
-TEST(ties, h43_after_death_ms_the_news_come_all_the_same)
+TEST(ties, after_death_ms_the_news_come_all_the_same)
 {
     struct owner owner = {0};
     const struct tsuga_setup setup = {.config.actor.death_ms = 20};
@@ -525,7 +525,7 @@ static void mingle(struct tsuga_actor *self, void *argument)
     atomic_fetch_add(&crowd->unread, open);
 }
 
-TEST(ties, h44_every_monitor_is_heard_or_given_up_exactly_once)
+TEST(ties, every_monitor_is_heard_or_given_up_exactly_once)
 {
     uint64_t seed = tsuga_test_seed();
     const struct tsuga_setup setup = {.config.executor.threads = 2};

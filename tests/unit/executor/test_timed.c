@@ -250,7 +250,7 @@ static void fill_up(struct tsuga_actor *self, void *argument)
     CHECK_UINT(count_waiting(self), 1);
 }
 
-TEST(timed, h31_a_full_mailbox_refuses_only_repeated_ones)
+TEST(timed, a_full_mailbox_refuses_only_repeated_ones)
 {
     struct tsuga_still_clock still;
     const struct tsuga_clock clock = tsuga_still_clock_init(&still);
