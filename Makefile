@@ -215,6 +215,7 @@ $(BUILD)/fuzz/fuzz_httpd: \
 $(BUILD)/fuzz/fuzz_httpd: private LIBS += -lhttp_parser
 
 $(BUILD)/fuzz/fuzz_mailbox: $(BUILD)/obj/tests/support/mailbox_model.o
+$(BUILD)/fuzz/fuzz_sim: $(call objects,$(filter-out %/sim.c,$(SIM_SOURCES)))
 
 # Programs that the scripts of tests/check need; they do not use the library.
 $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o

@@ -178,32 +178,6 @@ static void catch_signals(void)
     sigaction(SIGSEGV, &action, NULL);
 }
 
-/* What the runtime is configured with is up to the seed, too. */
-static struct tsuga_config configure(uint64_t *random)
-{
-    static const uint32_t entries[] = {4, 8, 32, 256};
-    static const uint32_t ops_max[] = {8, 64, 1024, 1024};
-    struct tsuga_config config = {
-        .executor = {.threads = 1 + (uint32_t)(sim_random(random) % 4),
-                     .ring_entries = entries[sim_random(random) % 4],
-                     .ops_max = ops_max[sim_random(random) % 4],
-                     .slice_messages = 1 + (uint32_t)(sim_random(random) % 64),
-                     .time_slice_us = 1 + (uint32_t)(sim_random(random) % 300)},
-        .ioheap = {.reserve = UINT64_C(256) << 20, .decay_ms = 1},
-        .receive = {.group_sizes = 1u << 10 | 1u << 12,
-                    .group_buffers = 16,
-                    .lent_max = 8 << 10}, /* else a hoarder starves whoever it waits for */
-        .stack = {.size = 64 << 10, .count_max = 256},
-        .log = {.level = TSUGA_LOG_OFF},
-    };
-
-    for (unsigned feature = 0; feature < TSUGA_FEATURE_COUNT; feature++) {
-        if (sim_random(random) % 8 == 0)
-            config.features[feature] = TSUGA_OFF;
-    }
-    return config;
-}
-
 static uint64_t run(const struct plan *plan, struct totals *totals)
 {
     struct tsuga_sim_options options = {.seed = plan->seed,
@@ -212,13 +186,12 @@ static uint64_t run(const struct plan *plan, struct totals *totals)
                                         .timeline = plan->traces ? stderr : NULL,
                                         .failed = on_violation};
     struct tsuga_sim_verdict verdict;
-    struct sim_run run = {.random = plan->seed, .steps = plan->steps, .is_peaceful = true};
+    struct sim_run run = {.random = plan->seed, .steps = plan->steps};
 
     current = *plan;
     memcpy(options.faults, plan->faults, sizeof(options.faults));
-    for (unsigned fault = 0; fault < TSUGA_SIM_FAULT_COUNT; fault++)
-        run.is_peaceful &= plan->faults[fault] == 0 || fault <= TSUGA_SIM_SLOW;
-    run.config = configure(&run.random);
+    run.is_peaceful = sim_is_peaceful(plan->faults);
+    run.config = sim_configure(&run.random);
     if (tsuga_sim_make(&options, &run.sim) != 0) {
         fprintf(stderr, "sim: no memory for a world\n");
         exit(2);

@@ -31,6 +31,40 @@ bool sim_is_over(const struct sim_run *run)
     return verdict.steps >= run->steps;
 }
 
+struct tsuga_config sim_configure(uint64_t *random)
+{
+    static const uint32_t entries[] = {4, 8, 32, 256};
+    static const uint32_t ops_max[] = {8, 64, 1024, 1024};
+    struct tsuga_config config = {
+        .executor = {.threads = 1 + (uint32_t)(sim_random(random) % 4),
+                     .ring_entries = entries[sim_random(random) % 4],
+                     .ops_max = ops_max[sim_random(random) % 4],
+                     .slice_messages = 1 + (uint32_t)(sim_random(random) % 64),
+                     .time_slice_us = 1 + (uint32_t)(sim_random(random) % 300)},
+        .ioheap = {.reserve = UINT64_C(256) << 20, .decay_ms = 1},
+        .receive = {.group_sizes = 1u << 10 | 1u << 12,
+                    .group_buffers = 16,
+                    .lent_max = 8 << 10}, /* else a hoarder starves whoever it waits for */
+        .stack = {.size = 64 << 10, .count_max = 256},
+        .log = {.level = TSUGA_LOG_OFF},
+    };
+
+    for (unsigned feature = 0; feature < TSUGA_FEATURE_COUNT; feature++) {
+        if (sim_random(random) % 8 == 0)
+            config.features[feature] = TSUGA_OFF;
+    }
+    return config;
+}
+
+bool sim_is_peaceful(const uint32_t faults[TSUGA_SIM_FAULT_COUNT])
+{
+    for (unsigned fault = TSUGA_SIM_SLOW + 1; fault < TSUGA_SIM_FAULT_COUNT; fault++) {
+        if (faults[fault] != 0)
+            return false;
+    }
+    return true;
+}
+
 bool sim_start(struct sim_run *run)
 {
     int error = tsuga_sim_start(run->sim, &run->config, &run->runtime);

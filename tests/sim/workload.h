@@ -44,6 +44,12 @@ uint64_t sim_random(uint64_t *state);
 /* Whether the workload has done enough: its steps are used up. */
 bool sim_is_over(const struct sim_run *run);
 
+/* What the runtime is configured with is up to the seed, too. */
+struct tsuga_config sim_configure(uint64_t *random);
+
+/* Whether none of the faults that may happen makes anything fail. */
+bool sim_is_peaceful(const uint32_t faults[TSUGA_SIM_FAULT_COUNT]);
+
 /* Starts the run's runtime. False: a fault did not let it start, and the run is over. */
 bool sim_start(struct sim_run *run);
 
