@@ -17,11 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static const struct sim_workload *choose(uint8_t number)
 {
-    unsigned count = 0;
+    const struct sim_workload *chosen = sim_workloads;
 
-    while (sim_workloads[count].name != NULL)
-        count++;
-    return &sim_workloads[number % count];
+    for (; number > 0; number--) {
+        chosen++;
+        if (chosen->name == NULL)
+            chosen = sim_workloads;
+    }
+    return chosen;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
