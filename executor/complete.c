@@ -202,20 +202,20 @@ bool tsuga_record_end(struct tsuga_record *record, int32_t result)
     bool is_wanted = tsuga_record_is_wanted(record);
 
     tsuga_count(&executor->counters.ops_completions, 1);
+    check_buffer(record);
+    /* With no flag set nothing hangs on it, and the result means what it says. */
+    if (record->flags != 0) {
+        disarm(record);
+        if ((record->flags & TSUGA_RECORD_CHAINED) != 0)
+            tsuga_chain_end_member(record, result);
+        result = meaning_of(record, result);
+    }
+    record->result = result;
+    record->state = TSUGA_RECORD_DONE;
     executor->ops_inflight--;
     io->inflight--;
-    check_buffer(record);
-    record->result = result;
-    if (record->flags == 0) { /* nothing hangs on it, and the result means what it says */
-        record->state = TSUGA_RECORD_DONE;
-        return is_wanted;
-    }
-    disarm(record);
-    if ((record->flags & TSUGA_RECORD_CHAINED) != 0)
-        tsuga_chain_end_member(record, result);
-    record->result = meaning_of(record, result);
-    record->state = TSUGA_RECORD_DONE;
-    detach(record, is_wanted);
+    if (record->flags != 0)
+        detach(record, is_wanted);
     return is_wanted;
 }
 

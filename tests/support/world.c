@@ -50,6 +50,14 @@ static void add_line(void *context, enum tsuga_log_level level, const char *line
     pthread_mutex_unlock(&lines->lock);
 }
 
+void tsuga_lines_clear(struct tsuga_lines *lines)
+{
+    pthread_mutex_lock(&lines->lock);
+    memset(lines->text, 0, sizeof(lines->text));
+    lines->bytes = 0;
+    pthread_mutex_unlock(&lines->lock);
+}
+
 bool tsuga_lines_contain(struct tsuga_lines *lines, const char *word)
 {
     bool is_there;

@@ -69,6 +69,9 @@ size_t tsuga_world_descriptors(void);
 
 void tsuga_lines_init(struct tsuga_lines *lines);
 
+/* Forgets what was logged so far. Thread: any. */
+void tsuga_lines_clear(struct tsuga_lines *lines);
+
 /* Whether some line contains `word`. Thread: any. */
 bool tsuga_lines_contain(struct tsuga_lines *lines, const char *word);
 
