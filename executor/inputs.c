@@ -187,6 +187,16 @@ static struct tsuga_lease_entry *buffer_of(struct tsuga_stream *stream,
     return entry;
 }
 
+/* How many bytes have come: with MSG_TRUNC a result counts those that there was no room for, too.
+ */
+static uint32_t shown_bytes(const struct tsuga_stream *stream,
+                            const struct tsuga_lease_entry *entry, int32_t bytes)
+{
+    uint32_t room = entry->capacity_bytes - stream->lead_bytes;
+
+    return bytes > 0 && (uint32_t)bytes > room ? room : (uint32_t)bytes;
+}
+
 int32_t tsuga_input_arrive(struct tsuga_stream *stream, const struct tsuga_ring_result *result)
 {
     struct tsuga_record *record = stream->record;
@@ -210,9 +220,11 @@ int32_t tsuga_input_arrive(struct tsuga_stream *stream, const struct tsuga_ring_
         tsuga_labels_claim(record->io, entry->block, has_come && tsuga_record_is_wanted(record));
     }
     if ((record->flags & TSUGA_RECORD_LEASE) != 0)
-        take_block(stream, (uint32_t)bytes, has_come && tsuga_record_is_wanted(record));
+        take_block(stream, shown_bytes(stream, entry, bytes),
+                   has_come && tsuga_record_is_wanted(record));
     else
-        take_lent(stream, entry, (uint32_t)bytes, has_come && tsuga_record_is_wanted(record));
+        take_lent(stream, entry, shown_bytes(stream, entry, bytes),
+                  has_come && tsuga_record_is_wanted(record));
     return has_come ? 1 : bytes;
 }
 

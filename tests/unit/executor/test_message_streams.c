@@ -224,6 +224,48 @@ TEST(message_streams, n03_a_message_that_does_not_fit_is_cut_and_marked)
     }
 }
 
+/* With MSG_TRUNC the kernel may tell of more bytes than have come. */
+static void cut_and_tell(struct tsuga_actor *self, void *argument)
+{
+    static const enum tsuga_op_kind kinds[] = {TSUGA_OP_RECV, TSUGA_OP_RECVMSG};
+    char content[BYTES_MAX];
+
+    (void)argument;
+    tsuga_content_fill(content, BYTES_MAX, SEED, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct tsuga_op op = {
+            .kind = kinds[i], .options = TSUGA_OP_MULTI, .flags = MSG_TRUNC, .bytes = 300};
+        struct tsuga_address addresses[2];
+        struct tsuga_completion got;
+        struct tsuga_token stream;
+        int ends[2];
+
+        tsuga_socket_pair(&(struct tsuga_socket_kind){AF_UNIX, SOCK_DGRAM, true, true}, ends,
+                          addresses);
+        op.fd = ends[1];
+        stream = tsuga_submit(self, &op);
+        CHECK_INT(send(ends[0], content, BYTES_MAX, 0), BYTES_MAX);
+        got = tsuga_await(self, stream);
+        CHECK(got.more);
+        CHECK(got.bytes > 0 && got.bytes <= 512);
+        CHECK_UINT(tsuga_lease_bytes(self, got.lease), got.bytes);
+        tsuga_content_check(got.data, got.bytes, SEED, 0);
+        CHECK_INT(tsuga_forget(self, stream), 0);
+        tsuga_fixture_close(ends, 2);
+    }
+}
+
+TEST(message_streams, h36_no_more_bytes_are_shown_than_have_come)
+{
+    TSUGA_MODES_EACH(mode)
+    {
+        struct tsuga_setup setup = {.config = tsuga_mode_config(mode)};
+
+        setup.config.receive.group_sizes = 512;
+        (void)tsuga_world_run(&setup, cut_and_tell, NULL);
+    }
+}
+
 /* Two buffers of the actor's own serve many messages, with what comes beside them. */
 static void use_own_group(struct tsuga_actor *self, void *argument)
 {
