@@ -2,44 +2,22 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/scarce_memory.h"
 #include "tests/support/test.h"
 
 #define ACTORS 8u
 #define NAMES  512u
 
-/* Memory that is counted and runs out after so many calls. */
-struct store {
-    struct tsuga_memory memory;
-    int64_t live_bytes;
-    unsigned left;
-};
-
-static void *fetch(void *context, size_t bytes)
+/* In memory that runs out after so many calls. */
+static void open_names(struct tsuga_names *names, struct tsuga_scarce_memory *scarce,
+                       unsigned calls)
 {
-    struct store *store = context;
-
-    if (store->left == 0)
-        return NULL;
-    store->left--;
-    store->live_bytes += (int64_t)bytes;
-    return malloc(bytes);
-}
-
-static void put_back(void *context, void *pointer, size_t bytes)
-{
-    struct store *store = context;
-
-    store->live_bytes -= pointer != NULL ? (int64_t)bytes : 0;
-    free(pointer);
-}
-
-static void open_names(struct tsuga_names *names, struct store *store, unsigned calls)
-{
-    *store = (struct store){.memory = {fetch, put_back, store}, .left = calls};
-    tsuga_names_init(names, &store->memory);
+    tsuga_scarce_memory_init(scarce);
+    scarce->calls_to_failure = (int64_t)calls + 1;
+    scarce->fails_on = true;
+    tsuga_names_init(names, &scarce->backing.memory);
 }
 
 static void open_actor(struct tsuga_actor *actor, uint32_t slot)
@@ -54,9 +32,9 @@ TEST(names, are_of_a_certain_length)
     char text[TSUGA_NAME_BYTES_MAX + 2];
     struct tsuga_names names;
     struct tsuga_actor actor;
-    struct store store;
+    struct tsuga_scarce_memory scarce;
 
-    open_names(&names, &store, 100);
+    open_names(&names, &scarce, 100);
     open_actor(&actor, 0);
     memset(text, 'x', sizeof(text));
     text[TSUGA_NAME_BYTES_MAX + 1] = '\0';
@@ -74,23 +52,23 @@ TEST(names, are_of_a_certain_length)
     CHECK_INT(tsuga_names_remove(&names, &actor, text), -ENOENT);
     CHECK_INT(tsuga_names_remove(&names, &actor, NULL), -ENOENT);
     tsuga_names_fini(&names);
-    CHECK_INT(store.live_bytes, 0);
+    CHECK_INT(scarce.live_count, 0);
 }
 
 TEST(names, without_memory_nothing_has_happened)
 {
     struct tsuga_names names;
     struct tsuga_actor actor;
-    struct store store;
+    struct tsuga_scarce_memory scarce;
 
     open_actor(&actor, 0);
     for (unsigned calls = 0; calls < 2; calls++) {
-        open_names(&names, &store, calls);
+        open_names(&names, &scarce, calls);
         CHECK_INT(tsuga_names_add(&names, &actor, "a"), -ENOMEM);
         CHECK_UINT(tsuga_names_find(&names, "a").value, 0);
         CHECK(actor.bonds == NULL);
         tsuga_names_fini(&names);
-        CHECK_INT(store.live_bytes, 0);
+        CHECK_INT(scarce.live_count, 0);
     }
 }
 
@@ -101,9 +79,9 @@ TEST(names, mean_what_they_should)
     const struct tsuga_actor *owners[NAMES] = {NULL};
     struct tsuga_actor actors[ACTORS];
     struct tsuga_names names;
-    struct store store;
+    struct tsuga_scarce_memory scarce;
 
-    open_names(&names, &store, UINT32_MAX);
+    open_names(&names, &scarce, UINT32_MAX);
     for (uint32_t i = 0; i < ACTORS; i++)
         open_actor(&actors[i], i);
     for (unsigned step = 0; step < 20000; step++) {
@@ -133,5 +111,5 @@ TEST(names, mean_what_they_should)
         tsuga_names_leave(&names, &actors[i]);
     CHECK_UINT(names.name_count, 0);
     tsuga_names_fini(&names);
-    CHECK_INT(store.live_bytes, 0);
+    CHECK_INT(scarce.live_count, 0);
 }
