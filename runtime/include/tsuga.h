@@ -2143,7 +2143,8 @@ TSUGA_API struct tsuga_token tsuga_recv_stream(struct tsuga_actor *self, int fd)
  * Receive messages with their addresses and ancillary data, as a stream of lent buffers: the
  * completions' `peer` has what came beside the bytes. It lies in the same buffer, 144 bytes and the
  * room for ancillary data, before those that `data` and the lease show. A message that is longer
- * than the rest of its buffer is cut, and `peer->flags` has MSG_TRUNC.
+ * than the rest of its buffer is cut, and `peer->flags` has MSG_TRUNC; the result is what has come,
+ * also with MSG_TRUNC among the flags.
  *
  * bytes          the longest message; 0: the sizer's choice, and longer ones are cut.
  * control_bytes  room for ancillary data, as CMSG_SPACE(3) counts it; 0: none.

@@ -579,39 +579,8 @@ static void destroy(struct tsuga_ring *ring)
         tsuga_schedule_after(self->kernel->schedule, &self->interrupt, 0);
 }
 
-/* No incremental groups, and nothing is pinned or looked up ahead. */
-static uint16_t used(struct tsuga_ring *ring, const struct tsuga_ring_group *group)
-{
-    (void)ring;
-    (void)group;
-    return 0;
-}
-
-static int add_none(struct tsuga_ring *ring, uint32_t count)
-{
-    (void)ring;
-    (void)count;
-    return -EINVAL;
-}
-
-static int fill_none(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
-                     uint32_t count)
-{
-    (void)ring;
-    (void)first;
-    (void)slots;
-    (void)count;
-    return -EINVAL;
-}
-
-static int set_none(struct tsuga_ring *ring, uint32_t place, int fd)
-{
-    (void)ring;
-    (void)place;
-    (void)fd;
-    return -EINVAL;
-}
-
+/* Without what may be missing: nothing is pinned or looked up ahead, and groups that would be asked
+ * how far they are used are refused. */
 static const struct tsuga_ring_ops ops = {
     .push = push,
     .enter = enter,
@@ -620,12 +589,7 @@ static const struct tsuga_ring_ops ops = {
     .add_group = add_group,
     .remove_group = remove_group,
     .offer = offer,
-    .used = used,
     .sever = sever,
-    .add_slots = add_none,
-    .fill_slots = fill_none,
-    .add_files = add_none,
-    .set_file = set_none,
     .destroy = destroy,
 };
 
