@@ -1298,6 +1298,11 @@ TSUGA_API struct tsuga_completion tsuga_await_any(struct tsuga_actor *self,
  * Lose interest in an operation: it goes on, its completions are not delivered, its buffers are
  * given back at its last one, and a descriptor that it brings is closed.
  *
+ * The descriptor that it works on has to stay open for as long: tsuga_close() sees to that.
+ * close(2) may come before the kernel has been told of the operation, which then meets whatever
+ * was given the number next. Where the program closes by itself, cancel the operation and await its
+ * end instead.
+ *
  * Owner:  the runtime.
  * Errors: -ENOENT the token is spent; -EINVAL it was never issued.
  * Thread: turn.
