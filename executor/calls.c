@@ -29,6 +29,17 @@ static void raise_event(void *context, int fd)
     } while (written < 0 && errno == EINTR);
 }
 
+static void lower_event(void *context, int fd)
+{
+    uint64_t count;
+    ssize_t got;
+
+    (void)context;
+    do {
+        got = read(fd, &count, sizeof(count));
+    } while (got < 0 && errno == EINTR);
+}
+
 static void close_now(void *context, int fd)
 {
     (void)context;
@@ -110,6 +121,7 @@ static int32_t truncate_now(void *context, int fd, uint64_t bytes)
 static const struct tsuga_calls of_linux = {
     .open_event = open_event,
     .raise_event = raise_event,
+    .lower_event = lower_event,
     .close = close_now,
     .is_open = is_open,
     .make_pipe = make_pipe,

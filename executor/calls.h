@@ -17,6 +17,7 @@
 struct tsuga_calls {
     int (*open_event)(void *context); /* an eventfd */
     void (*raise_event)(void *context, int fd);
+    void (*lower_event)(void *context, int fd); /* as if it had never been raised */
     void (*close)(void *context, int fd);
     bool (*is_open)(void *context, int fd);
     int (*make_pipe)(void *context, int ends[2], int flags); /* O_CLOEXEC is added */

@@ -25,6 +25,14 @@ static void raise_event(void *context, int fd)
     tsuga_schedule_yield(kernel->schedule);
 }
 
+static void lower_event(void *context, int fd)
+{
+    struct tsuga_file *file = file_of(context, fd);
+
+    if (file != NULL)
+        tsuga_event_lower(file);
+}
+
 static void close_now(void *context, int fd)
 {
     (void)tsuga_kernel_close(context, fd);
@@ -95,6 +103,7 @@ void tsuga_calls_init(struct tsuga_kernel *kernel)
     kernel->calls = (struct tsuga_calls){
         .open_event = open_event,
         .raise_event = raise_event,
+        .lower_event = lower_event,
         .close = close_now,
         .is_open = is_open,
         .make_pipe = make_pipe,
