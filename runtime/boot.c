@@ -105,10 +105,11 @@ static int init_memory(struct tsuga_runtime *runtime)
     if (error != 0)
         goto table;
     error = tsuga_blocking_init(&shared->blocking, shared->threads, &shared->clock,
-                                shared->config.executor.blocking_threads);
+                                shared->config.executor.blocking_threads,
+                                shared->config.executor.blocking_queue);
     if (error != 0)
         goto reserve;
-    error = tsuga_blocking_init(&shared->helpers, shared->threads, &shared->clock, 1);
+    error = tsuga_blocking_init(&shared->helpers, shared->threads, &shared->clock, 1, UINT32_MAX);
     if (error != 0)
         goto blocking;
     return 0;

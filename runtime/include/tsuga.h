@@ -178,6 +178,8 @@ struct tsuga_config {
         uint32_t io_workers_bounded; /* kernel workers for files, per executor; default 4 */
         uint32_t io_workers_unbounded; /* kernel workers for the rest, per executor; default 16 */
         uint32_t blocking_threads;     /* threads behind tsuga_blocking(); default 4 */
+        uint32_t blocking_queue;       /* calls that wait for them; more are refused with -EBUSY;
+                                          default 65536 */
         enum tsuga_toggle pin;         /* pin each executor to a processor; default off */
         enum tsuga_toggle steal;       /* idle executors take waiting actors; default on */
     } executor;
@@ -1254,6 +1256,7 @@ enum tsuga_op_kind {
     TSUGA_OP_GET_XATTR,
     TSUGA_OP_SET_XATTR,
     TSUGA_OP_LIST,
+    TSUGA_OP_RESOLVE,
     TSUGA_OP_UPDATE,
     TSUGA_OP_RAW,
     TSUGA_OP_FUTEX_WAIT,
@@ -1355,7 +1358,8 @@ struct tsuga_op {
                          value; FUTEX_WAKE: how many to wake */
     uint64_t offset2; /* SPLICE: where to write, with TSUGA_OP_AT2 */
     const void *data; /* bytes, path, sockaddr, struct msghdr, or array of struct iovec (READV,
-                         WRITEV); RENAME, LINK: the old path; SYMLINK: what the link says */
+                         WRITEV); RENAME, LINK: the old path; SYMLINK: what the link says;
+                         RESOLVE: struct tsuga_question */
     const char *path; /* RENAME, LINK, SYMLINK: the new path; *_XATTR: the file, NULL for `fd` */
     const char *name; /* *_XATTR: of the attribute */
     void *into;       /* the caller's buffer; STATX: a struct statx; WAITID: a siginfo_t, or NULL.
@@ -2201,12 +2205,65 @@ TSUGA_API int tsuga_cancel_all(struct tsuga_actor *self);
  *
  * Owner:  `argument` stays the caller's and must stay valid until `run` has returned, which may be
  *         after the actor's end.
- * Errors: -ECANCELED cancelled before it started; -ENOMEM, -EAGAIN no thread could be made.
+ * Errors: -ECANCELED cancelled before it started; -EBUSY blocking_queue of them wait already;
+ *         -ENOMEM, -EAGAIN no thread could be made.
  * Thread: turn. `run` is called on another thread and must not use `self`.
  * Blocks: only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run)(void *argument),
                                             void *argument);
+
+/* What a RESOLVE asks for; a field that is 0 or NULL asks for any. The strings are copied. */
+struct tsuga_question {
+    const char *host;    /* a name, or an address in numbers */
+    const char *service; /* a name, or the number of a port */
+    int family;          /* AF_INET, AF_INET6 */
+    int type;            /* SOCK_STREAM, SOCK_DGRAM, … */
+    int protocol;
+    int flags; /* AI_* of getaddrinfo(3) */
+};
+
+/* One answer: what tsuga_socket() and tsuga_connect() or tsuga_bind() take. */
+struct tsuga_resolved {
+    int family;
+    int type;
+    int protocol;
+    socklen_t bytes; /* of the address in `storage` */
+    struct sockaddr_storage storage;
+};
+
+/**
+ * Resolve the names of a host and a service, as getaddrinfo(3) does, on a thread of the pool of
+ * tsuga_blocking(). The result is the bytes of an array of struct tsuga_resolved, best first, which
+ * tsuga_addresses() reads; there are 28 at most. What is asked for in more detail is asked for with
+ * a struct tsuga_question in the `data` of a TSUGA_OP_RESOLVE.
+ *
+ * host     NULL: the loopback address.
+ * service  NULL: the port is 0. Not both are NULL.
+ * type     0: one answer for each that there is.
+ *
+ * A name server may take a minute for its answer, and a thread waits for it: what runs cannot be
+ * cancelled, and a time limit ends only what still waits for a thread. Whoever cannot wait receives
+ * with a limit and forgets the token.
+ *
+ * Owner:  the array is the completion's, as with tsuga_read().
+ * Errors: -ENOENT no such name, or it has no such address; -EAGAIN the name server does not answer
+ *         now; -EREMOTEIO it fails; -EPROTONOSUPPORT no such service for this type;
+ *         -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EINVAL the question; -ENAMETOOLONG; -ENOMEM; -EILSEQ a
+ *         name that cannot be encoded; those of tsuga_blocking(), and what the system says.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_resolve(struct tsuga_actor *self, const char *host,
+                                           const char *service, int type);
+
+/* The answers in a completion of a RESOLVE, and how many; none when it has failed. */
+static inline const struct tsuga_resolved *tsuga_addresses(const struct tsuga_completion *got,
+                                                           size_t *count)
+{
+    *count = got->result > 0 ? got->bytes / sizeof(struct tsuga_resolved) : 0;
+    return (const struct tsuga_resolved *)got->data;
+}
 
 /**
  * Submit an entry that Tsuga has no kind of operation for. It is tracked, cancelled and awaited
@@ -2700,6 +2757,12 @@ struct tsuga_stats {
     uint64_t registered_refusals;  /* times that a limit or the kernel was in the way */
     uint64_t locked_ring_bytes;    /* what rings are charged with */
     uint64_t locked_group_bytes;   /* what the queues of lent buffers are charged with */
+    uint64_t blocking_threads;     /* for calls that block */
+    uint64_t blocking_queued;      /* calls that wait for one */
+    uint64_t blocking_running;     /* calls that run on one */
+    uint64_t blocking_done;        /* calls that have run */
+    uint64_t blocking_cancelled;   /* before they started */
+    uint64_t blocking_refused;     /* the queue was full, or there was no thread */
     struct tsuga_heap_stats heaps; /* of the actors that have ended */
 };
 

@@ -614,10 +614,11 @@ static void ask(struct tsuga_actor *self, void *argument)
 {
     struct tsuga_mail mail = {.to = *(const struct tsuga_id *)argument, .tag = 3};
     const struct tsuga_message *message;
+    int i;
 
-    for (int i = 0; i < 20; i++) {
-        mail.data = &i;
-        mail.bytes = sizeof(i);
+    mail.data = &i;
+    mail.bytes = sizeof(i);
+    for (i = 0; i < 20; i++) {
         CHECK_INT(tsuga_call(self, &mail, LONG_NS, &message), 1000 + i);
         CHECK_UINT(tsuga_message_bytes(message), sizeof(int));
         CHECK_INT(*(const int *)tsuga_message_data(message), i * i);
