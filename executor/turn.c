@@ -512,6 +512,8 @@ void tsuga_exit(struct tsuga_actor *self, int reason)
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
+    if (reason == -ECANCELED && is_stopping(self)) /* it passes on what its calls answer */
+        reason = stop_reason(self);
     end(seat, reason);
     /* Kept for this: an exit must not depend on how many actors block. */
     tsuga_stack_start_abandon(&executor->stacks, executor->exit_stack, go_on, executor);

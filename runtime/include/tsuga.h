@@ -382,7 +382,8 @@ TSUGA_API int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id
  * End the calling actor now. Exit hooks run, last in first out, then state_fini. Its operations
  * are cancelled and its descriptors closed; its I/O heap is kept until the kernel's last word.
  *
- * reason  TSUGA_NORMAL, or a negative errno.
+ * reason  TSUGA_NORMAL, or a negative errno. -ECANCELED of an actor that is being stopped, whose
+ *         calls answer that, counts as the reason of the stop.
  *
  * Owner:  whatever is registered neither as hook nor as state is the user's to lose.
  * Errors: does not return.
