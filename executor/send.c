@@ -134,8 +134,8 @@ static void count_outcome(struct tsuga_shared *shared, struct tsuga_executor *he
         tsuga_count(&here->counters.dead_letters, 1);
 }
 
-void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
-                             struct tsuga_letter *letter)
+int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                            struct tsuga_letter *letter)
 {
     int error = tsuga_executor_deliver(executor->shared, executor, to, &letter->head);
 
@@ -143,6 +143,7 @@ void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to
         tsuga_executor_discard(executor, &letter->head);
     tsuga_count(error == 0 ? &executor->counters.messages_sent : &executor->counters.dead_letters,
                 1);
+    return error;
 }
 
 int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,
@@ -173,20 +174,13 @@ static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct
     return error == -ECHRNG ? 0 : error;
 }
 
-static int check(const void *data, size_t bytes)
-{
-    if (bytes > TSUGA_LETTER_BYTES_MAX)
-        return -EMSGSIZE;
-    return bytes > 0 && data == NULL ? -EINVAL : 0;
-}
-
 int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag, const void *data,
                size_t bytes)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_letter *letter;
-    int error = check(data, bytes);
+    int error = tsuga_letters_check(data, bytes);
 
     if (error != 0)
         return error;
@@ -204,7 +198,7 @@ int tsuga_send_with_lease(struct tsuga_actor *self, struct tsuga_id to, uint64_t
     struct tsuga_lease_entry *entry;
     struct tsuga_ticket *ticket;
     struct tsuga_letter *letter;
-    int error = check(data, bytes);
+    int error = tsuga_letters_check(data, bytes);
 
     if (error == 0)
         error = tsuga_lease_find(self, lease, &entry);
@@ -228,7 +222,7 @@ int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t 
 {
     struct tsuga_executor *here = executor_at_hand(shared);
     struct tsuga_letter *letter;
-    int error = check(data, bytes);
+    int error = tsuga_letters_check(data, bytes);
 
     if (error != 0)
         return error;

@@ -126,7 +126,7 @@ static void send_copy(struct tsuga_executor *executor, const struct tsuga_letter
         return;
     }
     copy->from = letter->from;
-    tsuga_executor_dispatch(executor, receiver_of(letter), copy);
+    (void)tsuga_executor_dispatch(executor, receiver_of(letter), copy);
 }
 
 static void ring_again(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
@@ -144,14 +144,12 @@ static void ring_once(struct tsuga_executor *executor, struct tsuga_alarm *alarm
     struct tsuga_actor *actor = tsuga_actor_table_find(&executor->shared->table, letter->from);
 
     (void)disarm(executor, actor, timed);
-    tsuga_executor_dispatch(executor, receiver_of(letter), letter);
+    (void)tsuga_executor_dispatch(executor, receiver_of(letter), letter);
 }
 
 static int check(const struct tsuga_mail *mail)
 {
-    if (mail == NULL || (mail->bytes > 0 && mail->data == NULL))
-        return -EINVAL;
-    return mail->bytes > TSUGA_LETTER_BYTES_MAX ? -EMSGSIZE : 0;
+    return mail == NULL ? -EINVAL : tsuga_letters_check(mail->data, mail->bytes);
 }
 
 static struct tsuga_timer_ref reference_to(const struct tsuga_executor *executor,

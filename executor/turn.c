@@ -192,6 +192,7 @@ static void bury(struct tsuga_seat *seat)
 
     if (actor->bonds != NULL) {
         tsuga_names_leave(&executor->shared->names, actor);
+        tsuga_teams_leave_all(&executor->shared->teams, actor);
         tsuga_ties_leave(seat, &obituary);
     }
     tsuga_actor_vacate(actor, &rest);

@@ -879,6 +879,73 @@ TSUGA_API int tsuga_unregister(struct tsuga_actor *self, const char *name);
  */
 TSUGA_API struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name);
 
+/*
+ * Teams: groups of actors under a name, to which one message goes at once. A team begins when its
+ * first member joins, and is gone with its last; its name has nothing to do with those of actors.
+ */
+
+/**
+ * Join a team, until the calling actor leaves it or ends. It may be in several.
+ *
+ * team  1 ..= TSUGA_NAME_BYTES_MAX bytes, copied.
+ *
+ * Owner:  `team` stays the caller's.
+ * Errors: -EEXIST it is a member; -EINVAL; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_team_join(struct tsuga_actor *self, const char *team);
+
+/**
+ * Leave a team. What was sent to it before may still wait in the mailbox, or be just on its way.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ENOENT the calling actor is no member.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API int tsuga_team_leave(struct tsuga_actor *self, const char *team);
+
+/**
+ * How many members a team has; 0 when there is none of this name. An actor's memberships are gone
+ * before its monitors hear of its end.
+ *
+ * ids        receives the first of them, in the order in which they joined; may be NULL when
+ *            count_max is 0.
+ * count_max  how many ids there is room for, which may be fewer than there are members.
+ *
+ * Owner:  `ids` is the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ * Cost:   linear in the ids.
+ */
+TSUGA_API size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team,
+                                    struct tsuga_id *ids, size_t count_max);
+
+/**
+ * Send bytes to all who are members of a team at one moment during the call, the calling actor
+ * included if it is one. The bytes are copied once, whatever the number of members: all messages
+ * show the same memory, which nobody writes to and which is freed with the last of them. What one
+ * actor sends to another arrives in its order, broadcasts among the rest.
+ *
+ * It waits for nobody. A member whose mailbox is full, whatever its policy (block as well), that
+ * has ended meanwhile, or for whose message there is no memory, does not get it: that is a dead
+ * letter.
+ *
+ * Returns in how many mailboxes the message is; 0 when nobody is in the team.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: -EINVAL; -EMSGSIZE; -ENOMEM, and nobody gets it.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the members.
+ */
+TSUGA_API int tsuga_broadcast(struct tsuga_actor *self, const char *team, uint64_t tag,
+                              const void *data, size_t bytes);
+
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
     const struct tsuga_token *ops; /* completions of any of these */
@@ -950,7 +1017,7 @@ TSUGA_API const void *tsuga_message_data(const struct tsuga_message *message);
 TSUGA_API size_t tsuga_message_bytes(const struct tsuga_message *message);
 
 /**
- * Who sent it with tsuga_send(); the zero id for anything else.
+ * Who sent it with tsuga_send() or tsuga_broadcast(); the zero id for anything else.
  *
  * Owner:  a value, the caller's.
  * Errors: none.
