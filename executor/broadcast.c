@@ -57,24 +57,25 @@ static struct tsuga_letter *write_reference(struct tsuga_executor *executor, uin
     return letter;
 }
 
-/* How many of them get it. */
-static int send_to(struct tsuga_actor *self, const struct roll *roll, uint64_t tag,
-                   struct tsuga_bulletin *bulletin)
+static bool send_to(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag,
+                    struct tsuga_bulletin *bulletin)
 {
     struct tsuga_executor *executor = tsuga_seat_home(tsuga_seat_of(self));
-    int count = 0;
+    struct tsuga_letter *letter = write_reference(executor, tag, bulletin);
 
-    for (size_t i = 0; i < roll->count; i++) {
-        struct tsuga_letter *letter = write_reference(executor, tag, bulletin);
+    if (letter == NULL) {
+        const struct tsuga_dead_letter lost = {.from = tsuga_actor_id(self),
+                                               .to = to,
+                                               .tag = tag,
+                                               .data = bulletin->data,
+                                               .bytes = bulletin->bytes,
+                                               .reason = -ENOMEM};
 
-        if (letter == NULL) {
-            tsuga_count(&executor->counters.dead_letters, 1);
-            continue;
-        }
-        letter->from = tsuga_actor_id(self);
-        count += tsuga_executor_dispatch(executor, roll->ids[i], letter) == 0;
+        tsuga_executor_lose(executor->shared, executor, &lost);
+        return false;
     }
-    return count;
+    letter->from = tsuga_actor_id(self);
+    return tsuga_executor_dispatch(executor, to, letter) == 0;
 }
 
 int tsuga_broadcast(struct tsuga_actor *self, const char *team, uint64_t tag, const void *data,
@@ -93,7 +94,8 @@ int tsuga_broadcast(struct tsuga_actor *self, const char *team, uint64_t tag, co
     if (bulletin == NULL) {
         result = -ENOMEM;
     } else {
-        result = send_to(self, &roll, tag, bulletin);
+        for (size_t i = 0; i < roll.count; i++)
+            result += send_to(self, roll.ids[i], tag, bulletin);
         tsuga_bulletin_release(shared->memory, bulletin);
     }
     dismiss(shared, &roll);

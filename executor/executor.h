@@ -227,6 +227,15 @@ TSUGA_NODISCARD int tsuga_executor_send(struct tsuga_shared *shared, struct tsug
 int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
                             struct tsuga_letter *letter);
 
+/* dead_letters.c */
+
+/* A user message has reached nobody: it is counted, and the hook hears of it. The first when there
+ * is no letter; the runtime is filled in. `here` as above. */
+void tsuga_executor_lose(struct tsuga_shared *shared, struct tsuga_executor *here,
+                         const struct tsuga_dead_letter *lost);
+void tsuga_executor_lose_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                struct tsuga_id to, const struct tsuga_letter *letter, int reason);
+
 /* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,
                                           struct tsuga_message *message)

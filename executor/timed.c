@@ -122,7 +122,8 @@ static void send_copy(struct tsuga_executor *executor, const struct tsuga_letter
                                                      letter->payload, letter->payload_bytes);
 
     if (copy == NULL) {
-        tsuga_count(&executor->counters.dead_letters, 1);
+        tsuga_executor_lose_letter(executor->shared, executor, receiver_of(letter), letter,
+                                   -ENOMEM);
         return;
     }
     copy->from = letter->from;

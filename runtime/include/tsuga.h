@@ -131,6 +131,23 @@ enum tsuga_log_level {
 /* Receives one line without a line end; called on any thread of the runtime, one call at a time. */
 typedef void tsuga_log_fn(void *context, enum tsuga_log_level level, const char *line);
 
+/* A user message that has reached nobody. Valid during the call. */
+struct tsuga_dead_letter {
+    struct tsuga_runtime *runtime;
+    struct tsuga_id from; /* zero: a thread */
+    struct tsuga_id to;
+    uint64_t tag;
+    const void *data;
+    size_t bytes;
+    int reason; /* -ESRCH the receiver has ended, -EAGAIN its mailbox was full, -ENOMEM */
+};
+
+/* Hears of each dead letter, on the thread that finds it: an executor, in the middle of some
+ * actor's turn, or one that posts; on several at once. It may call whatever any thread may call and
+ * does not block, tsuga_actor_stop() for one, but must not send: that could be a dead letter in
+ * turn. */
+typedef void tsuga_dead_letter_fn(void *context, const struct tsuga_dead_letter *letter);
+
 /* A size class is 2^k bytes; k runs from the lowest (64 bytes) to the highest (2 MiB). */
 #define TSUGA_CLASS_MIN   6u
 #define TSUGA_CLASS_MAX   21u
@@ -202,8 +219,10 @@ struct tsuga_config {
     } ioheap;
 
     struct {
-        uint32_t capacity;    /* user messages of one mailbox; default unlimited */
-        enum tsuga_full full; /* default fail */
+        uint32_t capacity;                 /* user messages of one mailbox; default unlimited */
+        enum tsuga_full full;              /* default fail */
+        tsuga_dead_letter_fn *dead_letter; /* default: they are only counted */
+        void *context; /* for dead_letter; the caller's, must outlive the runtime */
     } mailbox;
 
     struct {
@@ -2579,7 +2598,7 @@ struct tsuga_stats {
     uint64_t actors_ended;
     uint64_t orphans; /* I/O heaps of the dead that wait for the kernel */
     uint64_t messages_sent;
-    uint64_t dead_letters;
+    uint64_t dead_letters; /* user messages that reached nobody: see struct tsuga_dead_letter */
     uint64_t turns;
     uint64_t turns_overrun; /* longer than watchdog_us */
     uint64_t steals;        /* actors that moved to an idle executor */

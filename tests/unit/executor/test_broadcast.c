@@ -36,7 +36,14 @@ struct audience {
     const void *places[MEMBERS];
     _Atomic uint32_t place_count;
     struct tsuga_gate joined;
+    struct tsuga_gate noted;
 };
+
+static void note_place(struct audience *audience, const struct tsuga_message *message)
+{
+    audience->places[atomic_fetch_add(&audience->place_count, 1)] = tsuga_message_data(message);
+    tsuga_gate_raise(&audience->noted);
+}
 
 static void listen_once(struct tsuga_actor *self, void *argument)
 {
@@ -52,7 +59,7 @@ static void listen_once(struct tsuga_actor *self, void *argument)
     CHECK_UINT(tsuga_message_bytes(message), sizeof(text));
     CHECK(memcmp(tsuga_message_data(message), text, sizeof(text)) == 0);
     CHECK_INT(tsuga_message_keep(self, message), 0);
-    audience->places[atomic_fetch_add(&audience->place_count, 1)] = tsuga_message_data(message);
+    note_place(audience, message);
     take(self, &message); /* the end */
 }
 
@@ -65,8 +72,8 @@ static void address(struct tsuga_actor *self, void *argument)
     CHECK_INT(tsuga_team_join(self, TEAM), 0);
     CHECK_INT(shout(self), MEMBERS);
     take(self, &message);
-    audience->places[atomic_fetch_add(&audience->place_count, 1)] = tsuga_message_data(message);
-    while (atomic_load(&audience->place_count) < MEMBERS)
+    note_place(audience, message);
+    while (tsuga_gate_height(&audience->noted) < MEMBERS)
         CHECK_INT(tsuga_yield(self), 0);
     for (uint32_t i = 0; i < MEMBERS; i++)
         CHECK_PTR(audience->places[i], tsuga_message_data(message));
