@@ -232,6 +232,7 @@ static struct tsuga_letter *write_repeated(struct tsuga_executor *executor,
     if (letter == NULL)
         return NULL;
     letter->head.tag = mail->tag;
+    letter->head.type = TSUGA_TYPE_USER;
     letter->head.flags = 0;
     letter->payload_bytes = (uint32_t)mail->bytes;
     letter->attachment = (void *)(uintptr_t)mail->to.value;
