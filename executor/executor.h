@@ -41,6 +41,7 @@
 #include "executor/tickets.h"
 #include "executor/timed.h"
 #include "executor/timers.h"
+#include "mailbox/bulletin.h"
 #include "mailbox/letters.h"
 #include "runtime/base/bits.h"
 #include "runtime/base/list.h"
@@ -221,9 +222,19 @@ TSUGA_NODISCARD int tsuga_executor_send(struct tsuga_shared *shared, struct tsug
                                         struct tsuga_seat *seat, struct tsuga_id to,
                                         struct tsuga_letter *letter);
 
-/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted. */
-void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
-                             struct tsuga_letter *letter);
+/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted.
+ * Errors: as tsuga_executor_deliver(), for whoever wants to know. */
+int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                            struct tsuga_letter *letter);
+
+/* dead_letters.c */
+
+/* A user message has reached nobody: it is counted, and the hook hears of it. The first when there
+ * is no letter; the runtime is filled in. `here` as above. */
+void tsuga_executor_lose(struct tsuga_shared *shared, struct tsuga_executor *here,
+                         const struct tsuga_dead_letter *lost);
+void tsuga_executor_lose_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                struct tsuga_id to, const struct tsuga_letter *letter, int reason);
 
 /* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,
@@ -233,6 +244,8 @@ static inline void tsuga_executor_discard(struct tsuga_executor *executor,
 
     if ((message->flags & TSUGA_MESSAGE_ATTACHED) != 0)
         tsuga_ticket_drop(letter->attachment);
+    if ((message->flags & TSUGA_MESSAGE_BULLETIN) != 0)
+        tsuga_bulletin_release(executor->shared->memory, letter->attachment);
     tsuga_letters_give(&executor->letters, executor->shared->memory, letter);
 }
 

@@ -98,6 +98,7 @@ static int init_memory(struct tsuga_runtime *runtime)
     if (error != 0)
         return error;
     tsuga_names_init(&shared->names, shared->memory);
+    tsuga_teams_init(&shared->teams, shared->memory);
     tsuga_descriptors_init(&shared->descriptors, shared->memory);
     error = tsuga_reserve_init(&shared->reserve, &runtime->backing, &reserve);
     if (error != 0)
@@ -116,6 +117,7 @@ blocking:
 reserve:
     tsuga_reserve_fini(&shared->reserve);
 table:
+    tsuga_teams_fini(&shared->teams);
     tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     return error;
@@ -137,6 +139,7 @@ static void fini_memory(struct tsuga_runtime *runtime, bool keeps_reserve)
     struct tsuga_shared *shared = &runtime->shared;
 
     tsuga_descriptors_fini(&shared->descriptors);
+    tsuga_teams_fini(&shared->teams);
     tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     if (!keeps_reserve)
@@ -385,6 +388,12 @@ int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag, 
 struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name)
 {
     return tsuga_names_find(&runtime->shared.names, name);
+}
+
+size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team, struct tsuga_id *ids,
+                          size_t count_max)
+{
+    return tsuga_teams_list(&runtime->shared.teams, team, ids, count_max);
 }
 
 int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id)

@@ -131,6 +131,23 @@ enum tsuga_log_level {
 /* Receives one line without a line end; called on any thread of the runtime, one call at a time. */
 typedef void tsuga_log_fn(void *context, enum tsuga_log_level level, const char *line);
 
+/* A user message that has reached nobody. Valid during the call. */
+struct tsuga_dead_letter {
+    struct tsuga_runtime *runtime;
+    struct tsuga_id from; /* zero: a thread */
+    struct tsuga_id to;
+    uint64_t tag;
+    const void *data;
+    size_t bytes;
+    int reason; /* -ESRCH the receiver has ended, -EAGAIN its mailbox was full, -ENOMEM */
+};
+
+/* Hears of each dead letter, on the thread that finds it: an executor, in the middle of some
+ * actor's turn, or one that posts; on several at once. It may call whatever any thread may call and
+ * does not block, tsuga_actor_stop() for one, but must not send: that could be a dead letter in
+ * turn. */
+typedef void tsuga_dead_letter_fn(void *context, const struct tsuga_dead_letter *letter);
+
 /* A size class is 2^k bytes; k runs from the lowest (64 bytes) to the highest (2 MiB). */
 #define TSUGA_CLASS_MIN   6u
 #define TSUGA_CLASS_MAX   21u
@@ -202,8 +219,10 @@ struct tsuga_config {
     } ioheap;
 
     struct {
-        uint32_t capacity;    /* user messages of one mailbox; default unlimited */
-        enum tsuga_full full; /* default fail */
+        uint32_t capacity;                 /* user messages of one mailbox; default unlimited */
+        enum tsuga_full full;              /* default fail */
+        tsuga_dead_letter_fn *dead_letter; /* default: they are only counted */
+        void *context; /* for dead_letter; the caller's, must outlive the runtime */
     } mailbox;
 
     struct {
@@ -880,6 +899,73 @@ TSUGA_API int tsuga_unregister(struct tsuga_actor *self, const char *name);
  */
 TSUGA_API struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name);
 
+/*
+ * Teams: groups of actors under a name, to which one message goes at once. A team begins when its
+ * first member joins, and is gone with its last; its name has nothing to do with those of actors.
+ */
+
+/**
+ * Join a team, until the calling actor leaves it or ends. It may be in several.
+ *
+ * team  1 ..= TSUGA_NAME_BYTES_MAX bytes, copied.
+ *
+ * Owner:  `team` stays the caller's.
+ * Errors: -EEXIST it is a member; -EINVAL; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_team_join(struct tsuga_actor *self, const char *team);
+
+/**
+ * Leave a team. What was sent to it before may still wait in the mailbox, or be just on its way.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ENOENT the calling actor is no member.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API int tsuga_team_leave(struct tsuga_actor *self, const char *team);
+
+/**
+ * How many members a team has; 0 when there is none of this name. An actor's memberships are gone
+ * before its monitors hear of its end.
+ *
+ * ids        receives the first of them, in the order in which they joined; may be NULL when
+ *            count_max is 0.
+ * count_max  how many ids there is room for, which may be fewer than there are members.
+ *
+ * Owner:  `ids` is the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ * Cost:   linear in the ids.
+ */
+TSUGA_API size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team,
+                                    struct tsuga_id *ids, size_t count_max);
+
+/**
+ * Send bytes to all who are members of a team at one moment during the call, the calling actor
+ * included if it is one. The bytes are copied once, whatever the number of members: all messages
+ * show the same memory, which nobody writes to and which is freed with the last of them. What one
+ * actor sends to another arrives in its order, broadcasts among the rest.
+ *
+ * It waits for nobody. A member whose mailbox is full, whatever its policy (block as well), that
+ * has ended meanwhile, or for whose message there is no memory, does not get it: that is a dead
+ * letter.
+ *
+ * Returns in how many mailboxes the message is; 0 when nobody is in the team.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: -EINVAL; -EMSGSIZE; -ENOMEM, and nobody gets it.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the members.
+ */
+TSUGA_API int tsuga_broadcast(struct tsuga_actor *self, const char *team, uint64_t tag,
+                              const void *data, size_t bytes);
+
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
     const struct tsuga_token *ops; /* completions of any of these */
@@ -951,7 +1037,7 @@ TSUGA_API const void *tsuga_message_data(const struct tsuga_message *message);
 TSUGA_API size_t tsuga_message_bytes(const struct tsuga_message *message);
 
 /**
- * Who sent it with tsuga_send(); the zero id for anything else.
+ * Who sent it with tsuga_send() or tsuga_broadcast(); the zero id for anything else.
  *
  * Owner:  a value, the caller's.
  * Errors: none.
@@ -2513,7 +2599,7 @@ struct tsuga_stats {
     uint64_t actors_ended;
     uint64_t orphans; /* I/O heaps of the dead that wait for the kernel */
     uint64_t messages_sent;
-    uint64_t dead_letters;
+    uint64_t dead_letters; /* user messages that reached nobody: see struct tsuga_dead_letter */
     uint64_t turns;
     uint64_t turns_overrun; /* longer than watchdog_us */
     uint64_t steals;        /* actors that moved to an idle executor */
