@@ -385,11 +385,25 @@ requirements:  ## Which requirements did the last `make test` prove, which not?
 
 # Installing, and the rest.
 
-MAN_PAGES := $(wildcard docs/man/*.3)
+# Section 3 is made from the public headers, 5 from the configuration's chapter, 7 by hand.
+MAN         := build/man
+MAN_DATE    ?= $(shell date -u -r runtime/include/tsuga.h '+%B %-d, %Y')
+MAN_SOURCES := $(PUBLIC_HEADERS) docs/configuration.md $(wildcard docs/man/*)
+man_awk      = awk -v date='$(MAN_DATE)' -v version=$(VERSION) -f docs/man/mdoc.awk
 
-.PHONY: install uninstall compdb debian clean help
-install: all  ## Install to DESTDIR and PREFIX=/usr/local
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(MANDIR)/man3
+$(MAN)/topics: $(MAN_SOURCES) Makefile
+	$(Q)rm -rf $(MAN) && mkdir -p $(MAN)/man3 $(MAN)/man5 $(MAN)/man7
+	$(Q)$(man_awk) -f docs/man/conf.awk docs/configuration.md > $(MAN)/man5/tsuga.conf.5
+	$(Q)$(man_awk) -v out=$(MAN)/man3 -f docs/man/pages.awk $(PUBLIC_HEADERS) > $@
+	$(Q)sed -e 's|@DATE@|$(MAN_DATE)|' -e 's|@VERSION@|$(VERSION)|' -e '/" TOPICS/r $@' \
+	    docs/man/tsuga.7 > $(MAN)/man7/tsuga.7
+
+.PHONY: man install uninstall compdb debian clean help
+man: $(MAN)/topics  ## Man pages of the public headers and of the configuration, in build/man
+
+install: all man  ## Install to DESTDIR and PREFIX=/usr/local
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
+	    $(addprefix $(DESTDIR)$(MANDIR)/man,3 5 7)
 	install -m 644 $(BUILD)/libtsuga.a $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtsuga.so
@@ -397,12 +411,13 @@ install: all  ## Install to DESTDIR and PREFIX=/usr/local
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' runtime/tsuga.pc.in \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/tsuga.pc
 	install -m 644 $(PUBLIC_HEADERS) $(DESTDIR)$(INCLUDEDIR)/
-	$(if $(MAN_PAGES),install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3/)
+	for section in 3 5 7; do \
+	    install -m 644 $(MAN)/man$$section/* $(DESTDIR)$(MANDIR)/man$$section/ || exit 1; done
 
-uninstall:  ## Remove what install put there
+uninstall: man  ## Remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libtsuga.a $(SONAME) libtsuga.so pkgconfig/tsuga.pc)
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(notdir $(PUBLIC_HEADERS)))
-	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(notdir $(MAN_PAGES)))
+	cd $(MAN) && for page in man?/*; do rm -f "$(DESTDIR)$(MANDIR)/$$page"; done
 
 compdb:  ## Write compile_commands.json for editors
 	@for file in $(filter %.c,$(C_FILES)); do \
