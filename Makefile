@@ -85,6 +85,7 @@ EXAMPLE_SOURCES := $(wildcard examples/*.c examples/*/*.c)
 BENCH_SOURCES   := $(wildcard tests/bench/bench_*.c)
 COUNT_SOURCES   := $(wildcard tests/bench/count_*.c)
 BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
+SAVINA_SOURCES  := $(wildcard tests/bench/savina/*.c) tests/bench/support.c
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
 STRESS_SUPPORT  := $(wildcard tests/stress/support*.c)
 FUZZ_SOURCES    := $(wildcard tests/fuzz/fuzz_*.c)
@@ -99,7 +100,7 @@ TEST_OBJECTS    := $(call objects,$(TEST_SOURCES)) $(LIBRARY_OBJECTS)
 programs  = $(patsubst tests/%.c,$(BUILD)/%,$(1))
 EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c)) $(BUILD)/examples/hash \
                  $(BUILD)/examples/httpd
-BENCHES  := $(call programs,$(BENCH_SOURCES))
+BENCHES  := $(call programs,$(BENCH_SOURCES)) $(BUILD)/bench/savina
 COUNTERS := $(call programs,$(COUNT_SOURCES))
 STRESSES := $(call programs,$(STRESS_SOURCES))
 FUZZERS  := $(call programs,$(FUZZ_SOURCES))
@@ -192,7 +193,13 @@ $(BUILD)/sim: $(call objects,$(SIM_SOURCES)) $(LIBRARY_OBJECTS)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(BENCHES) $(COUNTERS): \
+# Written against the public API, and linked as a user's program is.
+$(BUILD)/bench/savina: $(call objects,$(SAVINA_SOURCES)) $(BUILD)/libtsuga.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ $(LIBS)
+
+$(filter-out %/savina,$(BENCHES)) $(COUNTERS): \
     $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -227,7 +234,7 @@ $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 .PHONY: objects check-programs check-benches
 check-programs: $(call programs,$(CHECK_SOURCES))
 # Those whose reports the scripts look at.
-check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy)
+check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy) $(BUILD)/bench/savina
 objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES) \
     $(SIM_SOURCES))
 
