@@ -51,6 +51,8 @@ struct tsuga_sizer;
 struct tsuga_pool;
 struct statx;
 
+/* Names and references: values that may be copied and kept. */
+
 /* An actor's name. Safe to keep after the actor's death: it never comes to mean another one.
  * The zero value names nobody. */
 struct tsuga_id {
@@ -89,11 +91,27 @@ struct tsuga_group {
     uint64_t value;
 };
 
+/**
+ * Whether two ids are of the same actor.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
 static inline bool tsuga_id_equal(struct tsuga_id a, struct tsuga_id b)
 {
     return a.value == b.value;
 }
 
+/**
+ * Whether two tokens of one actor are of the same operation.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
 static inline bool tsuga_token_equal(struct tsuga_token a, struct tsuga_token b)
 {
     return a.value == b.value;
@@ -101,6 +119,7 @@ static inline bool tsuga_token_equal(struct tsuga_token a, struct tsuga_token b)
 
 /* Configuration. */
 
+/* A switch in the configuration. */
 enum tsuga_toggle { TSUGA_DEFAULT = 0, TSUGA_OFF, TSUGA_ON };
 
 /* How receives choose their sizes: see struct tsuga_sizer. */
@@ -119,6 +138,7 @@ enum tsuga_registration {
 /* What a full mailbox does to a sender. */
 enum tsuga_full { TSUGA_FULL_DEFAULT = 0, TSUGA_FULL_FAIL, TSUGA_FULL_BLOCK, TSUGA_FULL_DROP };
 
+/* The least severe line that is written. */
 enum tsuga_log_level {
     TSUGA_LOG_DEFAULT = 0, /* warn */
     TSUGA_LOG_OFF,
@@ -268,6 +288,7 @@ enum tsuga_reason {
     TSUGA_STOPPED = 1, /* by tsuga_actor_stop() or by the runtime's stop */
 };
 
+/* How a runtime stops. */
 enum tsuga_stop_mode {
     TSUGA_STOP_GRACEFUL, /* every actor is told, and has shutdown_ms to end */
     TSUGA_STOP_NOW,      /* every actor ends at its executor's next safe point */
@@ -343,6 +364,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_run(const struct tsuga_config *config, tsuga
 
 /* Actors. */
 
+/* Which executor a new actor begins on. */
 enum tsuga_placement {
     TSUGA_PLACE_DEFAULT = 0,  /* here; the least loaded one when the caller is no executor */
     TSUGA_PLACE_HERE,         /* the caller's executor */
@@ -487,6 +509,7 @@ TSUGA_API bool tsuga_slice_used(struct tsuga_actor *self);
 
 /* Messages. */
 
+/* What a message is. */
 enum tsuga_message_kind {
     TSUGA_MESSAGE_USER,       /* from an actor or a thread */
     TSUGA_MESSAGE_COMPLETION, /* an operation's completion */
@@ -827,6 +850,7 @@ enum tsuga_restart {
     TSUGA_TEMPORARY, /* never, nor is it started again with others */
 };
 
+/* One child of a supervisor. */
 struct tsuga_child_spec {
     struct tsuga_spawn_options spawn;
     enum tsuga_restart restart;
@@ -965,6 +989,8 @@ TSUGA_API size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *t
  */
 TSUGA_API int tsuga_broadcast(struct tsuga_actor *self, const char *team, uint64_t tag,
                               const void *data, size_t bytes);
+
+/* Receiving: how messages are taken, and what is in them. */
 
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
@@ -1137,6 +1163,7 @@ TSUGA_API int tsuga_message_done(struct tsuga_actor *self);
  * room and TSUGA_OP_NOWAIT; -ECANCELED the actor is being stopped and would have to wait.
  */
 
+/* Which operation. Most have a short call of the same name. */
 enum tsuga_op_kind {
     TSUGA_OP_NOP,
     TSUGA_OP_OPEN,
@@ -1310,7 +1337,7 @@ struct tsuga_op {
  *
  * Owner:  what `op` points to stays the caller's; see the fields.
  * Shape:  as the fields say; sizes in bytes, times in nanoseconds.
- * Errors: in the token; see above.
+ * Errors: in the token: those of the operation, and those that any token may carry.
  * Thread: turn.
  * Blocks: only while there is no room to submit, and never with TSUGA_OP_NOWAIT.
  */
