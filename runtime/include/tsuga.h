@@ -796,8 +796,8 @@ TSUGA_API int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, in
 /* Who is started again when a child has ended that is to be. */
 enum tsuga_strategy {
     TSUGA_ONE_FOR_ONE,  /* that child */
-    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped first */
-    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped first */
+    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped at once */
+    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped at once */
 };
 
 /* When a child's end is mended. */
@@ -819,8 +819,8 @@ struct tsuga_supervisor {
     size_t child_count;
     uint32_t restarts_max;   /* within window_ns; 0: 3. One more ends the supervisor. */
     uint64_t window_ns;      /* 0: 5 s */
-    uint64_t backoff_ns;     /* before a second restart within the window, doubled for each further
-                                one; 0: none. Meanwhile other children's ends wait. */
+    uint64_t backoff_ns;     /* before a second restart within the window (of the same child, where
+                                each is restarted alone), doubled for each further one; 0: none */
     uint64_t backoff_max_ns; /* 0: no bound */
     const char *name;        /* for people; outlives the supervisor, or NULL */
 };
