@@ -615,13 +615,6 @@ static void set_chain(struct tsuga_kill_stage *stage)
     stage->op_count = 2;
 }
 
-/* Half of it goes; a fault decides that. */
-static void set_send_rest(struct tsuga_kill_stage *stage)
-{
-    stage->is_pending = false;
-    set_send(stage);
-}
-
 /* Zero copy. */
 
 static void set_zero_copy(struct tsuga_kill_stage *stage)
@@ -765,7 +758,6 @@ const struct tsuga_kill_kind tsuga_kill_kinds[] = {
     SINGLE("connect", set_connect),
     SINGLE("recv", set_recv),
     SINGLE("send", set_send),
-    {.name = "send rest", .set = set_send_rest, .is_many = true, .is_continued = true},
     SINGLE("recvmsg", set_recvmsg),
     SINGLE("sendmsg", set_sendmsg),
     SINGLE("shutdown", set_shutdown),
@@ -794,6 +786,11 @@ const struct tsuga_kill_kind tsuga_kill_kinds[] = {
     MODERN("waitid", set_waitid, WAITID),
     {.name = "chain", .set = set_chain, .is_many = true},
     {.name = "zero copy", .set = set_zero_copy, .needs = TSUGA_RING_SEND_ZC, .is_many = true},
+    {.name = "zero copy plain",
+     .set = set_zero_copy,
+     .needs = TSUGA_RING_SEND_ZC,
+     .is_many = true,
+     .is_continued = true},
     {.name = "zero copy early", .set = set_early, .needs = TSUGA_RING_SEND_ZC, .is_many = true},
     STREAM("recv stream", set_recv_stream),
     STREAM("recv group", set_recv_group),
@@ -803,7 +800,7 @@ const struct tsuga_kill_kind tsuga_kill_kinds[] = {
     STREAM("read stream", set_read_stream),
     STREAM("accept stream", set_accept_stream),
     STREAM("poll stream", set_poll_stream),
-    STREAM("periods", set_periods),
+    {.name = "periods", .set = set_periods, .is_many = true, .is_stream = true, .is_own = true},
     STREAM("raw stream", set_raw_stream),
 };
 

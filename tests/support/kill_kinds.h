@@ -62,8 +62,9 @@ struct tsuga_kill_kind {
     enum tsuga_ring_kind needs; /* what the ring must know; NOP: nothing else */
     bool is_many;               /* something of it completes before its end */
     bool is_stream;             /* and only a cancel ends it */
-    bool is_continued;          /* what completes first is a request of which another one is left */
+    bool is_continued;          /* the kernel refuses it, and another request takes its place */
     bool is_job;                /* a thread of the pool carries it out */
+    bool is_own;                /* the executor's own timers do: no result of it is ever late */
     bool is_silent;             /* nobody hears of it */
     bool is_impatient;          /* it never waits for room */
     bool is_fixed;              /* on registered memory */

@@ -11,7 +11,6 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/turn.h"
-#include "tests/support/blocked.h"
 #include "tests/support/gate.h"
 #include "tests/support/kill_kinds.h"
 #include "tests/support/ring_fault.h"
@@ -270,7 +269,7 @@ static void prepare(struct life *life)
         tsuga_gate_await(&life->busy, 1);
     }
     if (life->point >= FIRST && life->kind->is_continued)
-        tsuga_ring_fault_substitute(fault_of(life), TSUGA_RING_SEND, 1, TSUGA_KILL_BYTES / 2);
+        tsuga_ring_fault_substitute(fault_of(life), TSUGA_RING_SEND_ZC, 1, -EOPNOTSUPP);
 }
 
 /* After it: late results. */
@@ -280,7 +279,8 @@ static void delay(struct life *life)
         return;
     if (life->point == SUBMITTED)
         tsuga_ring_fault_hold(fault_of(life), name_of(life), HOLD_ENTERS);
-    if (life->point == FIRST && life->kind->needs == TSUGA_RING_SEND_ZC)
+    if (life->point == FIRST && life->kind->needs == TSUGA_RING_SEND_ZC &&
+        !life->kind->is_continued)
         tsuga_ring_fault_hold_end(fault_of(life), name_of(life), HOLD_ENTERS);
 }
 
@@ -387,10 +387,10 @@ static void inherit(struct tsuga_actor *self, void *argument)
         }
         if (round == 0)
             tsuga_gate_raise(&life->filled);
-        while (round == 0 && !tsuga_list_is_empty(&executor->orphans))
-            CHECK_INT(tsuga_yield(self), 0);
-        for (unsigned i = 0; i <= TSUGA_TICK_TURNS; i++)
-            CHECK_INT(tsuga_yield(self), 0);
+        /* Each of them enters the ring, which is what late results wait for. */
+        do
+            CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+        while (!tsuga_list_is_empty(&executor->orphans));
     }
     for (size_t i = 0; i < 2 * HEIR_LEASES; i++) {
         struct tsuga_lease lease = leases[i / HEIR_LEASES][i % HEIR_LEASES];
@@ -406,6 +406,25 @@ static _Noreturn void fail(const struct life *life, const char *what)
 {
     tsuga_test_fail(__FILE__, __LINE__, "%s, %s, %c: %s", life->kind->name,
                     point_names[life->point], way_letters[life->way], what);
+}
+
+static uint64_t suspended_count(const struct table *table)
+{
+    struct tsuga_stats stats;
+
+    tsuga_stats_read(table->run.runtime, &stats);
+    return stats.ops_suspended;
+}
+
+/* The actor is at its point: in its turn, or it waits for room. */
+static void await_arrival(struct table *table, uint64_t suspended_before)
+{
+    if (table->life.point != RESERVED || table->life.kind->is_impatient) {
+        tsuga_gate_await(&table->life.here, 1);
+        return;
+    }
+    while (suspended_count(table) == suspended_before)
+        sched_yield();
 }
 
 static void await_ended(struct table *table, uint64_t count)
@@ -473,7 +492,7 @@ static void kill_one(struct table *table, const struct tsuga_kill_kind *kind, en
                      enum way way)
 {
     struct life *life = &table->life;
-    bool is_blocked = point == RESERVED && !kind->is_impatient;
+    uint64_t suspended_before = suspended_count(table);
     struct tsuga_id id;
 
     memset(life, 0, sizeof(*life));
@@ -489,10 +508,7 @@ static void kill_one(struct table *table, const struct tsuga_kill_kind *kind, en
     if (way == LINKED)
         life->partner = spawn_partner(table);
     id = tsuga_world_spawn(&table->run, live, life);
-    if (is_blocked)
-        tsuga_blocked_await(table->run.runtime, 1);
-    else
-        tsuga_gate_await(&life->here, 1);
+    await_arrival(table, suspended_before);
     strike(table, id);
     settle(table);
     if (life->seen != point)
@@ -508,6 +524,8 @@ static bool is_possible(const struct tsuga_kill_kind *kind, enum point point, en
         return way != EXITS; /* it waits, and does nothing by itself */
     if (point == FIRST)
         return kind->is_many;
+    if (point == LAST && kind->is_own)
+        return false;
     return !kind->is_silent || point < UNREAD;
 }
 
