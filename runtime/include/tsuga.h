@@ -640,7 +640,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_monitor(struct tsuga_actor *self, struct tsu
  * Errors: -ENOENT its message was taken, or it was ended before; -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor monitor);
 
@@ -654,7 +653,6 @@ TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor mon
  * Errors: -EINVAL the calling actor itself; -ENOMEM.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -666,7 +664,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_
  * Errors: -ENOENT there is none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_unlink(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -771,7 +768,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_request(struct tsuga_actor *self, const stru
  *         -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links, requests and timers.
  */
 TSUGA_API int tsuga_request_cancel(struct tsuga_actor *self, struct tsuga_request request);
 
