@@ -28,6 +28,7 @@
 
 #include "actor/actor.h"
 #include "mailbox/message.h"
+#include "runtime/base/list.h"
 
 #include <tsuga.h>
 
@@ -46,6 +47,7 @@ enum tsuga_tie_state {
 struct tsuga_tie_end {
     struct tsuga_bond bond;       /* of this end's actor, unless OPENING or GONE */
     struct tsuga_message message; /* to the other end */
+    struct tsuga_tie_end *next;   /* in its actor's index */
     struct tsuga_id id;           /* who is at this end */
     struct tsuga_down down;       /* what the message says */
     uint8_t state;                /* enum tsuga_tie_state */
@@ -59,6 +61,21 @@ struct tsuga_tie {
     struct tsuga_timer_ref timer; /* end 0: a request's time limit, or zero */
     _Atomic uint32_t reference_count;
 };
+
+static inline struct tsuga_tie_end *tsuga_tie_end_of_bond(struct tsuga_bond *bond)
+{
+    return TSUGA_CONTAINER_OF(bond, struct tsuga_tie_end, bond);
+}
+
+static inline struct tsuga_tie *tsuga_tie_of(struct tsuga_tie_end *end)
+{
+    return TSUGA_CONTAINER_OF(end - end->index, struct tsuga_tie, ends);
+}
+
+static inline struct tsuga_tie_end *tsuga_tie_other(struct tsuga_tie_end *end)
+{
+    return &tsuga_tie_of(end)->ends[1 - end->index];
+}
 
 /* Ends of an actor that has ended, linked by their bonds' `next`, and what the others are told. */
 struct tsuga_obituary {
@@ -74,8 +91,7 @@ void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie);
 /* Ask for the tie; an actor that has ended already answers through whoever finds that out. */
 void tsuga_tie_open(struct tsuga_seat *seat, struct tsuga_tie *tie);
 
-/* A tie of which the actor is end 0, by its name; NULL when it is no more. Cost: linear in bonds.
- */
+/* A tie of which the actor is end 0, by its name; NULL when it is no more. */
 struct tsuga_tie *tsuga_tie_find(struct tsuga_actor *actor, enum tsuga_tie_kind kind,
                                  uint64_t name);
 
@@ -94,7 +110,7 @@ void tsuga_ties_handle(struct tsuga_seat *seat, struct tsuga_message *message);
 void tsuga_requests_handle(struct tsuga_seat *seat, struct tsuga_message *message);
 
 /* The user takes the news, and gives it back. */
-void tsuga_ties_take(struct tsuga_message *message);
+void tsuga_ties_take(struct tsuga_seat *seat, struct tsuga_message *message);
 void tsuga_ties_give_back(struct tsuga_executor *executor, struct tsuga_message *message);
 
 /* A message of one of the five types did not find its actor. */

@@ -110,7 +110,7 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
         if (actor->room_wanted != NULL)
             give_room(seat);
     } else if (is_news(message)) {
-        tsuga_ties_take(message);
+        tsuga_ties_take(seat, message);
     }
 }
 

@@ -683,7 +683,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_monitor(struct tsuga_actor *self, struct tsu
  * Errors: -ENOENT its message was taken, or it was ended before; -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor monitor);
 
@@ -697,7 +696,6 @@ TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor mon
  * Errors: -EINVAL the calling actor itself; -ENOMEM.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -709,7 +707,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_
  * Errors: -ENOENT there is none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_unlink(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -814,7 +811,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_request(struct tsuga_actor *self, const stru
  *         -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links, requests and timers.
  */
 TSUGA_API int tsuga_request_cancel(struct tsuga_actor *self, struct tsuga_request request);
 
@@ -839,8 +835,8 @@ TSUGA_API int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, in
 /* Who is started again when a child has ended that is to be. */
 enum tsuga_strategy {
     TSUGA_ONE_FOR_ONE,  /* that child */
-    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped first */
-    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped first */
+    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped at once */
+    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped at once */
 };
 
 /* When a child's end is mended. */
@@ -863,8 +859,8 @@ struct tsuga_supervisor {
     size_t child_count;
     uint32_t restarts_max;   /* within window_ns; 0: 3. One more ends the supervisor. */
     uint64_t window_ns;      /* 0: 5 s */
-    uint64_t backoff_ns;     /* before a second restart within the window, doubled for each further
-                                one; 0: none. Meanwhile other children's ends wait. */
+    uint64_t backoff_ns;     /* before a second restart within the window (of the same child, where
+                                each is restarted alone), doubled for each further one; 0: none */
     uint64_t backoff_max_ns; /* 0: no bound */
     const char *name;        /* for people; outlives the supervisor, or NULL */
 };
