@@ -68,7 +68,8 @@ static bool is_news(const struct tsuga_message *message)
 /* Messages that lie in a tie between actors. */
 static bool is_of_tie(const struct tsuga_message *message)
 {
-    return is_news(message) || message->type == TSUGA_TYPE_TIE || message->type == TSUGA_TYPE_UNTIE;
+    return is_news(message) || message->type == TSUGA_TYPE_TIE ||
+           message->type == TSUGA_TYPE_UNTIE || message->type == TSUGA_TYPE_WATCH;
 }
 
 /* Apart, so that completions do not pay for its frame. */
