@@ -52,6 +52,7 @@ struct tsuga_tie *tsuga_tie_make(struct tsuga_seat *seat, enum tsuga_tie_kind ki
     if (kind != TSUGA_TIE_LINK)
         tie->name = ++executor->tie_count << EXECUTOR_BITS | executor->index;
     atomic_init(&tie->reference_count, 2);
+    tsuga_bond_tie(&seat->actor.bonds, &tie->ends[0].bond);
     return tie;
 }
 
@@ -95,6 +96,7 @@ static void send_news(struct tsuga_executor *executor, struct tsuga_tie_end *end
 
 void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie)
 {
+    tsuga_bond_untie(&tie->ends[0].bond);
     tsuga_memory_free(tsuga_seat_home(seat)->shared->memory, tie, sizeof(*tie));
 }
 
@@ -103,7 +105,7 @@ void tsuga_tie_open(struct tsuga_seat *seat, struct tsuga_tie *tie)
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_tie_end *end = &tie->ends[1];
 
-    hold(&seat->actor, &tie->ends[0]);
+    tie->ends[0].state = TSUGA_TIE_TIED;
     end->message.type = TSUGA_TYPE_TIE;
     if (tsuga_executor_deliver(executor->shared, executor, end->id, &end->message) != 0)
         tsuga_ties_refuse(executor, &end->message);
@@ -261,7 +263,10 @@ void tsuga_ties_leave(struct tsuga_seat *seat, struct tsuga_obituary *obituary)
         struct tsuga_tie_end *end = end_of_bond(bond);
 
         tsuga_bond_untie(bond);
-        if (end->state == TSUGA_TIE_HEARD) { /* what it has heard is discarded with the mailbox */
+        if (end->index == 0 && end->state == TSUGA_TIE_OPENING) { /* nobody knows it yet */
+            tsuga_memory_free(executor->shared->memory, tie_of(end), sizeof(struct tsuga_tie));
+        } else if (end->state ==
+                   TSUGA_TIE_HEARD) { /* what it has heard is discarded with the mailbox */
             drop(executor, tie_of(end));
         } else if (tie_of(end)->kind != TSUGA_TIE_LINK && end->index == 0) {
             send_last(executor, end, TSUGA_TYPE_UNTIE);
@@ -377,12 +382,10 @@ static int spawn_tied(struct tsuga_actor *self, const struct tsuga_spawn_options
     if (tie == NULL)
         return -ENOMEM;
     /* Before the spawn: the new actor may end before that returns, and its news then come here. */
-    hold(self, &tie->ends[0]);
+    tie->ends[0].state = TSUGA_TIE_TIED;
     error = tsuga_shared_spawn(executor->shared, options, false, tie, NULL);
-    if (error == 0)
-        return 0;
-    tsuga_bond_untie(&tie->ends[0].bond);
-    tsuga_tie_free(tsuga_seat_of(self), tie);
+    if (error != 0)
+        tsuga_tie_free(tsuga_seat_of(self), tie);
     return error;
 }
 
