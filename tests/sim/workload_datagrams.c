@@ -107,7 +107,7 @@ static bool receive_many(struct tsuga_actor *self, struct post *post, int fd)
         REQUIRE(post->run, got.result > 0);
         if (!take(self, post, &got))
             return false;
-        if (--left == 0)
+        if (left > 0 && --left == 0)
             (void)tsuga_forget(self, tsuga_cancel(self, stream));
         got = tsuga_await(self, stream);
     }
