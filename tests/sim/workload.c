@@ -11,6 +11,7 @@ const struct sim_workload sim_workloads[] = {
     {"datagrams", "datagrams come whole and once, some with descriptors", sim_run_datagrams},
     {"hash", "a tree of files is listed and read by many actors", sim_run_hash},
     {"cases", "a ring of four entries, and few operations at a time", sim_run_cases},
+    {"supervised", "workers crash, and clients ask who is there", sim_run_supervised},
     {NULL, NULL, NULL},
 };
 

@@ -66,5 +66,6 @@ void sim_run_hash(struct sim_run *run);
 void sim_run_http(struct sim_run *run);
 void sim_run_proxy(struct sim_run *run);
 void sim_run_random(struct sim_run *run);
+void sim_run_supervised(struct sim_run *run);
 
 #endif
