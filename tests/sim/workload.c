@@ -12,6 +12,7 @@ const struct sim_workload sim_workloads[] = {
     {"hash", "a tree of files is listed and read by many actors", sim_run_hash},
     {"cases", "a ring of four entries, and few operations at a time", sim_run_cases},
     {"supervised", "workers crash, and clients ask who is there", sim_run_supervised},
+    {"pinned", "memory comes and goes while the kernel has it pinned", sim_run_pinned},
     {NULL, NULL, NULL},
 };
 
