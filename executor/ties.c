@@ -44,8 +44,11 @@ struct tsuga_tie *tsuga_tie_make(struct tsuga_seat *seat, enum tsuga_tie_kind ki
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_tie *tie = make(executor->shared, kind, tsuga_actor_id(&seat->actor), to, tag);
 
-    if (tie != NULL && kind != TSUGA_TIE_LINK)
+    if (tie == NULL)
+        return NULL;
+    if (kind != TSUGA_TIE_LINK)
         tie->name = ++executor->tie_count << EXECUTOR_BITS | executor->index;
+    tsuga_bond_tie(&seat->actor.bonds, &tie->ends[0].bond);
     return tie;
 }
 
@@ -115,7 +118,8 @@ static void send_news(struct tsuga_executor *executor, struct tsuga_tie_end *end
 
 void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie)
 {
-    tsuga_memory_free(tsuga_seat_home(seat)->shared->memory, tie, sizeof(*tie));
+    tsuga_bond_untie(&tie->ends[0].bond);
+    tsuga_tie_free_foreign(tsuga_seat_home(seat)->shared, tie);
 }
 
 void tsuga_tie_open(struct tsuga_seat *seat, struct tsuga_tie *tie)
@@ -123,7 +127,8 @@ void tsuga_tie_open(struct tsuga_seat *seat, struct tsuga_tie *tie)
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_tie_end *end = &tie->ends[1];
 
-    hold(&seat->actor, &tie->ends[0]);
+    tie->ends[0].state = TSUGA_TIE_TIED;
+    tsuga_tie_index_add(&seat->actor, &tie->ends[0]);
     end->message.type = TSUGA_TYPE_TIE;
     if (tsuga_executor_deliver(executor->shared, executor, end->id, &end->message) != 0)
         tsuga_ties_refuse(executor, &end->message);
@@ -312,7 +317,9 @@ void tsuga_ties_leave(struct tsuga_seat *seat, struct tsuga_obituary *obituary)
         struct tsuga_tie_end *end = tsuga_tie_end_of_bond(bond);
 
         tsuga_bond_untie(bond);
-        if (end->state == TSUGA_TIE_HEARD) { /* what it has heard is discarded with the mailbox */
+        if (end->index == 0 && end->state == TSUGA_TIE_OPENING) { /* nobody knows it yet */
+            tsuga_tie_free_foreign(executor->shared, tsuga_tie_of(end));
+        } else if (end->state == TSUGA_TIE_HEARD) { /* it is discarded with the mailbox */
             drop(executor, tsuga_tie_of(end));
         } else if (tsuga_tie_of(end)->kind != TSUGA_TIE_LINK && end->index == 0) {
             send_last(executor, end, TSUGA_TYPE_UNTIE);
@@ -428,12 +435,12 @@ static int spawn_tied(struct tsuga_actor *self, const struct tsuga_spawn_options
     if (tie == NULL)
         return -ENOMEM;
     /* Before the spawn: the new actor may end before that returns, and its news then come here. */
-    hold(self, &tie->ends[0]);
+    tie->ends[0].state = TSUGA_TIE_TIED;
     error = tsuga_shared_spawn(executor->shared, options, &(struct tsuga_birth){.tie = tie}, NULL);
     if (error == 0)
-        return 0;
-    let_go(self, &tie->ends[0]);
-    tsuga_tie_free(tsuga_seat_of(self), tie);
+        tsuga_tie_index_add(self, &tie->ends[0]); /* only now is it known who is at the other end */
+    else
+        tsuga_tie_free(tsuga_seat_of(self), tie);
     return error;
 }
 

@@ -50,14 +50,15 @@ struct tsuga_answer {
 enum tsuga_tie_kind { TSUGA_TIE_MONITOR, TSUGA_TIE_LINK, TSUGA_TIE_REQUEST };
 
 enum tsuga_tie_state {
-    TSUGA_TIE_OPENING, /* end 1, until it gets the opening; a port's end 0, until it gets that */
+    TSUGA_TIE_OPENING, /* end 0, until it sends the opening, or as a port's gets it; end 1, until
+                          it gets it */
     TSUGA_TIE_TIED,
     TSUGA_TIE_HEARD,
     TSUGA_TIE_GONE,
 };
 
 struct tsuga_tie_end {
-    struct tsuga_bond bond;       /* of this end's actor, unless OPENING or GONE */
+    struct tsuga_bond bond;       /* of this end's actor, unless GONE, or end 1 and OPENING */
     struct tsuga_message message; /* to the other end */
     struct tsuga_tie_end *next;   /* in its actor's index */
     struct tsuga_id id;           /* who is at this end */
@@ -95,7 +96,8 @@ struct tsuga_obituary {
     int32_t reason;
 };
 
-/* A tie that nobody knows yet; NULL: no memory. Open it, or free it. */
+/* A tie that only the actor knows yet; NULL: no memory. Open it, or free it; an actor that ends
+ * before does the latter. */
 struct tsuga_tie *tsuga_tie_make(struct tsuga_seat *seat, enum tsuga_tie_kind kind,
                                  struct tsuga_id to, uint64_t tag);
 void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie);

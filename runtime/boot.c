@@ -73,6 +73,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     shared->calls = world->calls != NULL ? world->calls : tsuga_calls_linux();
     shared->ring_create = world->ring_create;
     shared->ring_context = world->ring_context;
+    shared->locked.is_unlimited = world->locks_all;
     shared->report = tsuga_log_report;
     shared->report_context = &runtime->log;
     shared->signal_fd = -1;

@@ -795,7 +795,8 @@ TSUGA_API int tsuga_call(struct tsuga_actor *self, const struct tsuga_mail *mail
 /**
  * Ask an actor; the answer arrives as a message of kind TSUGA_MESSAGE_REPLY with the mail's tag.
  *
- * timeout_ns  after which the answer is -ETIMEDOUT; TSUGA_FOREVER: none.
+ * timeout_ns  after which the answer is -ETIMEDOUT; TSUGA_FOREVER: none. A wait for room in the
+ *             receiver's mailbox does not count.
  * out         receives the request's name; may be NULL.
  *
  * Owner:  the request is the calling actor's until its answer arrives.
