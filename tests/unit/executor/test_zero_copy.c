@@ -10,6 +10,7 @@
 #include "executor/io.h"
 #include "tests/support/fixture.h"
 #include "tests/support/gate.h"
+#include "tests/support/limits.h"
 #include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
@@ -340,6 +341,51 @@ static void send_without(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z17_a_socket_without_it_gets_a_plain_send)
 {
     (void)tsuga_world_run(NULL, send_without, NULL);
+}
+
+/* What a zero-copy send is charged with does not fit beside the ring. */
+static void send_without_room(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_completion got;
+    struct reader reader;
+    int ends[2];
+
+    (void)argument;
+    connect_tcp(ends);
+    for (unsigned i = 0; i < 4; i++) {
+        struct tsuga_lease lease = make(self, BYTES);
+        uint32_t options = TSUGA_OP_ZERO_COPY | (i % 2 == 0 ? 0 : TSUGA_OP_EARLY);
+
+        start_reader(&reader, ends[1], BYTES);
+        tsuga_gate_raise(&reader.open);
+        got = tsuga_await(self, send_with(self, ends[0], lease, options));
+        CHECK_INT(got.result, BYTES);
+        CHECK(got.last);
+        CHECK(!got.zero_copy);
+        end_reader(&reader);
+        CHECK_UINT(reader.wrong, 0);
+    }
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(zero_copy, z17_a10_without_locked_memory_sends_are_plain)
+{
+    static struct tsuga_lines lines;
+    const struct tsuga_setup setup = {.lines = &lines};
+    const char *line;
+    struct tsuga_stats stats;
+
+    tsuga_needs("SEND_ZERO_COPY");
+    tsuga_lines_init(&lines);
+    tsuga_limit_locked(64 << 10);
+    tsuga_become_ordinary();
+    stats = tsuga_world_run(&setup, send_without_room, NULL);
+    CHECK_UINT(stats.registered_refusals, 4);
+    line = strstr(lines.text, "zero copy: RLIMIT_MEMLOCK is 64K");
+    CHECK(line != NULL);
+    CHECK(strstr(line, "a send needs 256K") != NULL);
+    CHECK(strstr(line, "ulimit -l") != NULL);
+    CHECK_PTR(strstr(line + 1, "zero copy:"), NULL);
 }
 
 TEST(zero_copy, z18_a24_a_kernel_without_it_gets_a_plain_send)

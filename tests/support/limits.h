@@ -1,0 +1,51 @@
+/*
+ * Locked memory in tests. Root has no limit on it, so a test of the limit becomes an ordinary user;
+ * one that needs more than the user may have skips, as under `make limits`.
+ *
+ *     tsuga_needs_locked(256 << 10);
+ *
+ * Thread: a test that has one thread.
+ */
+#ifndef TSUGA_TESTS_LIMITS_H
+#define TSUGA_TESTS_LIMITS_H
+
+#include <grp.h>
+#include <inttypes.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "executor/locked.h"
+#include "tests/support/test.h"
+
+static inline void tsuga_needs_locked(uint64_t bytes)
+{
+    struct tsuga_locked locked = {.is_unlimited = false};
+
+    tsuga_locked_init(&locked);
+    if (tsuga_locked_limit(&locked) < bytes)
+        SKIP("needs %" PRIu64 " KiB of locked memory", bytes >> 10);
+}
+
+/* Both the soft and the hard limit, which nobody but root can raise again. */
+static inline void tsuga_limit_locked(uint64_t bytes)
+{
+    struct rlimit limit = {bytes, bytes};
+
+    tsuga_needs_locked(bytes);
+    CHECK_INT(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+}
+
+/* A user who has locked nothing yet: what others of the same name have counts, too, and tests run
+ * side by side. Whoever is an ordinary user stays that one. */
+static inline void tsuga_become_ordinary(void)
+{
+    uid_t id = 60000 + (uid_t)getpid() % 5000;
+
+    if (geteuid() != 0)
+        return;
+    CHECK_INT(setgroups(0, NULL), 0);
+    CHECK_INT(setresgid(id, id, id), 0);
+    CHECK_INT(setresuid(id, id, id), 0);
+}
+
+#endif
