@@ -94,7 +94,7 @@ static void make_group(struct tsuga_actor *self, void *argument)
     struct tsuga_group group;
 
     (void)argument;
-    CHECK_INT(tsuga_group_make(self, &options, &group), 0);
+    tsuga_make_group(self, &options, &group);
     CHECK_INT(tsuga_group_release(self, group), 0);
 }
 

@@ -28,8 +28,8 @@ static struct tsuga_executor *executor_of(struct tsuga_actor *self)
     return tsuga_seat_home(tsuga_seat_of(self));
 }
 
-/* What a few arenas, and as much again for rings, need. */
-#define LOCKED_BYTES (16 * ARENA_BYTES)
+/* What four arenas, and as much again for rings, need. */
+#define LOCKED_BYTES (8 * ARENA_BYTES)
 
 static struct tsuga_setup setup_with(enum tsuga_registration registration)
 {
@@ -369,6 +369,7 @@ TEST(registered, a05_grows_and_shrinks_with_operations_in_flight)
     struct tsuga_stats stats;
 
     tsuga_needs("REGISTERED_BUFFERS");
+    tsuga_needs_locked(4 * GROWTH * ARENA_BYTES);
     stats = tsuga_world_run(&setup, grow_under_load, &waiting);
     CHECK_UINT(stats.registered_refusals, 0);
 }
@@ -860,8 +861,9 @@ TEST(registered, a22_lent_buffers_go_out_as_pinned_ones)
 {
     struct tsuga_setup setup = setup_with(TSUGA_REGISTRATION_ALWAYS);
 
-    setup.config.ioheap.arena_size = 0; /* one holds all of it */
+    setup.config.ioheap.arena_size = 0; /* one of 2 MiB holds all of it */
     tsuga_needs("REGISTERED_BUFFERS");
+    tsuga_needs_locked(8 << 20);
     tsuga_needs("BUFFER_RING");
     (void)tsuga_world_run(&setup, echo_pinned, NULL);
 }

@@ -18,6 +18,8 @@
 
 #define SEED  59u
 #define BYTES (256u << 10)
+/* Beside rings, and the rings of tests before. */
+#define LOCKED_BYTES (4 * BYTES)
 
 /* Two ends of a TCP connection on the loopback. */
 static void connect_tcp(int ends[2])
@@ -129,6 +131,7 @@ TEST(zero_copy, z02_z11_z14_z16_tcp_sends_bring_one_result_that_says_whether_the
     struct tsuga_stats stats;
 
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     stats = tsuga_world_run(NULL, send_tcp, NULL);
     CHECK_UINT(stats.copied_bytes, 0);
 }
@@ -155,6 +158,7 @@ static void send_udp(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z01_udp_sends_bring_one_result)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, send_udp, NULL);
 }
 
@@ -184,6 +188,7 @@ static void send_segments(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z01_z09_a_send_of_many_segments_has_two_results)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, send_segments, NULL);
 }
 
@@ -222,6 +227,7 @@ static void hear_early(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z03_z04_z15_an_early_result_is_not_the_end)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, hear_early, NULL);
 }
 
@@ -263,6 +269,7 @@ static void keep_and_break(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z13_the_buffer_is_held_until_the_notification)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, keep_and_break, NULL);
 }
 
@@ -431,6 +438,7 @@ TEST(zero_copy, z22_the_size_decides_as_configured)
     const struct tsuga_setup setup = {.config.send.zero_copy_min = 1000};
 
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(&setup, send_by_size, NULL);
 }
 
