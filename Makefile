@@ -198,7 +198,8 @@ $(BENCHES) $(COUNTERS): \
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(STRESSES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
+$(STRESSES) $(BUILD)/stress/large_heap: \
+    $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
@@ -262,7 +263,7 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # objects, one a line. Each links the whole library with its internal names.
 
 .PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features limits \
-        canary sim run-sim
+        large-heap canary sim run-sim
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -321,6 +322,10 @@ run-sim: $(BUILD)/sim
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
+
+large-heap:  ## A heap of MIB=3072 in one actor, each block read and written by fixed operations
+	$(again) CONFIG=release $(call BUILD_OF,release)/stress/large_heap
+	@$(call BUILD_OF,release)/stress/large_heap $(MIB)
 
 limits:  ## The unit tests and the demonstration with little locked memory, and few slots (root)
 	$(again) CONFIG=release all check-programs

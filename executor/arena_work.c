@@ -1,7 +1,5 @@
 #include "executor/arena_work.h"
 
-#include <sched.h>
-
 #include "executor/executor.h"
 #include "executor/registered.h"
 
@@ -114,24 +112,6 @@ static void run(struct tsuga_blocking_job *job)
     carry_out(work, &orders);
 }
 
-/* A helper that wakes up while all processors are busy must not take that of an executor at once:
- * what it does takes longer than a turn, and nobody blocks for it. */
-static void stand_back(const struct tsuga_shared *shared)
-{
-    const struct sched_param ordinary = {.sched_priority = 0};
-
-    if (!shared->threads->are_coroutines)
-        (void)sched_setscheduler(0, SCHED_BATCH, &ordinary); /* only a wish */
-}
-
-static void run_elsewhere(struct tsuga_blocking_job *job)
-{
-    struct tsuga_arena_work *work = TSUGA_CONTAINER_OF(job, struct tsuga_arena_work, job);
-
-    stand_back(work->executor->shared);
-    run(job);
-}
-
 static void run_here(struct tsuga_arena_work *work)
 {
     do
@@ -145,7 +125,7 @@ static void done(struct tsuga_blocking_job *job);
 
 static void submit(struct tsuga_arena_work *work)
 {
-    work->job = (struct tsuga_blocking_job){.run = run_elsewhere, .done = done};
+    work->job = (struct tsuga_blocking_job){.run = run, .done = done};
     if (tsuga_blocking_submit(&work->executor->shared->helpers, &work->job) != 0)
         run_here(work); /* no thread could be made, and there was none */
 }

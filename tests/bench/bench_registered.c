@@ -1,6 +1,7 @@
 /*
  * Registered memory: reads of 4 KiB from the page cache, 32 in flight, with it and without, against
- * a loop of fixed reads in raw liburing; and what a step of growth costs the other actors of the
+ * a loop of fixed reads in raw liburing; the same as an ordinary user with little locked memory,
+ * where it must not be slower than without; and what a step of growth costs the other actors of the
  * executor, by the longest pause of a ping-pong.
  */
 #include <errno.h>
@@ -11,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <tsuga.h>
 #include <unistd.h>
 
@@ -120,7 +123,9 @@ static void start_reader(struct tsuga_actor *self, void *argument)
 
 static void reader_open(struct reader *reader, int fd, enum tsuga_registration registration)
 {
-    struct tsuga_config config = {.executor.threads = 1, .ioheap.registration = registration};
+    /* Small rings, so that two find room in 64 KiB of locked memory. */
+    struct tsuga_config config = {.executor = {.threads = 1, .ring_entries = 64, .cq_entries = 512},
+                                  .ioheap.registration = registration};
     struct tsuga_spawn_options options = {.behaviour = behave_reader,
                                           .start = start_reader,
                                           .argument = reader,
@@ -189,6 +194,83 @@ static void compare_reads(int fd, double seconds)
     tsuga_destroy(fixed.runtime);
     tsuga_destroy(plain.runtime);
     io_uring_queue_exit(&raw.ring);
+}
+
+/* Limits. */
+
+/* The lowest user that no other child has: what its namesakes have locked would count. */
+#define FIRST_USER 61000u
+
+static void become_limited(rlim_t bytes, uid_t user)
+{
+    const struct rlimit limit = {bytes, bytes};
+
+    tsuga_bench_require("setrlimit", setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? 0 : -errno);
+    if (geteuid() != 0)
+        return;
+    tsuga_bench_require("setresgid", setresgid(user, user, user) == 0 ? 0 : -errno);
+    tsuga_bench_require("setresuid", setresuid(user, user, user) == 0 ? 0 : -errno);
+}
+
+static void compare_limited(int fd, double seconds, const char *variant)
+{
+    static struct tsuga_bench_pairs to_plain;
+    static struct reader fixed;
+    static struct reader plain;
+
+    reader_open(&fixed, fd, TSUGA_REGISTRATION_AUTO);
+    reader_open(&plain, fd, TSUGA_REGISTRATION_OFF);
+    (void)reader_run(&fixed);
+    (void)reader_run(&plain);
+    tsuga_bench_start(&to_plain, seconds);
+    for (uint32_t round = 0; tsuga_bench_wants_more(&to_plain); round++) {
+        double first = reader_run(round % 2 == 0 ? &fixed : &plain);
+        double second = reader_run(round % 2 == 0 ? &plain : &fixed);
+
+        if (round % 2 == 0)
+            tsuga_bench_add(&to_plain, second, first);
+        else
+            tsuga_bench_add(&to_plain, first, second);
+    }
+    summary(variant, &to_plain, "ours, plain");
+    tsuga_destroy(fixed.runtime);
+    tsuga_destroy(plain.runtime);
+}
+
+static const struct {
+    const char *variant;
+    rlim_t bytes;
+} limits[] = {
+    {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 64 KiB", 64 << 10},
+    {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 512 KiB", 512 << 10},
+    {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 8 MiB", 8 << 20},
+};
+#define LIMITS (sizeof(limits) / sizeof(limits[0]))
+
+/* Each in a process of its own, because nobody else can raise a limit again. The comparison above
+ * is that without a limit, when root starts it. */
+static void compare_in_limits(int fd, double seconds)
+{
+    struct rlimit had;
+
+    tsuga_bench_require("getrlimit", getrlimit(RLIMIT_MEMLOCK, &had) == 0 ? 0 : -errno);
+    for (uint32_t i = 0; i < LIMITS; i++) {
+        int status = 0;
+        pid_t child;
+
+        if (limits[i].bytes > had.rlim_max)
+            continue;
+        fflush(stdout);
+        child = fork();
+        if (child == 0) {
+            become_limited(limits[i].bytes, FIRST_USER + i);
+            compare_limited(fd, seconds / LIMITS, limits[i].variant);
+            exit(EXIT_SUCCESS);
+        }
+        tsuga_bench_require("fork", child < 0 ? -errno : 0);
+        (void)waitpid(child, &status, 0);
+        tsuga_bench_require("a child", status);
+    }
 }
 
 /* Growth beside a ping-pong. On a busy machine most of a pause is others' turn on the processor,
@@ -349,12 +431,13 @@ static void pin_to_one(cpu_set_t *before)
 
 int main(int argc, char **argv)
 {
-    double seconds = tsuga_bench_seconds(argc, argv, 10) / 2;
+    double seconds = tsuga_bench_seconds(argc, argv, 15) / 3;
     int fd = make_file();
     cpu_set_t before;
 
     pin_to_one(&before);
     compare_reads(fd, seconds);
+    compare_in_limits(fd, seconds);
     (void)sched_setaffinity(0, sizeof(before), &before);
     measure_growth(seconds);
     close(fd);

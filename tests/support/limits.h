@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,13 +42,17 @@ static inline void tsuga_limit_locked(uint64_t bytes)
 }
 
 /* A user who has locked nothing yet: what others of the same name have counts, too, and tests run
- * side by side. Whoever is an ordinary user stays that one. */
+ * side by side. Whoever is another user stays that one, without capabilities. */
 static inline void tsuga_become_ordinary(void)
 {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
     uid_t id = 60000 + (uid_t)getpid() % 5000;
 
-    if (geteuid() != 0)
+    if (geteuid() != 0) {
+        CHECK_INT(syscall(SYS_capset, &header, none), 0);
         return;
+    }
     CHECK_INT(setgroups(0, NULL), 0);
     CHECK_INT(setresgid(id, id, id), 0);
     CHECK_INT(setresuid(id, id, id), 0);
