@@ -27,8 +27,8 @@ cp "$release/examples/hash" "$release/examples/echo" "$scratch/examples"
 cp "$release/check/echo_flood" "$scratch/check"
 chown -R "$user:$user" "$scratch"
 
-# limited LIMIT COMMAND…: both the soft and the hard limit. Root itself may not be allowed to raise
-# the hard one; who has CAP_IPC_LOCK has no limit either.
+# limited LIMIT COMMAND…: both the soft and the hard limit. Root itself may not be allowed to
+# raise the hard one; who has CAP_IPC_LOCK has no limit either.
 limited() {
     limit=$1
     shift
