@@ -211,7 +211,8 @@ $(filter-out %/savina,$(BENCHES)) $(COUNTERS): \
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(STRESSES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
+$(STRESSES) $(BUILD)/stress/large_heap: \
+    $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
@@ -274,8 +275,8 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features canary \
-        sim run-sim
+.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features limits \
+        large-heap canary sim run-sim
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -334,6 +335,16 @@ run-sim: $(BUILD)/sim
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
+
+large-heap:  ## A heap of MIB=3072 in one actor, each block read and written by fixed operations
+	$(again) CONFIG=release $(call BUILD_OF,release)/stress/large_heap
+	@$(call BUILD_OF,release)/stress/large_heap $(MIB)
+
+limits:  ## The unit tests and the demonstration with little locked memory, and few slots (root)
+	$(again) CONFIG=release all check-programs
+	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
+	@tests/check/limits.sh $(call BUILD_OF,debug) $(call BUILD_OF,release) "$(or $(DIR),/usr)" \
+	    $(LIMITS)
 
 canary:  ## Plant faults, one at a time: is each caught by a test? (FAULTS="wrong_merge …")
 	@mkdir -p build/canary

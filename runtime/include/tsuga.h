@@ -2865,7 +2865,8 @@ struct tsuga_stats {
     uint64_t ops_fixed;            /* operations that used registered memory */
     uint64_t registered_arenas;    /* that are pinned now */
     uint64_t registered_bytes;     /* likewise, or about to be */
-    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way */
+    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way, of zero-copy
+                                      sends, too */
     uint64_t locked_ring_bytes;    /* what rings are charged with */
     uint64_t locked_group_bytes;   /* what the queues of lent buffers are charged with */
     uint64_t blocking_threads;     /* for calls that block */
