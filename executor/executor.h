@@ -215,7 +215,7 @@ struct tsuga_letter *tsuga_executor_write(struct tsuga_shared *shared, struct ts
 /* Send a letter, and wait for room where the receiver's policy says so. On failure it is discarded.
  *
  * here  the calling thread's executor, or NULL.
- * seat  the sender's, NULL when it is no actor.
+ * seat  the sender's, NULL when it is no actor: then the letter says who it is from.
  *
  * Errors: those of tsuga_send(); -ECHRNG dropped by policy. */
 TSUGA_NODISCARD int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,

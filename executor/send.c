@@ -155,7 +155,8 @@ int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here
 {
     int error;
 
-    letter->from = seat != NULL ? tsuga_actor_id(&seat->actor) : (struct tsuga_id){0};
+    if (seat != NULL)
+        letter->from = tsuga_actor_id(&seat->actor);
     while ((error = tsuga_executor_deliver(shared, here, to, &letter->head)) == -EAGAIN) {
         error = face_full(seat, shared, to, &letter->head);
         if (error != 0)
@@ -223,8 +224,8 @@ int tsuga_send_with_lease(struct tsuga_actor *self, struct tsuga_id to, uint64_t
     return post(executor->shared, executor, seat, to, letter);
 }
 
-int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
-                      const void *data, size_t bytes)
+int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id from, struct tsuga_id to,
+                      uint64_t tag, const void *data, size_t bytes)
 {
     struct tsuga_executor *here = executor_at_hand(shared);
     struct tsuga_letter *letter;
@@ -235,6 +236,7 @@ int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t 
     letter = tsuga_executor_write(shared, here, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
+    letter->from = from;
     return post(shared, here, NULL, to, letter);
 }
 

@@ -110,7 +110,8 @@ static bool is_job_cancel(const struct tsuga_record *record)
 /* Kinds that somebody else than the ring may carry out; and so may streams. */
 #define KIND(name) (UINT64_C(1) << TSUGA_OP_##name)
 #define ELSEWHERE                                                                                  \
-    (KIND(BLOCKING) | KIND(LIST) | KIND(TRUNCATE) | KIND(BIND) | KIND(LISTEN) | KIND(CANCEL))
+    (KIND(BLOCKING) | KIND(LIST) | KIND(RESOLVE) | KIND(TRUNCATE) | KIND(BIND) | KIND(LISTEN) |    \
+     KIND(CANCEL))
 _Static_assert(TSUGA_OP_KIND_COUNT <= 64, "a bit for each kind");
 
 static int launch_elsewhere(struct tsuga_record *record, const struct tsuga_op *op,

@@ -284,6 +284,16 @@ static int find(struct tsuga_seat *seat, struct tsuga_timer_ref timer, struct ts
     return tsuga_id_equal(timed->letter->from, tsuga_actor_id(&seat->actor)) ? 0 : -EINVAL;
 }
 
+void tsuga_timed_begin(struct tsuga_seat *seat, struct tsuga_timer_ref timer, uint64_t delay_ns)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    uint64_t due_ns = time_after(executor, delay_ns);
+    struct tsuga_timed *timed;
+
+    if (due_ns != TSUGA_FOREVER && find(seat, timer, &timed) == 0)
+        tsuga_timers_arm(&executor->timers, &timed->alarm.timer, due_ns);
+}
+
 int tsuga_timer_cancel(struct tsuga_actor *self, struct tsuga_timer_ref timer)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);

@@ -68,7 +68,8 @@ static bool is_news(const struct tsuga_message *message)
 /* Messages that lie in a tie between actors. */
 static bool is_of_tie(const struct tsuga_message *message)
 {
-    return is_news(message) || message->type == TSUGA_TYPE_TIE || message->type == TSUGA_TYPE_UNTIE;
+    return is_news(message) || message->type == TSUGA_TYPE_TIE ||
+           message->type == TSUGA_TYPE_UNTIE || message->type == TSUGA_TYPE_WATCH;
 }
 
 /* Apart, so that completions do not pay for its frame. */
@@ -110,7 +111,7 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
         if (actor->room_wanted != NULL)
             give_room(seat);
     } else if (is_news(message)) {
-        tsuga_ties_take(message);
+        tsuga_ties_take(seat, message);
     }
 }
 
@@ -525,6 +526,8 @@ void tsuga_exit(struct tsuga_actor *self, int reason)
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
+    if (reason == -ECANCELED && is_stopping(self)) /* it passes on what its calls answer */
+        reason = stop_reason(self);
     end(seat, reason);
     /* Kept for this: an exit must not depend on how many actors block. */
     tsuga_stack_start_abandon(&executor->stacks, executor->exit_stack, go_on, executor);

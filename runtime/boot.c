@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "executor/ports.h"
 #include "executor/ring_uring.h"
 #include "runtime/config.h"
 #include "runtime/runtime.h"
@@ -72,6 +73,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     shared->calls = world->calls != NULL ? world->calls : tsuga_calls_linux();
     shared->ring_create = world->ring_create;
     shared->ring_context = world->ring_context;
+    shared->locked.is_unlimited = world->locks_all;
     shared->report = tsuga_log_report;
     shared->report_context = &runtime->log;
     shared->signal_fd = -1;
@@ -80,6 +82,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     shared->hooks_context = runtime;
     shared->executor_count = shared->config.executor.threads;
     pthread_mutex_init(&shared->lock, NULL);
+    tsuga_list_init(&shared->ports);
     TSUGA_VERIFY(tsuga_threads_init_condition(&shared->changed) == 0);
 }
 
@@ -104,10 +107,11 @@ static int init_memory(struct tsuga_runtime *runtime)
     if (error != 0)
         goto table;
     error = tsuga_blocking_init(&shared->blocking, shared->threads, &shared->clock,
-                                shared->config.executor.blocking_threads);
+                                shared->config.executor.blocking_threads,
+                                shared->config.executor.blocking_queue);
     if (error != 0)
         goto reserve;
-    error = tsuga_blocking_init(&shared->helpers, shared->threads, &shared->clock, 1);
+    error = tsuga_blocking_init(&shared->helpers, shared->threads, &shared->clock, 1, UINT32_MAX);
     if (error != 0)
         goto blocking;
     return 0;
@@ -340,6 +344,7 @@ void tsuga_destroy(struct tsuga_runtime *runtime)
     if (tsuga_join(runtime) != 0)
         return;
     tsuga_watchdog_stop(&runtime->watchdog);
+    tsuga_shared_close_ports(&runtime->shared);
     /* While the executors run: they take the last jobs' completions. */
     tsuga_blocking_fini(&runtime->shared.blocking);
     tsuga_blocking_fini(&runtime->shared.helpers);
@@ -365,7 +370,8 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 
     if (error != 0)
         return error;
-    error = tsuga_shared_spawn(&runtime->shared, &options, true, NULL, NULL);
+    error = tsuga_shared_spawn(&runtime->shared, &options, &(struct tsuga_birth){.is_first = true},
+                               NULL);
     if (error == 0)
         error = tsuga_join(runtime);
     reason = runtime->shared.first_reason;
@@ -376,13 +382,27 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 int tsuga_spawn(struct tsuga_runtime *runtime, const struct tsuga_spawn_options *options,
                 struct tsuga_id *out)
 {
-    return tsuga_shared_spawn(&runtime->shared, options, false, NULL, out);
+    return tsuga_shared_spawn(&runtime->shared, options, NULL, out);
 }
 
 int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag, const void *data,
                size_t bytes)
 {
-    return tsuga_shared_post(&runtime->shared, to, tag, data, bytes);
+    return tsuga_shared_post(&runtime->shared, (struct tsuga_id){0}, to, tag, data, bytes);
+}
+
+int tsuga_port_open(struct tsuga_runtime *runtime, const struct tsuga_port_options *options,
+                    struct tsuga_port **out)
+{
+    const struct tsuga_port_options none = {0};
+
+    return tsuga_shared_open_port(&runtime->shared, options != NULL ? options : &none, out);
+}
+
+int tsuga_actor_wait(struct tsuga_runtime *runtime, struct tsuga_id id, uint64_t timeout_ns,
+                     struct tsuga_down *out)
+{
+    return tsuga_shared_wait(&runtime->shared, id, timeout_ns, out);
 }
 
 struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name)

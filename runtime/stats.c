@@ -39,6 +39,19 @@ static void add_executor(struct tsuga_executor *executor, struct tsuga_stats *ou
     pthread_mutex_unlock(&executor->heaps_lock);
 }
 
+static void read_pool(struct tsuga_blocking *pool, struct tsuga_stats *out)
+{
+    struct tsuga_blocking_counts counts;
+
+    tsuga_blocking_read(pool, &counts);
+    out->blocking_threads = counts.threads;
+    out->blocking_queued = counts.queued;
+    out->blocking_running = counts.running;
+    out->blocking_done = counts.done;
+    out->blocking_cancelled = counts.cancelled;
+    out->blocking_refused = counts.refused;
+}
+
 void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out)
 {
     struct tsuga_shared *shared = &runtime->shared;
@@ -57,6 +70,7 @@ void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out)
     out->registered_bytes = read_counter(&shared->locked.arenas_bytes);
     out->locked_ring_bytes = read_counter(&shared->locked.rings_bytes);
     out->locked_group_bytes = read_counter(&shared->locked.groups_bytes);
+    read_pool(&shared->blocking, out);
 }
 
 struct metric {
@@ -99,6 +113,12 @@ static const struct metric metrics[] = {
     METRIC(registered_refusals, "counter", "Times that a limit kept an arena from being pinned."),
     METRIC(locked_ring_bytes, "gauge", "Locked memory that rings are charged with."),
     METRIC(locked_group_bytes, "gauge", "Locked memory of the queues of lent buffers."),
+    METRIC(blocking_threads, "gauge", "Threads for calls that block."),
+    METRIC(blocking_queued, "gauge", "Calls that wait for such a thread."),
+    METRIC(blocking_running, "gauge", "Calls that run on such a thread."),
+    METRIC(blocking_done, "counter", "Calls that have run on such a thread."),
+    METRIC(blocking_cancelled, "counter", "Calls cancelled before they ran."),
+    METRIC(blocking_refused, "counter", "Calls refused: the queue was full, or no thread."),
 };
 
 static int write_classes(FILE *stream, const struct tsuga_heap_stats *heaps)

@@ -107,6 +107,14 @@ void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floo
     tsuga_bench_number("pairs", (double)pairs->count);
 }
 
+void tsuga_bench_bound(const char *key, double value, double bound, enum tsuga_bench_sense sense)
+{
+    bool is_met = sense == TSUGA_BENCH_AT_MOST ? value <= bound : value >= bound;
+
+    printf(", \"%s_bound\": %.10g, \"%s_bound_met\": %s", key, bound, key,
+           is_met ? "true" : "false");
+}
+
 void tsuga_bench_end(void)
 {
     puts("}");

@@ -49,6 +49,9 @@ void tsuga_bench_number(const char *key, double value);
 /* The median of the pairs' ratios. */
 double tsuga_bench_ratio(const struct tsuga_bench_pairs *pairs);
 void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floor_name);
+/* What the project promises of a figure, and whether this run kept it. */
+enum tsuga_bench_sense { TSUGA_BENCH_AT_MOST, TSUGA_BENCH_AT_LEAST };
+void tsuga_bench_bound(const char *key, double value, double bound, enum tsuga_bench_sense sense);
 void tsuga_bench_end(void);
 
 /* Ends the program with a message. */
