@@ -159,8 +159,11 @@ size_t tsuga_teams_list(struct tsuga_teams *teams, const char *text, struct tsug
 
 void tsuga_teams_leave_all(struct tsuga_teams *teams, struct tsuga_actor *actor)
 {
-    struct tsuga_bond *bond;
+    struct tsuga_bond *next;
 
-    while ((bond = tsuga_bond_latest(actor->bonds, TSUGA_BOND_MEMBER)) != NULL)
-        take_out(teams, TSUGA_CONTAINER_OF(bond, struct tsuga_member, bond));
+    for (struct tsuga_bond *bond = actor->bonds; bond != NULL; bond = next) {
+        next = bond->next;
+        if (bond->kind == TSUGA_BOND_MEMBER)
+            take_out(teams, TSUGA_CONTAINER_OF(bond, struct tsuga_member, bond));
+    }
 }

@@ -64,7 +64,8 @@ static bool send_to(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag,
     struct tsuga_letter *letter = write_reference(executor, tag, bulletin);
 
     if (letter == NULL) {
-        const struct tsuga_dead_letter lost = {.from = tsuga_actor_id(self),
+        const struct tsuga_dead_letter lost = {.runtime = executor->shared->runtime,
+                                               .from = tsuga_actor_id(self),
                                                .to = to,
                                                .tag = tag,
                                                .data = bulletin->data,

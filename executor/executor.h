@@ -230,7 +230,7 @@ int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
 /* dead_letters.c */
 
 /* A user message has reached nobody: it is counted, and the hook hears of it. The first when there
- * is no letter; the runtime is filled in. `here` as above. */
+ * is no letter. `here` as above. */
 void tsuga_executor_lose(struct tsuga_shared *shared, struct tsuga_executor *here,
                          const struct tsuga_dead_letter *lost);
 void tsuga_executor_lose_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
