@@ -47,6 +47,7 @@
 #include "runtime/base/list.h"
 
 #define TSUGA_TICK_TURNS    64u
+#define TSUGA_EXIT_CHILD    70 /* EX_SOFTWARE of sysexits.h */
 #define TSUGA_RESULTS_BATCH 64u
 
 /* user_data is a record's address, or one of these. */
@@ -105,6 +106,7 @@ struct tsuga_executor {
     uint32_t index;
     uint32_t ops_max;
     int wake_fd;
+    struct tsuga_fork_mark mark; /* as shared->mark */
     struct tsuga_thread thread;
     bool has_thread;
     bool has_thieves; /* other executors may take actors from here, and this one from there */
@@ -172,6 +174,12 @@ struct tsuga_executor *tsuga_executor_current(void);
 /* From now on the calling thread is that executor; NULL: none. For threads that take turns on one
  * thread of the kernel. */
 void tsuga_executor_become(struct tsuga_executor *executor);
+
+/* Whether an actor has called fork(2), and this is the child. */
+static inline bool tsuga_executor_is_child(const struct tsuga_executor *executor)
+{
+    return tsuga_fork_mark_is_child(&executor->mark);
+}
 
 /* Life: called by the runtime. */
 
@@ -281,6 +289,10 @@ void tsuga_executor_look(struct tsuga_executor *executor);
 
 /* The same in the middle of a long turn: what the actor has queued is submitted, too. */
 void tsuga_executor_pause(struct tsuga_executor *executor);
+
+/* The child of an actor that has called fork(2) has come back to where it has no business: the
+ * rings are the parent's, and not even mapped. It ends with a line that says so. */
+TSUGA_NORETURN void tsuga_executor_end_child(void);
 
 /* Run the executor `context` until shared->is_finishing, on a stack of the pool. */
 void tsuga_executor_loop(void *context);

@@ -62,6 +62,12 @@ static void release(struct tsuga_port *port)
         destroy(port);
 }
 
+/* A lock may be held by a thread that a child of fork(2) does not have. */
+static bool is_child(const struct tsuga_port *port)
+{
+    return tsuga_fork_mark_is_child(&port->shared->mark);
+}
+
 /* Needs the lock. True when the caller must raise the descriptor, without the lock. */
 static bool announce(struct tsuga_port *port)
 {
@@ -238,7 +244,7 @@ int tsuga_shared_open_port(struct tsuga_shared *shared, const struct tsuga_port_
 
 void tsuga_port_close(struct tsuga_port *port)
 {
-    if (port == NULL)
+    if (port == NULL || is_child(port))
         return;
     unlist(port);
     (void)tsuga_shared_stop(port->shared, port->id, TSUGA_STOP_FORCED);
@@ -264,6 +270,8 @@ int tsuga_port_fd(struct tsuga_port *port)
     bool must_raise = false;
     int fd;
 
+    if (is_child(port))
+        return -ECHILD;
     if (port->fd >= 0) /* nobody else writes it */
         return port->fd;
     fd = calls->open_event(calls->context);
@@ -373,6 +381,8 @@ static uint64_t limit_ns(const struct tsuga_port *port, uint64_t timeout_ns)
 
 int tsuga_port_take(struct tsuga_port *port, uint64_t timeout_ns, const struct tsuga_message **out)
 {
+    if (is_child(port))
+        return -ECHILD;
     if (timeout_ns != 0 && tsuga_executor_current() != NULL)
         return -EDEADLK;
     return take_until(port, limit_ns(port, timeout_ns), out);
@@ -393,12 +403,16 @@ const void *tsuga_port_lease(const struct tsuga_message *message, size_t *bytes)
 int tsuga_port_send(struct tsuga_port *port, struct tsuga_id to, uint64_t tag, const void *data,
                     size_t bytes)
 {
+    if (is_child(port))
+        return -ECHILD;
     return tsuga_shared_post(port->shared, port->id, to, tag, data, bytes);
 }
 
 int tsuga_port_reply(struct tsuga_port *port, struct tsuga_reply_to to, int result,
                      const void *data, size_t bytes)
 {
+    if (is_child(port))
+        return -ECHILD;
     return tsuga_requests_answer(port->shared, NULL, port->id, to,
                                  &(struct tsuga_answer){result, data, bytes});
 }
@@ -407,6 +421,8 @@ int tsuga_port_monitor(struct tsuga_port *port, struct tsuga_id id, uint64_t tag
 {
     struct tsuga_tie *tie;
 
+    if (is_child(port))
+        return -ECHILD;
     if (tsuga_id_equal(id, port->id))
         return -EINVAL;
     tie = tsuga_tie_make_foreign(port->shared, port->id, id, tag);
@@ -416,10 +432,12 @@ int tsuga_port_monitor(struct tsuga_port *port, struct tsuga_id id, uint64_t tag
 int tsuga_port_spawn(struct tsuga_port *port, const struct tsuga_spawn_options *options,
                      uint64_t tag, struct tsuga_id *out)
 {
-    struct tsuga_birth birth = {
-        .tie = tsuga_tie_make_foreign(port->shared, port->id, (struct tsuga_id){0}, tag)};
+    struct tsuga_birth birth = {0};
     int error;
 
+    if (is_child(port))
+        return -ECHILD;
+    birth.tie = tsuga_tie_make_foreign(port->shared, port->id, (struct tsuga_id){0}, tag);
     if (birth.tie == NULL)
         return -ENOMEM;
     error = tsuga_shared_spawn(port->shared, options, &birth, out);

@@ -21,6 +21,7 @@
 #include "executor/ring.h"
 #include "ioheap/ioheap.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/fork.h"
 #include "runtime/base/list.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/threads.h"
@@ -46,7 +47,8 @@ struct tsuga_shared {
     void (*signalled)(void *context); /* a signal has come; called on executor 0 */
     void (*nudge)(void *context);     /* see wants_nudge; called on any executor */
     void *hooks_context;
-    int signal_fd; /* a signalfd, or -1 */
+    int signal_fd;               /* a signalfd, or -1 */
+    struct tsuga_fork_mark mark; /* a child of fork(2) has neither threads nor rings */
     struct tsuga_executor *executors;
     uint32_t executor_count;
 

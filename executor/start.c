@@ -264,6 +264,8 @@ struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct tsuga_op 
 
     if ((unsigned)op->kind >= TSUGA_OP_KIND_COUNT)
         return tsuga_token_error(-EINVAL);
+    if (tsuga_executor_is_child(tsuga_seat_home(seat)))
+        return tsuga_token_error(-ECHILD);
     error = tsuga_io_open(seat, &io);
     /* Cancels and closes do not wait: what would make room may depend on them. */
     if (error == 0 && op->kind != TSUGA_OP_CANCEL && op->kind != TSUGA_OP_CLOSE)

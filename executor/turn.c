@@ -230,6 +230,8 @@ static void end(struct tsuga_seat *seat, int reason)
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_shared *shared = executor->shared;
 
+    if (tsuga_executor_is_child(executor))
+        tsuga_executor_end_child();
     actor->reason = reason;
     tsuga_actor_fini(actor, shared->memory);
     if (actor->timer_count > 0) /* also what a hook has armed */
@@ -492,12 +494,14 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_stack *fresh;
-    int error = tsuga_stack_acquire(&executor->stacks, &fresh);
+    int error = tsuga_executor_is_child(executor) ? -ECHILD : 0;
 
+    if (error == 0 && tsuga_stack_acquire(&executor->stacks, &fresh) != 0)
+        error = -ENOBUFS;
     if (error != 0) {
         (void)tsuga_timers_cancel(&executor->timers, &wait->alarm.timer);
         tsuga_list_remove(&wait->link);
-        return -ENOBUFS;
+        return error;
     }
     seat->stack = tsuga_stack_current(&executor->stacks);
     seat->wait = wait;

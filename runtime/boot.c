@@ -240,6 +240,8 @@ static void free_runtime(struct tsuga_runtime *runtime)
 {
     const struct tsuga_memory *memory = runtime->counted.inner;
 
+    if (runtime->shared.mark.word != NULL)
+        tsuga_fork_mark_fini(&runtime->shared.mark);
     pthread_cond_destroy(&runtime->shared.changed);
     pthread_mutex_destroy(&runtime->shared.lock);
     tsuga_log_fini(&runtime->log);
@@ -266,6 +268,8 @@ int tsuga_runtime_start(const struct tsuga_world *world, const struct tsuga_conf
     runtime->log.level = runtime->shared.config.log.level;
     init_shared(runtime, world);
     if (error == 0)
+        error = tsuga_fork_mark_init(&runtime->shared.mark);
+    if (error == 0)
         error = start(runtime);
     if (error != 0) {
         free_runtime(runtime);
@@ -288,6 +292,12 @@ int tsuga_start(const struct tsuga_config *config, struct tsuga_runtime **out)
     return tsuga_runtime_start(&world, config, out);
 }
 
+/* A child of fork(2) has a copy of the runtime's memory, and nothing else of it. */
+static bool is_child(const struct tsuga_runtime *runtime)
+{
+    return tsuga_fork_mark_is_child(&runtime->shared.mark);
+}
+
 static void force(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
 {
     (void)alarm;
@@ -307,8 +317,11 @@ static void arm_shutdown(struct tsuga_executor *executor, struct tsuga_task *tas
 void tsuga_stop(struct tsuga_runtime *runtime, enum tsuga_stop_mode mode)
 {
     struct tsuga_shared *shared = &runtime->shared;
-    bool was_told = atomic_exchange_explicit(&runtime->is_told, true, memory_order_relaxed);
+    bool was_told;
 
+    if (is_child(runtime))
+        return;
+    was_told = atomic_exchange_explicit(&runtime->is_told, true, memory_order_relaxed);
     if (mode == TSUGA_STOP_NOW) {
         tsuga_shared_stop_all(shared, TSUGA_STOP_FORCED);
         return;
@@ -324,6 +337,8 @@ int tsuga_join(struct tsuga_runtime *runtime)
 {
     struct tsuga_shared *shared = &runtime->shared;
 
+    if (is_child(runtime))
+        return -ECHILD;
     if (tsuga_executor_current() != NULL)
         return -EDEADLK;
     pthread_mutex_lock(&shared->lock);
@@ -338,7 +353,7 @@ void tsuga_destroy(struct tsuga_runtime *runtime)
 {
     bool keeps_reserve;
 
-    if (runtime == NULL)
+    if (runtime == NULL || is_child(runtime))
         return;
     tsuga_stop(runtime, TSUGA_STOP_NOW);
     if (tsuga_join(runtime) != 0)
@@ -382,12 +397,16 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 int tsuga_spawn(struct tsuga_runtime *runtime, const struct tsuga_spawn_options *options,
                 struct tsuga_id *out)
 {
+    if (is_child(runtime))
+        return -ECHILD;
     return tsuga_shared_spawn(&runtime->shared, options, NULL, out);
 }
 
 int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag, const void *data,
                size_t bytes)
 {
+    if (is_child(runtime))
+        return -ECHILD;
     return tsuga_shared_post(&runtime->shared, (struct tsuga_id){0}, to, tag, data, bytes);
 }
 
@@ -396,17 +415,23 @@ int tsuga_port_open(struct tsuga_runtime *runtime, const struct tsuga_port_optio
 {
     const struct tsuga_port_options none = {0};
 
+    if (is_child(runtime))
+        return -ECHILD;
     return tsuga_shared_open_port(&runtime->shared, options != NULL ? options : &none, out);
 }
 
 int tsuga_actor_wait(struct tsuga_runtime *runtime, struct tsuga_id id, uint64_t timeout_ns,
                      struct tsuga_down *out)
 {
+    if (is_child(runtime))
+        return -ECHILD;
     return tsuga_shared_wait(&runtime->shared, id, timeout_ns, out);
 }
 
 struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name)
 {
+    if (is_child(runtime))
+        return (struct tsuga_id){0};
     return tsuga_names_find(&runtime->shared.names, name);
 }
 
@@ -418,5 +443,7 @@ size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team, struc
 
 int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id)
 {
+    if (is_child(runtime))
+        return -ECHILD;
     return tsuga_shared_stop(&runtime->shared, id, TSUGA_STOP_ASKED);
 }

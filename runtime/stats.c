@@ -57,6 +57,8 @@ void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out)
     struct tsuga_shared *shared = &runtime->shared;
 
     *out = (struct tsuga_stats){.executor_count = shared->executor_count};
+    if (tsuga_fork_mark_is_child(&shared->mark))
+        return;
     for (uint32_t i = 0; i < shared->executor_count; i++)
         add_executor(&shared->executors[i], out);
     out->actors_spawned = read_counter(&shared->spawned);
@@ -136,6 +138,8 @@ int tsuga_stats_write(struct tsuga_runtime *runtime, FILE *stream)
 {
     struct tsuga_stats stats;
 
+    if (tsuga_fork_mark_is_child(&runtime->shared.mark))
+        return -ECHILD;
     tsuga_stats_read(runtime, &stats);
     for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
         const struct metric *metric = &metrics[i];

@@ -283,7 +283,15 @@ struct tsuga_config {
                                   blocked in all other threads of the program too. */
 };
 
-/* Runtimes. */
+/*
+ * Runtimes.
+ *
+ * A child of fork(2) has none: the runtime's threads and rings stay the parent's, and nothing that
+ * the child does reaches them. Functions below that return an error answer -ECHILD there;
+ * operations carry that in their token; the others do nothing, or tell of nothing. The child of an
+ * actor shall call execve(2) or _exit(2); one that returns from its behaviour, or exits, is ended
+ * with status 70 and a line that says why. Any other child may start a runtime of its own.
+ */
 
 /* Why an actor ended: one of these, or a negative errno. */
 enum tsuga_reason {
