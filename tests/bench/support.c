@@ -11,6 +11,14 @@ uint64_t tsuga_bench_now_ns(void)
     return tsuga_clock_monotonic_ns(NULL);
 }
 
+uint64_t tsuga_bench_processor_ns(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * TSUGA_NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 double tsuga_bench_seconds(int argc, char **argv, double fallback)
 {
     char *end;

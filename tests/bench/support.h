@@ -27,6 +27,10 @@ struct tsuga_bench_pairs {
 
 uint64_t tsuga_bench_now_ns(void);
 
+/* Processor time of all threads. Beside other work on the machine it tells more than the clock, of
+ * what one thread does without waiting. */
+uint64_t tsuga_bench_processor_ns(void);
+
 /* Seconds for the whole program: its first argument, or `fallback`. Ends the program when the
  * argument is no positive number. */
 double tsuga_bench_seconds(int argc, char **argv, double fallback);

@@ -5,9 +5,6 @@
  * Bounds of one executor are held against the time of the processor, which is that of the clock
  * when nobody else wants it.
  */
-#include <time.h>
-
-#include "runtime/base/clock.h"
 #include "tests/bench/savina/savina.h"
 #include "tests/bench/support.h"
 
@@ -27,15 +24,6 @@ static const struct savina_case *const games[] = {
 };
 #define GAME_COUNT (sizeof(games) / sizeof(games[0]))
 
-/* Of all threads. Beside other work on the machine it tells more than the clock. */
-static uint64_t processor_ns(void)
-{
-    struct timespec used;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * TSUGA_NS_PER_S + (uint64_t)used.tv_nsec;
-}
-
 static bool wants_more(const struct job *job)
 {
     if (job->runs_max > 0)
@@ -50,11 +38,12 @@ static void play(struct tsuga_actor *self, void *argument)
 
     while (wants_more(job)) {
         uint64_t start_ns = tsuga_bench_now_ns();
-        uint64_t start_cpu_ns = processor_ns();
+        uint64_t start_cpu_ns = tsuga_bench_processor_ns();
         double unit_count = (double)job->game->unit_count;
 
         job->game->run(self, NULL);
-        tsuga_bench_add(&job->runs, (double)(processor_ns() - start_cpu_ns) / unit_count,
+        tsuga_bench_add(&job->runs,
+                        (double)(tsuga_bench_processor_ns() - start_cpu_ns) / unit_count,
                         (double)(tsuga_bench_now_ns() - start_ns) / unit_count);
         tsuga_bench_require("tsuga_yield", tsuga_yield(self));
     }
