@@ -21,7 +21,7 @@ failed=0
 # Programs and results lie where that user may read and write.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-mkdir -p "$scratch/examples" "$scratch/check" "$scratch/tests/check"
+mkdir "$scratch/examples" "$scratch/check"
 cp "$debug/tests" tests/check/demo.sh "$scratch"
 cp "$release/examples/hash" "$release/examples/echo" "$scratch/examples"
 cp "$release/check/echo_flood" "$scratch/check"
