@@ -97,7 +97,7 @@ static enum stress_way way_of(const struct life *life)
 
     if (life->way != STRESS_STOPPED)
         return life->way;
-    if (life->self->reason != TSUGA_NORMAL) /* the other one's */
+    if (life->self->reason < 0) /* the other one's */
         return STRESS_LINKED;
     if (level == TSUGA_STOP_NONE)
         return STRESS_STOPPED;
