@@ -7,7 +7,7 @@
 #include "runtime/sim/kernel.h"
 
 #define SLOT_BYTES_MAX (UINT64_C(1) << 30)
-#define TELL_NS        5000000u /* Linux 6.1 tells from a worker, up to a second later */
+#define TELL_NS        (40 * TSUGA_NS_PER_MS) /* Linux 6.1 tells from a worker, up to a second later */
 
 static const uint8_t plain_forms[TSUGA_RING_KIND_COUNT] = {
     [TSUGA_RING_READ_FIXED] = TSUGA_RING_READ,       [TSUGA_RING_WRITE_FIXED] = TSUGA_RING_WRITE,
