@@ -183,6 +183,7 @@ static int open_ring(struct tsuga_executor *executor)
         .io_workers_bounded = shared->config.executor.io_workers_bounded,
         .io_workers_unbounded = shared->config.executor.io_workers_unbounded,
         .features = shared->config.features,
+        .locked_bytes_max = tsuga_locked_ring_share(&shared->locked, shared->executor_count),
     };
     int error = shared->ring_create(shared->ring_context, &config, &executor->ring);
 

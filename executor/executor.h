@@ -41,6 +41,7 @@
 #include "executor/tickets.h"
 #include "executor/timed.h"
 #include "executor/timers.h"
+#include "mailbox/bulletin.h"
 #include "mailbox/letters.h"
 #include "runtime/base/bits.h"
 #include "runtime/base/list.h"
@@ -229,9 +230,29 @@ TSUGA_NODISCARD int tsuga_executor_send(struct tsuga_shared *shared, struct tsug
                                         struct tsuga_seat *seat, struct tsuga_id to,
                                         struct tsuga_letter *letter);
 
-/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted. */
-void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
-                             struct tsuga_letter *letter);
+/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted.
+ * Errors: as tsuga_executor_deliver(), for whoever wants to know. */
+int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                            struct tsuga_letter *letter);
+
+/* dead_letters.c */
+
+/* A user message has reached nobody: it is counted, and the hook hears of it. The first when there
+ * is no letter. `here` as above. */
+void tsuga_executor_lose(struct tsuga_shared *shared, struct tsuga_executor *here,
+                         const struct tsuga_dead_letter *lost);
+void tsuga_executor_lose_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                struct tsuga_id to, const struct tsuga_letter *letter, int reason);
+
+/* What is attached to a letter goes. Thread: any. */
+static inline void tsuga_executor_detach(const struct tsuga_shared *shared,
+                                         const struct tsuga_letter *letter)
+{
+    if ((letter->head.flags & TSUGA_MESSAGE_ATTACHED) != 0)
+        tsuga_ticket_drop(letter->attachment);
+    if ((letter->head.flags & TSUGA_MESSAGE_BULLETIN) != 0)
+        tsuga_bulletin_release(shared->memory, letter->attachment);
+}
 
 /* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,
@@ -239,8 +260,7 @@ static inline void tsuga_executor_discard(struct tsuga_executor *executor,
 {
     struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
 
-    if ((message->flags & TSUGA_MESSAGE_ATTACHED) != 0)
-        tsuga_ticket_drop(letter->attachment);
+    tsuga_executor_detach(executor->shared, letter);
     tsuga_letters_give(&executor->letters, executor->shared->memory, letter);
 }
 

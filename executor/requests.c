@@ -96,8 +96,9 @@ static int send_request(struct tsuga_seat *seat, const struct tsuga_mail *mail,
     return error == -ECHRNG ? -EAGAIN : error;
 }
 
-/* A time limit as a reply to oneself; TSUGA_FOREVER sets none. */
-static int limit(struct tsuga_seat *seat, struct tsuga_tie *tie, uint64_t timeout_ns)
+/* A time limit as a reply to oneself; TSUGA_FOREVER sets none. It is made before the letter goes,
+ * when it may still fail, and its time begins afterwards: the letter may have to wait for room. */
+static int make_limit(struct tsuga_seat *seat, struct tsuga_tie *tie, uint64_t timeout_ns)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_letter *letter;
@@ -108,7 +109,7 @@ static int limit(struct tsuga_seat *seat, struct tsuga_tie *tie, uint64_t timeou
                          &(struct tsuga_answer){.result = -ETIMEDOUT});
     if (letter == NULL)
         return -ENOMEM;
-    return tsuga_timed_arm(seat, letter, tsuga_actor_id(&seat->actor), timeout_ns, &tie->timer);
+    return tsuga_timed_arm(seat, letter, tsuga_actor_id(&seat->actor), TSUGA_FOREVER, &tie->timer);
 }
 
 /* A request under way; its tie is the only thing to be kept in mind. */
@@ -125,7 +126,7 @@ static int start(struct tsuga_seat *seat, const struct tsuga_mail *mail, uint64_
     tie = tsuga_tie_make(seat, TSUGA_TIE_REQUEST, mail->to, mail->tag);
     if (tie == NULL)
         return -ENOMEM;
-    error = limit(seat, tie, timeout_ns);
+    error = make_limit(seat, tie, timeout_ns);
     if (error == 0)
         error = send_request(seat, mail, tie);
     if (error != 0) {
@@ -134,6 +135,8 @@ static int start(struct tsuga_seat *seat, const struct tsuga_mail *mail, uint64_
         tsuga_tie_free(seat, tie);
         return error;
     }
+    if (tie->timer.value != 0)
+        tsuga_timed_begin(seat, tie->timer, timeout_ns);
     tsuga_tie_open(seat, tie);
     *out = tie;
     return 0;

@@ -13,6 +13,7 @@
 
 #include "actor/names.h"
 #include "actor/table.h"
+#include "actor/teams.h"
 #include "executor/blocking.h"
 #include "executor/calls.h"
 #include "executor/descriptors.h"
@@ -58,6 +59,7 @@ struct tsuga_shared {
     struct tsuga_locked locked;
     struct tsuga_actor_table table;
     struct tsuga_names names;
+    struct tsuga_teams teams;
     struct tsuga_descriptors descriptors;
     _Atomic uint32_t sleeper_count; /* executors that sleep */
     _Atomic uint32_t stop_level;    /* of the whole runtime, enum tsuga_stop_level */

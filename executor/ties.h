@@ -33,6 +33,7 @@
 
 #include "actor/actor.h"
 #include "mailbox/message.h"
+#include "runtime/base/list.h"
 
 #include <tsuga.h>
 
@@ -49,15 +50,17 @@ struct tsuga_answer {
 enum tsuga_tie_kind { TSUGA_TIE_MONITOR, TSUGA_TIE_LINK, TSUGA_TIE_REQUEST };
 
 enum tsuga_tie_state {
-    TSUGA_TIE_OPENING, /* end 1, until it gets the opening; a port's end 0, until it gets that */
+    TSUGA_TIE_OPENING, /* end 0, until it sends the opening, or as a port's gets it; end 1, until
+                          it gets it */
     TSUGA_TIE_TIED,
     TSUGA_TIE_HEARD,
     TSUGA_TIE_GONE,
 };
 
 struct tsuga_tie_end {
-    struct tsuga_bond bond;       /* of this end's actor, unless OPENING or GONE */
+    struct tsuga_bond bond;       /* of this end's actor, unless GONE, or end 1 and OPENING */
     struct tsuga_message message; /* to the other end */
+    struct tsuga_tie_end *next;   /* in its actor's index */
     struct tsuga_id id;           /* who is at this end */
     struct tsuga_down down;       /* what the message says */
     uint8_t state;                /* enum tsuga_tie_state */
@@ -72,13 +75,29 @@ struct tsuga_tie {
     _Atomic uint32_t reference_count;
 };
 
+static inline struct tsuga_tie_end *tsuga_tie_end_of_bond(struct tsuga_bond *bond)
+{
+    return TSUGA_CONTAINER_OF(bond, struct tsuga_tie_end, bond);
+}
+
+static inline struct tsuga_tie *tsuga_tie_of(struct tsuga_tie_end *end)
+{
+    return TSUGA_CONTAINER_OF(end - end->index, struct tsuga_tie, ends);
+}
+
+static inline struct tsuga_tie_end *tsuga_tie_other(struct tsuga_tie_end *end)
+{
+    return &tsuga_tie_of(end)->ends[1 - end->index];
+}
+
 /* Ends of an actor that has ended, linked by their bonds' `next`, and what the others are told. */
 struct tsuga_obituary {
     struct tsuga_bond *ends;
     int32_t reason;
 };
 
-/* A tie that nobody knows yet; NULL: no memory. Open it, or free it. */
+/* A tie that only the actor knows yet; NULL: no memory. Open it, or free it; an actor that ends
+ * before does the latter. */
 struct tsuga_tie *tsuga_tie_make(struct tsuga_seat *seat, enum tsuga_tie_kind kind,
                                  struct tsuga_id to, uint64_t tag);
 void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie);
@@ -86,8 +105,7 @@ void tsuga_tie_free(struct tsuga_seat *seat, struct tsuga_tie *tie);
 /* Ask for the tie; an actor that has ended already answers through whoever finds that out. */
 void tsuga_tie_open(struct tsuga_seat *seat, struct tsuga_tie *tie);
 
-/* A tie of which the actor is end 0, by its name; NULL when it is no more. Cost: linear in bonds.
- */
+/* A tie of which the actor is end 0, by its name; NULL when it is no more. */
 struct tsuga_tie *tsuga_tie_find(struct tsuga_actor *actor, enum tsuga_tie_kind kind,
                                  uint64_t name);
 
@@ -120,7 +138,7 @@ int tsuga_requests_answer(struct tsuga_shared *shared, struct tsuga_executor *he
                           const struct tsuga_answer *answer);
 
 /* The user takes the news, and gives it back. */
-void tsuga_ties_take(struct tsuga_message *message);
+void tsuga_ties_take(struct tsuga_seat *seat, struct tsuga_message *message);
 void tsuga_ties_give_back(struct tsuga_executor *executor, struct tsuga_message *message);
 
 /* A message of one of the six types did not find its actor. */

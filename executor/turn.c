@@ -111,12 +111,28 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
         if (actor->room_wanted != NULL)
             give_room(seat);
     } else if (is_news(message)) {
-        tsuga_ties_take(message);
+        tsuga_ties_take(seat, message);
     }
 }
 
-static void discard_strays(struct tsuga_executor *executor, struct tsuga_message *messages)
+static void discard_letter(struct tsuga_seat *seat, struct tsuga_message *message)
 {
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+    struct tsuga_id to = {(uint64_t)message->to_generation << 32 | seat->actor.slot};
+
+    if (message->type == TSUGA_TYPE_USER)
+        tsuga_executor_lose_letter(executor->shared, executor, to, letter, -ESRCH);
+    if (message->type == TSUGA_TYPE_GIFT)
+        tsuga_descriptors_refuse(executor, message);
+    tsuga_executor_discard(executor, message);
+}
+
+/* What was in the seat's mailbox for an actor that has ended. */
+static void discard_strays(struct tsuga_seat *seat, struct tsuga_message *messages)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
     while (messages != NULL) {
         struct tsuga_message *next = messages->next;
 
@@ -125,11 +141,7 @@ static void discard_strays(struct tsuga_executor *executor, struct tsuga_message
         } else if (is_of_tie(messages)) {
             tsuga_ties_refuse(executor, messages);
         } else if (messages->type != TSUGA_TYPE_STOP) {
-            if (messages->type == TSUGA_TYPE_USER)
-                tsuga_count(&executor->counters.dead_letters, 1);
-            if (messages->type == TSUGA_TYPE_GIFT)
-                tsuga_descriptors_refuse(executor, messages);
-            tsuga_executor_discard(executor, messages);
+            discard_letter(seat, messages);
         }
         messages = next;
     }
@@ -174,7 +186,7 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
 
     tsuga_mailbox_collect(&actor->mailbox, tsuga_actor_generation(actor), &strays);
     if (strays != NULL)
-        discard_strays(tsuga_seat_home(seat), strays);
+        discard_strays(seat, strays);
     if (seat->gifts != NULL)
         tsuga_descriptors_accept_again(seat);
     if (actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first != NULL)
@@ -193,12 +205,13 @@ static void bury(struct tsuga_seat *seat)
 
     if (actor->bonds != NULL) {
         tsuga_names_leave(&executor->shared->names, actor);
+        tsuga_teams_leave_all(&executor->shared->teams, actor);
         tsuga_ties_leave(seat, &obituary);
     }
     tsuga_actor_vacate(actor, &rest);
     if (rest != NULL) {
         tsuga_ties_admit(&rest, generation, &obituary);
-        discard_strays(executor, rest);
+        discard_strays(seat, rest);
     }
     tsuga_descriptors_refuse_all(seat);
     if (seat->io != NULL) {
@@ -518,6 +531,8 @@ void tsuga_exit(struct tsuga_actor *self, int reason)
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
+    if (reason == -ECANCELED && is_stopping(self)) /* it passes on what its calls answer */
+        reason = stop_reason(self);
     end(seat, reason);
     /* Kept for this: an exit must not depend on how many actors block. */
     tsuga_stack_start_abandon(&executor->stacks, executor->exit_stack, go_on, executor);

@@ -40,6 +40,7 @@ enum {
     TSUGA_MESSAGE_ATTACHED = 1 << 2, /* the letter has an attachment */
     TSUGA_MESSAGE_ADMITTED = 1 << 3, /* a full mailbox does not refuse it */
     TSUGA_MESSAGE_REQUEST = 1 << 4,  /* `attachment` is the number of a request */
+    TSUGA_MESSAGE_BULLETIN = 1 << 5, /* `attachment` is a bulletin, in which the payload lies */
 };
 
 struct tsuga_message {

@@ -73,6 +73,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     shared->calls = world->calls != NULL ? world->calls : tsuga_calls_linux();
     shared->ring_create = world->ring_create;
     shared->ring_context = world->ring_context;
+    shared->locked.is_unlimited = world->locks_all;
     shared->report = tsuga_log_report;
     shared->report_context = &runtime->log;
     shared->signal_fd = -1;
@@ -100,6 +101,7 @@ static int init_memory(struct tsuga_runtime *runtime)
     if (error != 0)
         return error;
     tsuga_names_init(&shared->names, shared->memory);
+    tsuga_teams_init(&shared->teams, shared->memory);
     tsuga_descriptors_init(&shared->descriptors, shared->memory);
     error = tsuga_reserve_init(&shared->reserve, &runtime->backing, &reserve);
     if (error != 0)
@@ -119,6 +121,7 @@ blocking:
 reserve:
     tsuga_reserve_fini(&shared->reserve);
 table:
+    tsuga_teams_fini(&shared->teams);
     tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     return error;
@@ -140,6 +143,7 @@ static void fini_memory(struct tsuga_runtime *runtime, bool keeps_reserve)
     struct tsuga_shared *shared = &runtime->shared;
 
     tsuga_descriptors_fini(&shared->descriptors);
+    tsuga_teams_fini(&shared->teams);
     tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     if (!keeps_reserve)
@@ -429,6 +433,12 @@ struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name)
     if (is_child(runtime))
         return (struct tsuga_id){0};
     return tsuga_names_find(&runtime->shared.names, name);
+}
+
+size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team, struct tsuga_id *ids,
+                          size_t count_max)
+{
+    return tsuga_teams_list(&runtime->shared.teams, team, ids, count_max);
 }
 
 int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id)

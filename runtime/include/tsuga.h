@@ -52,6 +52,8 @@ struct tsuga_pool;
 struct tsuga_port;
 struct statx;
 
+/* Names and references: values that may be copied and kept. */
+
 /* An actor's name. Safe to keep after the actor's death: it never comes to mean another one.
  * The zero value names nobody. */
 struct tsuga_id {
@@ -90,11 +92,27 @@ struct tsuga_group {
     uint64_t value;
 };
 
+/**
+ * Whether two ids are of the same actor.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
 static inline bool tsuga_id_equal(struct tsuga_id a, struct tsuga_id b)
 {
     return a.value == b.value;
 }
 
+/**
+ * Whether two tokens of one actor are of the same operation.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
 static inline bool tsuga_token_equal(struct tsuga_token a, struct tsuga_token b)
 {
     return a.value == b.value;
@@ -102,6 +120,7 @@ static inline bool tsuga_token_equal(struct tsuga_token a, struct tsuga_token b)
 
 /* Configuration. */
 
+/* A switch in the configuration. */
 enum tsuga_toggle { TSUGA_DEFAULT = 0, TSUGA_OFF, TSUGA_ON };
 
 /* How receives choose their sizes: see struct tsuga_sizer. */
@@ -120,6 +139,7 @@ enum tsuga_registration {
 /* What a full mailbox does to a sender. */
 enum tsuga_full { TSUGA_FULL_DEFAULT = 0, TSUGA_FULL_FAIL, TSUGA_FULL_BLOCK, TSUGA_FULL_DROP };
 
+/* The least severe line that is written. */
 enum tsuga_log_level {
     TSUGA_LOG_DEFAULT = 0, /* warn */
     TSUGA_LOG_OFF,
@@ -131,6 +151,23 @@ enum tsuga_log_level {
 
 /* Receives one line without a line end; called on any thread of the runtime, one call at a time. */
 typedef void tsuga_log_fn(void *context, enum tsuga_log_level level, const char *line);
+
+/* A user message that has reached nobody. Valid during the call. */
+struct tsuga_dead_letter {
+    struct tsuga_runtime *runtime;
+    struct tsuga_id from; /* zero: a thread */
+    struct tsuga_id to;
+    uint64_t tag;
+    const void *data;
+    size_t bytes;
+    int reason; /* -ESRCH the receiver has ended, -EAGAIN its mailbox was full, -ENOMEM */
+};
+
+/* Hears of each dead letter, on the thread that finds it: an executor, in the middle of some
+ * actor's turn, or one that posts; on several at once. It may call whatever any thread may call and
+ * does not block, tsuga_actor_stop() for one, but must not send: that could be a dead letter in
+ * turn. */
+typedef void tsuga_dead_letter_fn(void *context, const struct tsuga_dead_letter *letter);
 
 /* A size class is 2^k bytes; k runs from the lowest (64 bytes) to the highest (2 MiB). */
 #define TSUGA_CLASS_MIN   6u
@@ -205,8 +242,10 @@ struct tsuga_config {
     } ioheap;
 
     struct {
-        uint32_t capacity;    /* user messages of one mailbox; default unlimited */
-        enum tsuga_full full; /* default fail */
+        uint32_t capacity;                 /* user messages of one mailbox; default unlimited */
+        enum tsuga_full full;              /* default fail */
+        tsuga_dead_letter_fn *dead_letter; /* default: they are only counted */
+        void *context; /* for dead_letter; the caller's, must outlive the runtime */
     } mailbox;
 
     struct {
@@ -260,6 +299,7 @@ enum tsuga_reason {
     TSUGA_STOPPED = 1, /* by tsuga_actor_stop() or by the runtime's stop */
 };
 
+/* How a runtime stops. */
 enum tsuga_stop_mode {
     TSUGA_STOP_GRACEFUL, /* every actor is told, and has shutdown_ms to end */
     TSUGA_STOP_NOW,      /* every actor ends at its executor's next safe point */
@@ -335,6 +375,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_run(const struct tsuga_config *config, tsuga
 
 /* Actors. */
 
+/* Which executor a new actor begins on. */
 enum tsuga_placement {
     TSUGA_PLACE_DEFAULT = 0,  /* here; the least loaded one when the caller is no executor */
     TSUGA_PLACE_HERE,         /* the caller's executor */
@@ -393,7 +434,8 @@ TSUGA_API int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id
  * End the calling actor now. Exit hooks run, last in first out, then state_fini. Its operations
  * are cancelled and its descriptors closed; its I/O heap is kept until the kernel's last word.
  *
- * reason  TSUGA_NORMAL, or a negative errno.
+ * reason  TSUGA_NORMAL, or a negative errno. -ECANCELED of an actor that is being stopped, whose
+ *         calls answer that, counts as the reason of the stop.
  *
  * Owner:  whatever is registered neither as hook nor as state is the user's to lose.
  * Errors: does not return.
@@ -478,6 +520,7 @@ TSUGA_API bool tsuga_slice_used(struct tsuga_actor *self);
 
 /* Messages. */
 
+/* What a message is. */
 enum tsuga_message_kind {
     TSUGA_MESSAGE_USER,       /* from an actor or a thread */
     TSUGA_MESSAGE_COMPLETION, /* an operation's completion */
@@ -651,7 +694,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_monitor(struct tsuga_actor *self, struct tsu
  * Errors: -ENOENT its message was taken, or it was ended before; -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor monitor);
 
@@ -665,7 +707,6 @@ TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor mon
  * Errors: -EINVAL the calling actor itself; -ENOMEM.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -677,7 +718,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_
  * Errors: -ENOENT there is none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_unlink(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -763,7 +803,8 @@ TSUGA_API int tsuga_call(struct tsuga_actor *self, const struct tsuga_mail *mail
 /**
  * Ask an actor; the answer arrives as a message of kind TSUGA_MESSAGE_REPLY with the mail's tag.
  *
- * timeout_ns  after which the answer is -ETIMEDOUT; TSUGA_FOREVER: none.
+ * timeout_ns  after which the answer is -ETIMEDOUT; TSUGA_FOREVER: none. A wait for room in the
+ *             receiver's mailbox does not count.
  * out         receives the request's name; may be NULL.
  *
  * Owner:  the request is the calling actor's until its answer arrives.
@@ -782,7 +823,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_request(struct tsuga_actor *self, const stru
  *         -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links, requests and timers.
  */
 TSUGA_API int tsuga_request_cancel(struct tsuga_actor *self, struct tsuga_request request);
 
@@ -807,8 +847,8 @@ TSUGA_API int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, in
 /* Who is started again when a child has ended that is to be. */
 enum tsuga_strategy {
     TSUGA_ONE_FOR_ONE,  /* that child */
-    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped first */
-    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped first */
+    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped at once */
+    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped at once */
 };
 
 /* When a child's end is mended. */
@@ -818,6 +858,7 @@ enum tsuga_restart {
     TSUGA_TEMPORARY, /* never, nor is it started again with others */
 };
 
+/* One child of a supervisor. */
 struct tsuga_child_spec {
     struct tsuga_spawn_options spawn;
     enum tsuga_restart restart;
@@ -830,8 +871,8 @@ struct tsuga_supervisor {
     size_t child_count;
     uint32_t restarts_max;   /* within window_ns; 0: 3. One more ends the supervisor. */
     uint64_t window_ns;      /* 0: 5 s */
-    uint64_t backoff_ns;     /* before a second restart within the window, doubled for each further
-                                one; 0: none. Meanwhile other children's ends wait. */
+    uint64_t backoff_ns;     /* before a second restart within the window (of the same child, where
+                                each is restarted alone), doubled for each further one; 0: none */
     uint64_t backoff_max_ns; /* 0: no bound */
     const char *name;        /* for people; outlives the supervisor, or NULL */
 };
@@ -889,6 +930,75 @@ TSUGA_API int tsuga_unregister(struct tsuga_actor *self, const char *name);
  * Blocks: never.
  */
 TSUGA_API struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name);
+
+/*
+ * Teams: groups of actors under a name, to which one message goes at once. A team begins when its
+ * first member joins, and is gone with its last; its name has nothing to do with those of actors.
+ */
+
+/**
+ * Join a team, until the calling actor leaves it or ends. It may be in several.
+ *
+ * team  1 ..= TSUGA_NAME_BYTES_MAX bytes, copied.
+ *
+ * Owner:  `team` stays the caller's.
+ * Errors: -EEXIST it is a member; -EINVAL; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_team_join(struct tsuga_actor *self, const char *team);
+
+/**
+ * Leave a team. What was sent to it before may still wait in the mailbox, or be just on its way.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ENOENT the calling actor is no member.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API int tsuga_team_leave(struct tsuga_actor *self, const char *team);
+
+/**
+ * How many members a team has; 0 when there is none of this name. An actor's memberships are gone
+ * before its monitors hear of its end.
+ *
+ * ids        receives the first of them, in the order in which they joined; may be NULL when
+ *            count_max is 0.
+ * count_max  how many ids there is room for, which may be fewer than there are members.
+ *
+ * Owner:  `ids` is the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ * Cost:   linear in the ids.
+ */
+TSUGA_API size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team,
+                                    struct tsuga_id *ids, size_t count_max);
+
+/**
+ * Send bytes to all who are members of a team at one moment during the call, the calling actor
+ * included if it is one. The bytes are copied once, whatever the number of members: all messages
+ * show the same memory, which nobody writes to and which is freed with the last of them. What one
+ * actor sends to another arrives in its order, broadcasts among the rest.
+ *
+ * It waits for nobody. A member whose mailbox is full, whatever its policy (block as well), that
+ * has ended meanwhile, or for whose message there is no memory, does not get it: that is a dead
+ * letter.
+ *
+ * Returns in how many mailboxes the message is; 0 when nobody is in the team.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: -EINVAL; -EMSGSIZE; -ENOMEM, and nobody gets it.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the members.
+ */
+TSUGA_API int tsuga_broadcast(struct tsuga_actor *self, const char *team, uint64_t tag,
+                              const void *data, size_t bytes);
+
+/* Receiving: how messages are taken, and what is in them. */
 
 /* Which messages tsuga_receive() takes; a message must meet every condition that is set. */
 struct tsuga_select {
@@ -961,7 +1071,7 @@ TSUGA_API const void *tsuga_message_data(const struct tsuga_message *message);
 TSUGA_API size_t tsuga_message_bytes(const struct tsuga_message *message);
 
 /**
- * Who sent it with tsuga_send(); the zero id for anything else.
+ * Who sent it with tsuga_send() or tsuga_broadcast(); the zero id for anything else.
  *
  * Owner:  a value, the caller's.
  * Errors: none.
@@ -1226,6 +1336,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_actor_wait(struct tsuga_runtime *runtime, st
  * room and TSUGA_OP_NOWAIT; -ECANCELED the actor is being stopped and would have to wait.
  */
 
+/* Which operation. Most have a short call of the same name. */
 enum tsuga_op_kind {
     TSUGA_OP_NOP,
     TSUGA_OP_OPEN,
@@ -1401,7 +1512,7 @@ struct tsuga_op {
  *
  * Owner:  what `op` points to stays the caller's; see the fields.
  * Shape:  as the fields say; sizes in bytes, times in nanoseconds.
- * Errors: in the token; see above.
+ * Errors: in the token: those of the operation, and those that any token may carry.
  * Thread: turn.
  * Blocks: only while there is no room to submit, and never with TSUGA_OP_NOWAIT.
  */
@@ -2743,7 +2854,7 @@ struct tsuga_stats {
     uint64_t actors_ended;
     uint64_t orphans; /* I/O heaps of the dead that wait for the kernel */
     uint64_t messages_sent;
-    uint64_t dead_letters;
+    uint64_t dead_letters; /* user messages that reached nobody: see struct tsuga_dead_letter */
     uint64_t turns;
     uint64_t turns_overrun; /* longer than watchdog_us */
     uint64_t steals;        /* actors that moved to an idle executor */
@@ -2762,7 +2873,8 @@ struct tsuga_stats {
     uint64_t ops_fixed;            /* operations that used registered memory */
     uint64_t registered_arenas;    /* that are pinned now */
     uint64_t registered_bytes;     /* likewise, or about to be */
-    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way */
+    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way, of zero-copy
+                                      sends, too */
     uint64_t locked_ring_bytes;    /* what rings are charged with */
     uint64_t locked_group_bytes;   /* what the queues of lent buffers are charged with */
     uint64_t blocking_threads;     /* for calls that block */

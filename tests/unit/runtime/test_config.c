@@ -10,8 +10,8 @@
 
 #include "tests/support/test.h"
 
-/* file, log.write, log.context, signals */
-#define FIELDS_WITHOUT_KEY_BYTES (3 * sizeof(void *) + sizeof(enum tsuga_toggle))
+/* file, mailbox.dead_letter, mailbox.context, log.write, log.context, signals */
+#define FIELDS_WITHOUT_KEY_BYTES (5 * sizeof(void *) + sizeof(enum tsuga_toggle))
 #define HOLES_BYTES              12u
 
 /* What the resolver said, and how often. */
