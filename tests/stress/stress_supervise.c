@@ -38,7 +38,7 @@
 
 #define WORKERS       10000u
 #define DIVISIONS_MAX 8u
-#define TEAMS_MAX     10u
+#define TEAMS_MAX     50u
 #define ROUND_NS      (4 * TSUGA_NS_PER_S)
 #define HOUR_NS       (3600 * TSUGA_NS_PER_S)
 #define STRATEGIES    3u
@@ -445,7 +445,7 @@ static void draw_team(struct round *round, struct division *division, struct tea
                                                  .children = &round->specs[first],
                                                  .child_count = round->worker_count,
                                                  .name = "team"};
-    draw_limits(round, &team->supervisor, division->is_strict, 12);
+    draw_limits(round, &team->supervisor, division->is_strict, 6);
     for (uint32_t i = 0; i < round->worker_count; i++) {
         team->places[i] = (struct place){.team = team, .index = i};
         round->specs[first + i] = (struct tsuga_child_spec){
@@ -465,8 +465,8 @@ static void draw_tree(struct round *round)
 {
     bool is_wide = draw(round, 2) == 0;
 
-    round->division_count = is_wide ? 8 : 4;
-    round->team_count = is_wide ? 10 : 5;
+    round->division_count = DIVISIONS_MAX;
+    round->team_count = is_wide ? TEAMS_MAX : TEAMS_MAX / 5;
     round->worker_count = WORKERS / round->division_count / round->team_count;
     for (uint32_t i = 0; i < round->division_count; i++) {
         struct division *division = &round->divisions[i];
@@ -474,7 +474,7 @@ static void draw_tree(struct round *round)
         *division = (struct division){.is_strict = i % 2 == 0};
         division->supervisor = (struct tsuga_supervisor){
             .children = division->specs, .child_count = round->team_count, .name = "division"};
-        draw_limits(round, &division->supervisor, division->is_strict, 3);
+        draw_limits(round, &division->supervisor, division->is_strict, 2);
         for (uint32_t k = 0; k < round->team_count; k++) {
             draw_team(round, division, &division->teams[k],
                       (i * round->team_count + k) * round->worker_count);
@@ -538,9 +538,9 @@ static void run_round(struct round *round)
     STRESS_REQUIRE(tsuga_start(&config, &round->runtime) == 0);
     STRESS_REQUIRE(tsuga_spawn(round->runtime, &options, &round->captain) == 0);
     while (stress_now_ns() < end_ns) {
-        for (uint64_t i = draw(round, 8); i > 0; i--)
+        for (uint64_t i = draw(round, 4); i > 0; i--)
             hit(round);
-        usleep((useconds_t)draw(round, 1000));
+        usleep((useconds_t)draw(round, 2000));
     }
     STRESS_REQUIRE(tsuga_actor_stop(round->runtime, round->captain) == 0);
     do {
