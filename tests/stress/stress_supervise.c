@@ -38,7 +38,7 @@
 
 #define WORKERS       10000u
 #define DIVISIONS_MAX 8u
-#define TEAMS_MAX     50u
+#define TEAMS_MAX     5u
 #define ROUND_NS      (4 * TSUGA_NS_PER_S)
 #define HOUR_NS       (3600 * TSUGA_NS_PER_S)
 #define STRATEGIES    3u
@@ -445,7 +445,7 @@ static void draw_team(struct round *round, struct division *division, struct tea
                                                  .children = &round->specs[first],
                                                  .child_count = round->worker_count,
                                                  .name = "team"};
-    draw_limits(round, &team->supervisor, division->is_strict, 6);
+    draw_limits(round, &team->supervisor, division->is_strict, 4);
     for (uint32_t i = 0; i < round->worker_count; i++) {
         team->places[i] = (struct place){.team = team, .index = i};
         round->specs[first + i] = (struct tsuga_child_spec){
@@ -465,8 +465,9 @@ static void draw_tree(struct round *round)
 {
     bool is_wide = draw(round, 2) == 0;
 
-    round->division_count = DIVISIONS_MAX;
-    round->team_count = is_wide ? TEAMS_MAX : TEAMS_MAX / 5;
+    /* Few and large ones: to ThreadSanitizer each supervisor is a thread, and costs as such. */
+    round->division_count = is_wide ? DIVISIONS_MAX : DIVISIONS_MAX / 2;
+    round->team_count = TEAMS_MAX;
     round->worker_count = WORKERS / round->division_count / round->team_count;
     for (uint32_t i = 0; i < round->division_count; i++) {
         struct division *division = &round->divisions[i];
