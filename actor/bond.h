@@ -13,12 +13,13 @@
 #include <stdint.h>
 
 enum tsuga_bond_kind {
-    TSUGA_BOND_NONE,  /* it is in no list */
-    TSUGA_BOND_HOOK,  /* struct tsuga_exit_hook */
-    TSUGA_BOND_TIMER, /* a message that is to be sent later: executor/timed.h */
-    TSUGA_BOND_TIE,   /* an end of a monitor or a link: executor/ties.h */
-    TSUGA_BOND_NAME,  /* struct tsuga_name */
-    TSUGA_BOND_INDEX, /* of those that are ties, always the first bond: executor/tie_index.h */
+    TSUGA_BOND_NONE,   /* it is in no list */
+    TSUGA_BOND_HOOK,   /* struct tsuga_exit_hook */
+    TSUGA_BOND_TIMER,  /* a message that is to be sent later: executor/timed.h */
+    TSUGA_BOND_TIE,    /* an end of a monitor or a link: executor/ties.h */
+    TSUGA_BOND_NAME,   /* struct tsuga_name */
+    TSUGA_BOND_MEMBER, /* struct tsuga_member */
+    TSUGA_BOND_INDEX,  /* of those that are ties, always the first bond: executor/tie_index.h */
 };
 
 struct tsuga_bond {

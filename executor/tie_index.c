@@ -78,6 +78,14 @@ static struct index *allocate(struct tsuga_actor *actor, uint32_t bucket_count)
     return index;
 }
 
+/* A tie that its actor has not opened yet comes when it is. */
+static struct tsuga_tie_end *open_end_of(struct tsuga_bond *bond)
+{
+    struct tsuga_tie_end *end = tsuga_tie_end_of_bond(bond);
+
+    return bond->kind == TSUGA_BOND_TIE && end->state != TSUGA_TIE_OPENING ? end : NULL;
+}
+
 /* As large as they need, or not at all. */
 static void make(struct tsuga_actor *actor)
 {
@@ -93,8 +101,10 @@ static void make(struct tsuga_actor *actor)
     if (index == NULL)
         return;
     for (struct tsuga_bond *bond = actor->bonds; bond != NULL; bond = bond->next) {
-        if (bond->kind == TSUGA_BOND_TIE && has_key(tsuga_tie_end_of_bond(bond)))
-            put(index, tsuga_tie_end_of_bond(bond));
+        struct tsuga_tie_end *end = open_end_of(bond);
+
+        if (end != NULL && has_key(end))
+            put(index, end);
     }
     tsuga_bond_tie(&actor->bonds, &index->bond);
 }

@@ -44,6 +44,7 @@ static const char *const kind_names[TSUGA_OP_KIND_COUNT] = {
     [TSUGA_OP_GET_XATTR] = "getxattr",
     [TSUGA_OP_SET_XATTR] = "setxattr",
     [TSUGA_OP_LIST] = "list",
+    [TSUGA_OP_RESOLVE] = "resolve",
     [TSUGA_OP_UPDATE] = "update",
     [TSUGA_OP_RAW] = "raw",
     [TSUGA_OP_FUTEX_WAIT] = "futexwait",

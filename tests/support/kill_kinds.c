@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -566,6 +567,15 @@ static void set_list(struct tsuga_kill_stage *stage)
     op_of(stage)->bytes = 1000;
 }
 
+static void set_resolve(struct tsuga_kill_stage *stage)
+{
+    static const struct tsuga_question question = {
+        .host = "127.0.0.1", .service = "80", .flags = AI_NUMERICHOST | AI_NUMERICSERV};
+
+    begin(stage, TSUGA_OP_RESOLVE);
+    op_of(stage)->data = &question;
+}
+
 static void set_raw(struct tsuga_kill_stage *stage)
 {
     begin(stage, TSUGA_OP_RAW);
@@ -779,6 +789,7 @@ const struct tsuga_kill_kind tsuga_kill_kinds[] = {
     SINGLE("get xattr", set_get_xattr),
     SINGLE("set xattr", set_set_xattr),
     {.name = "list", .set = set_list, .is_job = true},
+    {.name = "resolve", .set = set_resolve, .is_job = true},
     SINGLE("update", set_update),
     SINGLE("raw", set_raw),
     MODERN("futex wait", set_futex_wait, FUTEX_WAIT),

@@ -127,6 +127,15 @@ static int32_t list(void *context, int fd, void *buffer, size_t bytes)
     return calls->list(calls->context, fd, buffer, bytes);
 }
 
+static int look_up(void *context, const char *host, const char *service,
+                   const struct addrinfo *hints, struct addrinfo **out)
+{
+    const struct tsuga_calls *calls = tsuga_calls_linux();
+
+    work(context);
+    return calls->look_up(calls->context, host, service, hints, out);
+}
+
 /* Where is it? */
 
 static bool is_queued_job(const struct life *life)
@@ -595,6 +604,7 @@ TEST(kill_table, h43_an_actor_may_end_wherever_its_operation_is)
     tsuga_kill_scenery_build(&table.scenery);
     table.calls = *tsuga_calls_linux();
     table.calls.list = list;
+    table.calls.look_up = look_up;
     table.calls.context = &table.life;
     printf("%-16s", "");
     for (unsigned point = 0; point < POINTS; point++)

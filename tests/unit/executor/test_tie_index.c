@@ -52,9 +52,20 @@ static void turn_monitor(struct tsuga_actor *self, struct model *model, size_t i
     model->monitors[i].value = 0;
 }
 
+/* Somebody new in the place of one that nothing ties to the actor. */
+static void spawn_linked(struct tsuga_actor *self, struct model *model, size_t i)
+{
+    struct tsuga_spawn_options options = {.behaviour = be_silent};
+
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), model->ids[i]), 0);
+    CHECK_INT(tsuga_spawn_linked(self, &options, &model->ids[i]), 0);
+}
+
 static void turn_link(struct tsuga_actor *self, struct model *model, size_t i)
 {
-    if (!model->is_linked[i]) {
+    if (!model->is_linked[i] && model->monitors[i].value == 0 && model->requests[i].value == 0) {
+        spawn_linked(self, model, i);
+    } else if (!model->is_linked[i]) {
         CHECK_INT(tsuga_link(self, model->ids[i]), 0);
         CHECK_INT(tsuga_link(self, model->ids[i]), 0);
     } else {
