@@ -26,6 +26,7 @@ enum kind {
     MONITOR,
     LINK,
     NAME, /* its own */
+    MEMBER,
     KINDS,
 };
 
@@ -42,8 +43,9 @@ enum point {
 
 enum way { STOPPED, EXITS, LINKED, WAYS };
 
-static const char *const kind_names[KINDS] = {"letter",  "lease",   "gift",    "timed", "repeated",
-                                              "request", "limited", "monitor", "link",  "name"};
+static const char *const kind_names[KINDS] = {"letter",   "lease",   "gift",    "timed",
+                                              "repeated", "request", "limited", "monitor",
+                                              "link",     "name",    "member"};
 static const char *const point_names[POINTS] = {"sent",   "held",   "heard",   "taken",
                                                 "unseen", "unread", "received"};
 static const char way_letters[WAYS] = {'s', 'e', 'l'};
@@ -218,8 +220,11 @@ static void begin(struct tsuga_actor *self, const struct cell *cell)
     case LINK:
         CHECK_INT(tsuga_link(self, cell->second), 0);
         return;
-    default:
+    case NAME:
         CHECK_INT(tsuga_register(self, "it"), 0);
+        return;
+    default:
+        CHECK_INT(tsuga_team_join(self, "them"), 0);
         return;
     }
 }
@@ -288,7 +293,7 @@ static bool is_possible(enum kind kind, enum point point, enum way way)
 {
     if (point == SENT && way == LINKED)
         return false; /* by then the second one has it */
-    if (kind == NAME)
+    if (kind == NAME || kind == MEMBER)
         return point == SENT || point == HELD;
     if (kind == TIMED || kind == REPEATED)
         return is_firsts(point);
