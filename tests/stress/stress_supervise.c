@@ -373,14 +373,13 @@ static void take_end(struct tsuga_actor *self, struct round *round, const struct
     start_division(self, division);
 }
 
-static void shoot_division(struct tsuga_actor *self, struct round *round, uint64_t number)
+static void shoot_division(struct round *round, uint64_t number)
 {
-    struct division *division = &round->divisions[number % round->division_count];
+    struct division *division = &round->divisions[number];
 
     division->is_shot = true;
     (void)tsuga_actor_stop(round->runtime, division->id);
     note(round, DIVISIONS_SHOT);
-    (void)self;
 }
 
 static bool is_down(const struct tsuga_message *message, void *context)
@@ -419,7 +418,7 @@ static void command(struct tsuga_actor *self, void *argument)
         if (tsuga_message_kind(message) == TSUGA_MESSAGE_DOWN)
             take_end(self, round, tsuga_message_down(message));
         else
-            shoot_division(self, round, *(const uint64_t *)tsuga_message_data(message));
+            shoot_division(round, *(const uint64_t *)tsuga_message_data(message));
     }
     end_divisions(self, round);
 }
@@ -502,7 +501,7 @@ static void hit(struct round *round)
     static const uint64_t reasons[] = {EIO, EPIPE, ENOMEM, EPROTO};
     struct place *place = &round->places[draw(round, WORKERS)];
     struct tsuga_id id = {load(&place->id)};
-    uint64_t number = draw(round, DIVISIONS_MAX);
+    uint64_t number = draw(round, DIVISIONS_MAX / 2); /* there are so many in each round */
     uint64_t way = draw(round, 40);
 
     if (draw(round, 1000) == 0)

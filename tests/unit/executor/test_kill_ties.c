@@ -338,9 +338,11 @@ static void fill_row(enum kind kind)
             struct cell cell = {.kind = kind, .point = (enum point)point, .way = (enum way)way};
             bool is_there = is_possible(kind, cell.point, cell.way);
 
-            if (is_there)
-                fill_cell(&cell);
-            text[way] = is_there ? way_letters[way] : '-';
+            text[way] = '-';
+            if (!is_there)
+                continue;
+            fill_cell(&cell);
+            text[way] = way_letters[way];
         }
         printf(" %8s", text);
         fflush(stdout);
