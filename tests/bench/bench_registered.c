@@ -264,7 +264,7 @@ static void compare_in_limits(int fd, double seconds)
         child = fork();
         if (child == 0) {
             become_limited(limits[i].bytes, FIRST_USER + i);
-            compare_limited(fd, seconds / LIMITS, limits[i].variant);
+            compare_limited(fd, seconds / (double)LIMITS, limits[i].variant);
             exit(EXIT_SUCCESS);
         }
         tsuga_bench_require("fork", child < 0 ? -errno : 0);
