@@ -26,7 +26,7 @@ void tsuga_locked_init(struct tsuga_locked *locked)
 {
     struct rlimit limit;
 
-    locked->is_unlimited = may_lock_all();
+    locked->is_unlimited = locked->is_unlimited || may_lock_all();
     if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
         return;
     limit.rlim_cur = limit.rlim_max;

@@ -19,7 +19,7 @@
 #include "runtime/base/assert.h"
 
 struct tsuga_locked {
-    bool is_unlimited;             /* const after init */
+    bool is_unlimited;             /* const after init; set before, it stays */
     _Atomic bool is_reported;      /* the one line about limits was written */
     _Atomic bool is_send_reported; /* likewise about zero-copy sends */
     _Atomic uint64_t rings_bytes;

@@ -372,7 +372,12 @@ static int set_up_with(struct uring *uring, uint32_t flags, uint32_t entries, ui
         .cq_entries = cq_entries,
     };
 
-    return io_uring_queue_init_params(entries, &uring->mapping, &params);
+    int error = io_uring_queue_init_params(entries, &uring->mapping, &params);
+
+    /* The mapping is shared memory: a child of fork(2) must not even be able to touch it. */
+    if (error == 0)
+        (void)io_uring_ring_dontfork(&uring->mapping);
+    return error;
 }
 
 /* Without the task-run flag nobody would learn that deferred work waits, so both rungs ask for it.
