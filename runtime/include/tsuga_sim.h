@@ -16,7 +16,8 @@
  *
  * What the simulated kernel checks, beside the rules of the program under test: a request ends
  * exactly once; memory that it may write to is written to by nobody else, and memory that it reads
- * does not change, from the submission to the last result; no two requests own the same byte; every
+ * does not change, from the submission to the last result; no two requests own the same byte;
+ * memory that is pinned is not given back before the kernel has told that it is no more; every
  * request in flight belongs to a live operation; nothing waits for ever. A violation prints the
  * seed, the step, what was violated and the last 200 events, and ends the process.
  *
