@@ -55,14 +55,17 @@ struct tsuga_actor {
     bool has_room;                /* owner: the receiver that was asked has answered */
     bool is_first;                /* owner: tsuga_run() wants to know why it ends */
     uint32_t slot;                /* const after init */
-    uint32_t next_free;           /* in a list of free slots: slot + 1 of the next, 0: none */
+    union {
+        uint32_t next_free; /* in a list of free slots: slot + 1 of the next, 0: none */
+        int32_t reason;     /* owner: for which it ends, or will: TSUGA_NORMAL while nothing is
+                               known */
+    };
 
     /* owner */
     uint8_t status; /* enum tsuga_actor_status */
     bool is_pinned; /* to its executor */
     bool receives_stop;
     uint8_t seen_stop; /* enum tsuga_stop_level that its executor has acted on */
-    int32_t reason;    /* for which it ends, or will: TSUGA_NORMAL while nothing is known */
     tsuga_behaviour_fn *behaviour;
     tsuga_body_fn *first; /* start or body */
     void *argument;

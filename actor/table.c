@@ -1,6 +1,8 @@
 #include "actor/table.h"
 
 #include <errno.h>
+#include <stdalign.h>
+#include <stddef.h>
 
 #include "runtime/base/bits.h"
 
@@ -11,7 +13,9 @@ int tsuga_actor_table_init(struct tsuga_actor_table *table, size_t actor_bytes,
                            const struct tsuga_memory *memory)
 {
     table->memory = memory;
-    table->actor_bytes = tsuga_bits_round_up(actor_bytes, TSUGA_CACHE_LINE_BYTES);
+    /* Not to whole cache lines: those who live in neighbouring slots were mostly made by the same
+     * executor, and a line would cost each of them up to 48 bytes. */
+    table->actor_bytes = tsuga_bits_round_up(actor_bytes, alignof(max_align_t));
     for (uint32_t i = 0; i < TSUGA_TABLE_CHUNKS_MAX; i++)
         atomic_init(&table->chunks[i], NULL);
     atomic_init(&table->slot_count, 0);

@@ -65,6 +65,11 @@ void tsuga_locked_give(struct tsuga_locked *locked, uint64_t bytes)
     tsuga_locked_sub(&locked->arenas_bytes, bytes);
 }
 
+uint64_t tsuga_locked_ring_share(const struct tsuga_locked *locked, uint32_t ring_count)
+{
+    return tsuga_locked_limit(locked) / 2 / ring_count;
+}
+
 uint64_t tsuga_locked_ring_bytes(uint32_t entries, uint32_t cq_entries)
 {
     uint64_t queues = RING_HEAD_BYTES + (uint64_t)cq_entries * CQE_BYTES + entries * INDEX_BYTES;

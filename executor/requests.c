@@ -25,11 +25,14 @@ static struct tsuga_letter *letter_of(const struct tsuga_message *message)
     return TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
 }
 
-static struct tsuga_letter *write_reply(struct tsuga_executor *executor, struct tsuga_reply reply,
-                                        const void *data, size_t bytes)
+/* here  whose letters are at hand, or NULL. */
+static struct tsuga_letter *write_reply(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                        struct tsuga_request request,
+                                        const struct tsuga_answer *answer)
 {
-    struct tsuga_letter *letter =
-        tsuga_letters_take(&executor->letters, executor->shared->memory, bytes + sizeof(reply));
+    struct tsuga_reply reply = {.request = request, .result = answer->result};
+    struct tsuga_letter *letter = tsuga_letters_take(here != NULL ? &here->letters : NULL,
+                                                     shared->memory, answer->bytes + sizeof(reply));
 
     if (letter == NULL)
         return NULL;
@@ -37,10 +40,10 @@ static struct tsuga_letter *write_reply(struct tsuga_executor *executor, struct 
     letter->head.lane = TSUGA_LANE_SYSTEM;
     letter->head.type = TSUGA_TYPE_REPLY;
     letter->head.flags = 0;
-    letter->payload_bytes = (uint32_t)bytes;
-    if (bytes > 0)
-        memcpy(letter->payload, data, bytes);
-    memcpy(letter->payload + bytes, &reply, sizeof(reply));
+    letter->payload_bytes = (uint32_t)answer->bytes;
+    if (answer->bytes > 0)
+        memcpy(letter->payload, answer->data, answer->bytes);
+    memcpy(letter->payload + answer->bytes, &reply, sizeof(reply));
     return letter;
 }
 
@@ -102,8 +105,8 @@ static int make_limit(struct tsuga_seat *seat, struct tsuga_tie *tie, uint64_t t
 
     if (timeout_ns == TSUGA_FOREVER)
         return 0;
-    letter = write_reply(
-        executor, (struct tsuga_reply){.request = {tie->name}, .result = -ETIMEDOUT}, NULL, 0);
+    letter = write_reply(executor->shared, executor, (struct tsuga_request){tie->name},
+                         &(struct tsuga_answer){.result = -ETIMEDOUT});
     if (letter == NULL)
         return -ENOMEM;
     return tsuga_timed_arm(seat, letter, tsuga_actor_id(&seat->actor), TSUGA_FOREVER, &tie->timer);
@@ -206,24 +209,34 @@ struct tsuga_reply_to tsuga_message_reply_to(const struct tsuga_message *message
     return (struct tsuga_reply_to){letter->from, {(uint64_t)(uintptr_t)letter->attachment}};
 }
 
+int tsuga_requests_answer(struct tsuga_shared *shared, struct tsuga_executor *here,
+                          struct tsuga_id from, struct tsuga_reply_to to,
+                          const struct tsuga_answer *answer)
+{
+    struct tsuga_letter *letter;
+    int error = to.request.value == 0 ? -EINVAL : check(answer->data, answer->bytes);
+
+    if (error != 0)
+        return error;
+    letter = write_reply(shared, here, to.request, answer);
+    if (letter == NULL)
+        return -ENOMEM;
+    letter->from = from;
+    error = tsuga_executor_deliver(shared, here, to.id, &letter->head);
+    if (error != 0)
+        tsuga_letters_give(here != NULL ? &here->letters : NULL, shared->memory, letter);
+    else if (here != NULL)
+        tsuga_count(&here->counters.messages_sent, 1);
+    else
+        atomic_fetch_add_explicit(&shared->foreign_messages, 1, memory_order_relaxed);
+    return error;
+}
+
 int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, int result, const void *data,
                 size_t bytes)
 {
     struct tsuga_executor *executor = tsuga_seat_home(tsuga_seat_of(self));
-    struct tsuga_reply reply = {.request = to.request, .result = result};
-    struct tsuga_letter *letter;
-    int error = to.request.value == 0 ? -EINVAL : check(data, bytes);
 
-    if (error != 0)
-        return error;
-    letter = write_reply(executor, reply, data, bytes);
-    if (letter == NULL)
-        return -ENOMEM;
-    letter->from = tsuga_actor_id(self);
-    error = tsuga_executor_deliver(executor->shared, executor, to.id, &letter->head);
-    if (error != 0)
-        tsuga_executor_discard(executor, &letter->head);
-    else
-        tsuga_count(&executor->counters.messages_sent, 1);
-    return error;
+    return tsuga_requests_answer(executor->shared, executor, tsuga_actor_id(self), to,
+                                 &(struct tsuga_answer){result, data, bytes});
 }

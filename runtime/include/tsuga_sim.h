@@ -74,6 +74,7 @@ enum tsuga_sim_fault {
     TSUGA_SIM_FAULT_COUNT
 };
 
+/* What a world is like. The zero value: seed 0, no faults. */
 struct tsuga_sim_options {
     uint64_t seed;
     uint32_t faults[TSUGA_SIM_FAULT_COUNT]; /* how often, of a million opportunities */

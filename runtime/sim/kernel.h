@@ -314,6 +314,7 @@ bool tsuga_disk_is_regular(const struct tsuga_file *file);
 int tsuga_pipe_make(struct tsuga_kernel *kernel, int ends[2], uint32_t flags);
 int tsuga_event_make(struct tsuga_kernel *kernel);
 void tsuga_event_raise(struct tsuga_file *file);
+void tsuga_event_lower(struct tsuga_file *file);
 int64_t tsuga_pipe_splice(struct tsuga_order *order);
 int64_t tsuga_pipe_tee(struct tsuga_order *order);
 

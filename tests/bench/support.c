@@ -11,6 +11,14 @@ uint64_t tsuga_bench_now_ns(void)
     return tsuga_clock_monotonic_ns(NULL);
 }
 
+uint64_t tsuga_bench_processor_ns(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * TSUGA_NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 double tsuga_bench_seconds(int argc, char **argv, double fallback)
 {
     char *end;
@@ -105,6 +113,14 @@ void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floo
     tsuga_bench_number("ratio_p10", ratio_quantile(pairs, 0.1));
     tsuga_bench_number("ratio_p90", ratio_quantile(pairs, 0.9));
     tsuga_bench_number("pairs", (double)pairs->count);
+}
+
+void tsuga_bench_bound(const char *key, double value, double bound, enum tsuga_bench_sense sense)
+{
+    bool is_met = sense == TSUGA_BENCH_AT_MOST ? value <= bound : value >= bound;
+
+    printf(", \"%s_bound\": %.10g, \"%s_bound_met\": %s", key, bound, key,
+           is_met ? "true" : "false");
 }
 
 void tsuga_bench_end(void)

@@ -27,6 +27,10 @@ struct tsuga_bench_pairs {
 
 uint64_t tsuga_bench_now_ns(void);
 
+/* Processor time of all threads. Beside other work on the machine it tells more than the clock, of
+ * what one thread does without waiting. */
+uint64_t tsuga_bench_processor_ns(void);
+
 /* Seconds for the whole program: its first argument, or `fallback`. Ends the program when the
  * argument is no positive number. */
 double tsuga_bench_seconds(int argc, char **argv, double fallback);
@@ -49,6 +53,9 @@ void tsuga_bench_number(const char *key, double value);
 /* The median of the pairs' ratios. */
 double tsuga_bench_ratio(const struct tsuga_bench_pairs *pairs);
 void tsuga_bench_summary(const struct tsuga_bench_pairs *pairs, const char *floor_name);
+/* What the project promises of a figure, and whether this run kept it. */
+enum tsuga_bench_sense { TSUGA_BENCH_AT_MOST, TSUGA_BENCH_AT_LEAST };
+void tsuga_bench_bound(const char *key, double value, double bound, enum tsuga_bench_sense sense);
 void tsuga_bench_end(void);
 
 /* Ends the program with a message. */

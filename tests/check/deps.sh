@@ -49,6 +49,7 @@ need_check() {
     need iperf3 has_command iperf3
     need apache2-utils has_command ab
     need wrk has_command wrk
+    need mandoc has_command mandoc
 }
 
 need_bench() {

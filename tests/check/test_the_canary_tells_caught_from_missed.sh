@@ -8,7 +8,7 @@ cd "$SCRATCH"
 mkdir -p tests/canary copy
 
 cat >Makefile <<'END'
-build/$(CONFIG)/tests-fork: answer tests/program
+build/%/tests-fork: answer tests/program
 	mkdir -p $(@D) && cp tests/program $@
 END
 cat >tests/program <<'END'
@@ -58,7 +58,7 @@ fails mute
 says 'mute has no line Tests: or Sim:'
 
 cat >>Makefile <<'END'
-build/$(CONFIG)/sim: answer tests/sim
+build/%/sim: answer tests/sim
 	mkdir -p $(@D) && cp tests/sim $@
 END
 cat >tests/sim <<'END'
