@@ -64,7 +64,7 @@ enum tsuga_sim_fault {
     TSUGA_SIM_CANCEL,     /* a cancel finds nothing, and the request goes on */
     TSUGA_SIM_NO_ZC,      /* a zero-copy send is not supported on this socket */
     TSUGA_SIM_REGISTER,   /* memory, files or a group of buffers cannot be registered at all */
-    TSUGA_SIM_MEMLOCK,    /* memory or a group cannot be registered now: locked memory is short */
+    TSUGA_SIM_MEMLOCK,    /* locked memory is short: to register, or to send without a copy */
     TSUGA_SIM_RING,       /* a ring cannot have the size that was asked for: likewise */
     TSUGA_SIM_MEMORY,     /* the general allocator has nothing */
     TSUGA_SIM_THREAD,     /* a thread cannot be made */
