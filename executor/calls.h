@@ -13,10 +13,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+struct addrinfo;
+
 /* Results are >= 0 or -errno. */
 struct tsuga_calls {
     int (*open_event)(void *context); /* an eventfd */
     void (*raise_event)(void *context, int fd);
+    void (*lower_event)(void *context, int fd); /* as if it had never been raised */
     void (*close)(void *context, int fd);
     bool (*is_open)(void *context, int fd);
     int (*make_pipe)(void *context, int ends[2], int flags); /* O_CLOEXEC is added */
@@ -28,6 +31,9 @@ struct tsuga_calls {
     bool (*tells_end)(void *context, int fd);
     int32_t (*list)(void *context, int fd, void *buffer, size_t bytes); /* getdents64(2) */
     int32_t (*truncate)(void *context, int fd, uint64_t bytes);
+    /* getaddrinfo(3), with errors as tsuga_resolve() has them; freeaddrinfo(3) takes the list. */
+    int (*look_up)(void *context, const char *host, const char *service,
+                   const struct addrinfo *hints, struct addrinfo **out);
     void *context;
 };
 

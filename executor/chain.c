@@ -254,6 +254,8 @@ int tsuga_submit_chain(struct tsuga_actor *self, const struct tsuga_op *ops, siz
     struct tsuga_io *io;
     int error = check_chain(executor, ops, count);
 
+    if (error == 0 && tsuga_executor_is_child(executor))
+        error = -ECHILD;
     if (error == 0)
         error = tsuga_io_open(seat, &io);
     if (error == 0)

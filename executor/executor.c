@@ -91,6 +91,7 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
     memset(executor, 0, sizeof(*executor));
     executor->shared = shared;
     executor->index = index;
+    executor->mark = shared->mark;
     executor->has_thieves = shared->config.executor.steal == TSUGA_ON && shared->executor_count > 1;
     executor->wake_fd = shared->calls->open_event(shared->calls->context);
     if (executor->wake_fd < 0)
@@ -182,6 +183,7 @@ static int open_ring(struct tsuga_executor *executor)
         .io_workers_bounded = shared->config.executor.io_workers_bounded,
         .io_workers_unbounded = shared->config.executor.io_workers_unbounded,
         .features = shared->config.features,
+        .locked_bytes_max = tsuga_locked_ring_share(&shared->locked, shared->executor_count),
     };
     int error = shared->ring_create(shared->ring_context, &config, &executor->ring);
 

@@ -41,11 +41,13 @@
 #include "executor/tickets.h"
 #include "executor/timed.h"
 #include "executor/timers.h"
+#include "mailbox/bulletin.h"
 #include "mailbox/letters.h"
 #include "runtime/base/bits.h"
 #include "runtime/base/list.h"
 
 #define TSUGA_TICK_TURNS    64u
+#define TSUGA_EXIT_CHILD    70 /* EX_SOFTWARE of sysexits.h */
 #define TSUGA_RESULTS_BATCH 64u
 
 /* user_data is a record's address, or one of these. */
@@ -104,6 +106,7 @@ struct tsuga_executor {
     uint32_t index;
     uint32_t ops_max;
     int wake_fd;
+    struct tsuga_fork_mark mark; /* as shared->mark */
     struct tsuga_thread thread;
     bool has_thread;
     bool has_thieves; /* other executors may take actors from here, and this one from there */
@@ -172,6 +175,12 @@ struct tsuga_executor *tsuga_executor_current(void);
  * thread of the kernel. */
 void tsuga_executor_become(struct tsuga_executor *executor);
 
+/* Whether an actor has called fork(2), and this is the child. */
+static inline bool tsuga_executor_is_child(const struct tsuga_executor *executor)
+{
+    return tsuga_fork_mark_is_child(&executor->mark);
+}
+
 /* Life: called by the runtime. */
 
 /* Errors: -ENOMEM, -errno of eventfd(2). Undo with fini. */
@@ -214,16 +223,26 @@ struct tsuga_letter *tsuga_executor_write(struct tsuga_shared *shared, struct ts
 /* Send a letter, and wait for room where the receiver's policy says so. On failure it is discarded.
  *
  * here  the calling thread's executor, or NULL.
- * seat  the sender's, NULL when it is no actor.
+ * seat  the sender's, NULL when it is no actor: then the letter says who it is from.
  *
  * Errors: those of tsuga_send(); -ECHRNG dropped by policy. */
 TSUGA_NODISCARD int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,
                                         struct tsuga_seat *seat, struct tsuga_id to,
                                         struct tsuga_letter *letter);
 
-/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted. */
-void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
-                             struct tsuga_letter *letter);
+/* Send a letter that nobody waits for: what cannot be delivered is discarded, and counted.
+ * Errors: as tsuga_executor_deliver(), for whoever wants to know. */
+int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                            struct tsuga_letter *letter);
+
+/* dead_letters.c */
+
+/* A user message has reached nobody: it is counted, and the hook hears of it. The first when there
+ * is no letter. `here` as above. */
+void tsuga_executor_lose(struct tsuga_shared *shared, struct tsuga_executor *here,
+                         const struct tsuga_dead_letter *lost);
+void tsuga_executor_lose_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                struct tsuga_id to, const struct tsuga_letter *letter, int reason);
 
 /* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,
@@ -233,6 +252,8 @@ static inline void tsuga_executor_discard(struct tsuga_executor *executor,
 
     if ((message->flags & TSUGA_MESSAGE_ATTACHED) != 0)
         tsuga_ticket_drop(letter->attachment);
+    if ((message->flags & TSUGA_MESSAGE_BULLETIN) != 0)
+        tsuga_bulletin_release(executor->shared->memory, letter->attachment);
     tsuga_letters_give(&executor->letters, executor->shared->memory, letter);
 }
 
@@ -268,6 +289,10 @@ void tsuga_executor_look(struct tsuga_executor *executor);
 
 /* The same in the middle of a long turn: what the actor has queued is submitted, too. */
 void tsuga_executor_pause(struct tsuga_executor *executor);
+
+/* The child of an actor that has called fork(2) has come back to where it has no business: the
+ * rings are the parent's, and not even mapped. It ends with a line that says so. */
+TSUGA_NORETURN void tsuga_executor_end_child(void);
 
 /* Run the executor `context` until shared->is_finishing, on a stack of the pool. */
 void tsuga_executor_loop(void *context);

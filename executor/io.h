@@ -352,7 +352,7 @@ bool tsuga_job_is_needed(const struct tsuga_ring *ring, enum tsuga_op_kind kind)
 struct tsuga_work tsuga_job_work(const struct tsuga_op *op,
                                  const struct tsuga_ring_request *request);
 
-/* Errors: -ENOMEM, -ENOBUFS, -EAGAIN no thread. */
+/* Errors: -ENOMEM, -ENOBUFS; -EAGAIN no thread; -EBUSY the pool's queue is full. */
 TSUGA_NODISCARD int tsuga_job_start(struct tsuga_record *record, const struct tsuga_work *work);
 
 /* 0: it will never run and its completion says -ECANCELED; -EALREADY: it runs. */

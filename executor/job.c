@@ -5,6 +5,7 @@
 #include "executor/blocking.h"
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/resolve.h"
 
 struct job {
     struct tsuga_blocking_job job;
@@ -52,9 +53,14 @@ static int32_t truncate_file(const struct tsuga_calls *calls, const struct tsuga
     return calls->truncate(calls->context, work->fd, work->number);
 }
 
+static int32_t resolve(const struct tsuga_calls *calls, const struct tsuga_work *work)
+{
+    return tsuga_resolve_answer(calls, work->argument);
+}
+
 bool tsuga_job_is_needed(const struct tsuga_ring *ring, enum tsuga_op_kind kind)
 {
-    return kind == TSUGA_OP_BLOCKING || kind == TSUGA_OP_LIST ||
+    return kind == TSUGA_OP_BLOCKING || kind == TSUGA_OP_LIST || kind == TSUGA_OP_RESOLVE ||
            (kind == TSUGA_OP_TRUNCATE && !ring->ops->supports(ring, TSUGA_RING_TRUNCATE));
 }
 
@@ -67,6 +73,8 @@ struct tsuga_work tsuga_job_work(const struct tsuga_op *op,
                                    .fd = request->fd,
                                    .argument = request->address,
                                    .number = request->length};
+    case TSUGA_OP_RESOLVE:
+        return (struct tsuga_work){.call = resolve, .argument = request->address};
     case TSUGA_OP_TRUNCATE:
         return (struct tsuga_work){
             .call = truncate_file, .fd = request->fd, .number = request->offset};

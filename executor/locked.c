@@ -26,7 +26,7 @@ void tsuga_locked_init(struct tsuga_locked *locked)
 {
     struct rlimit limit;
 
-    locked->is_unlimited = may_lock_all();
+    locked->is_unlimited = locked->is_unlimited || may_lock_all();
     if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
         return;
     limit.rlim_cur = limit.rlim_max;
@@ -63,6 +63,11 @@ bool tsuga_locked_take(struct tsuga_locked *locked, uint64_t bytes)
 void tsuga_locked_give(struct tsuga_locked *locked, uint64_t bytes)
 {
     tsuga_locked_sub(&locked->arenas_bytes, bytes);
+}
+
+uint64_t tsuga_locked_ring_share(const struct tsuga_locked *locked, uint32_t ring_count)
+{
+    return tsuga_locked_limit(locked) / 2 / ring_count;
 }
 
 uint64_t tsuga_locked_ring_bytes(uint32_t entries, uint32_t cq_entries)

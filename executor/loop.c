@@ -451,11 +451,23 @@ static bool is_finished(struct tsuga_executor *executor)
     return !has_work(executor);
 }
 
+void tsuga_executor_end_child(void)
+{
+    static const char line[] =
+        "tsuga: a child of fork(2) has come back from an actor, and ends: it shall call execve(2) "
+        "or _exit(2)\n";
+
+    (void)!write(STDERR_FILENO, line, sizeof(line) - 1);
+    _exit(TSUGA_EXIT_CHILD);
+}
+
 /* The next actor to run; NULL when the executor shall end. */
 static struct tsuga_seat *next(struct tsuga_executor *executor)
 {
     struct tsuga_seat *seat;
 
+    if (tsuga_executor_is_child(executor))
+        tsuga_executor_end_child();
     /* Whoever waits for room shall not wait for the turns of others. */
     if (--executor->turns_to_tick == 0 || !tsuga_list_is_empty(&executor->room_waiters))
         tick(executor);

@@ -294,6 +294,14 @@ struct tsuga_token tsuga_list(struct tsuga_actor *self, int fd, size_t bytes)
     return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_LIST, .fd = fd, .bytes = bytes});
 }
 
+struct tsuga_token tsuga_resolve(struct tsuga_actor *self, const char *host, const char *service,
+                                 int type)
+{
+    struct tsuga_question question = {.host = host, .service = service, .type = type};
+
+    return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RESOLVE, .data = &question});
+}
+
 struct tsuga_token tsuga_socket(struct tsuga_actor *self, int domain, int type, int protocol)
 {
     return tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_SOCKET,

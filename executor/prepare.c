@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "executor/prepare.h"
+#include "executor/resolve.h"
 #include "executor/streams.h"
 #include "executor/zero_copy.h"
 
@@ -450,6 +451,18 @@ static int prepare_blocking(struct tsuga_record *record, const struct tsuga_op *
     return op->run == NULL ? -EINVAL : 0;
 }
 
+static int prepare_resolve(struct tsuga_record *record, const struct tsuga_op *op,
+                           struct tsuga_ring_request *request)
+{
+    int error;
+
+    if (op->lease.value != 0 || op->into != NULL)
+        return -EINVAL;
+    record->flags |= TSUGA_RECORD_READS;
+    error = make_lease(record, TSUGA_RESOLVE_BYTES, request);
+    return error != 0 ? error : tsuga_resolve_pack(op->data, request->address);
+}
+
 static const struct kind {
     tsuga_prepare_fn *prepare;
     uint8_t ring_kind;
@@ -492,6 +505,7 @@ static const struct kind {
     [TSUGA_OP_GET_XATTR] = {tsuga_prepare_get_xattr, TSUGA_RING_GET_XATTR, false},
     [TSUGA_OP_SET_XATTR] = {tsuga_prepare_set_xattr, TSUGA_RING_SET_XATTR, false},
     [TSUGA_OP_LIST] = {tsuga_prepare_input, TSUGA_RING_NOP, true},
+    [TSUGA_OP_RESOLVE] = {prepare_resolve, TSUGA_RING_NOP, false},
     [TSUGA_OP_UPDATE] = {tsuga_prepare_update, TSUGA_RING_UPDATE, false},
     [TSUGA_OP_RAW] = {tsuga_prepare_raw, TSUGA_RING_RAW, false},
     [TSUGA_OP_FUTEX_WAIT] = {tsuga_prepare_futex, TSUGA_RING_FUTEX_WAIT, false},

@@ -25,11 +25,14 @@ static struct tsuga_letter *letter_of(const struct tsuga_message *message)
     return TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
 }
 
-static struct tsuga_letter *write_reply(struct tsuga_executor *executor, struct tsuga_reply reply,
-                                        const void *data, size_t bytes)
+/* here  whose letters are at hand, or NULL. */
+static struct tsuga_letter *write_reply(struct tsuga_shared *shared, struct tsuga_executor *here,
+                                        struct tsuga_request request,
+                                        const struct tsuga_answer *answer)
 {
-    struct tsuga_letter *letter =
-        tsuga_letters_take(&executor->letters, executor->shared->memory, bytes + sizeof(reply));
+    struct tsuga_reply reply = {.request = request, .result = answer->result};
+    struct tsuga_letter *letter = tsuga_letters_take(here != NULL ? &here->letters : NULL,
+                                                     shared->memory, answer->bytes + sizeof(reply));
 
     if (letter == NULL)
         return NULL;
@@ -37,10 +40,10 @@ static struct tsuga_letter *write_reply(struct tsuga_executor *executor, struct 
     letter->head.lane = TSUGA_LANE_SYSTEM;
     letter->head.type = TSUGA_TYPE_REPLY;
     letter->head.flags = 0;
-    letter->payload_bytes = (uint32_t)bytes;
-    if (bytes > 0)
-        memcpy(letter->payload, data, bytes);
-    memcpy(letter->payload + bytes, &reply, sizeof(reply));
+    letter->payload_bytes = (uint32_t)answer->bytes;
+    if (answer->bytes > 0)
+        memcpy(letter->payload, answer->data, answer->bytes);
+    memcpy(letter->payload + answer->bytes, &reply, sizeof(reply));
     return letter;
 }
 
@@ -93,19 +96,20 @@ static int send_request(struct tsuga_seat *seat, const struct tsuga_mail *mail,
     return error == -ECHRNG ? -EAGAIN : error;
 }
 
-/* A time limit as a reply to oneself; TSUGA_FOREVER sets none. */
-static int limit(struct tsuga_seat *seat, struct tsuga_tie *tie, uint64_t timeout_ns)
+/* A time limit as a reply to oneself; TSUGA_FOREVER sets none. It is made before the letter goes,
+ * when it may still fail, and its time begins afterwards: the letter may have to wait for room. */
+static int make_limit(struct tsuga_seat *seat, struct tsuga_tie *tie, uint64_t timeout_ns)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_letter *letter;
 
     if (timeout_ns == TSUGA_FOREVER)
         return 0;
-    letter = write_reply(
-        executor, (struct tsuga_reply){.request = {tie->name}, .result = -ETIMEDOUT}, NULL, 0);
+    letter = write_reply(executor->shared, executor, (struct tsuga_request){tie->name},
+                         &(struct tsuga_answer){.result = -ETIMEDOUT});
     if (letter == NULL)
         return -ENOMEM;
-    return tsuga_timed_arm(seat, letter, tsuga_actor_id(&seat->actor), timeout_ns, &tie->timer);
+    return tsuga_timed_arm(seat, letter, tsuga_actor_id(&seat->actor), TSUGA_FOREVER, &tie->timer);
 }
 
 /* A request under way; its tie is the only thing to be kept in mind. */
@@ -122,7 +126,7 @@ static int start(struct tsuga_seat *seat, const struct tsuga_mail *mail, uint64_
     tie = tsuga_tie_make(seat, TSUGA_TIE_REQUEST, mail->to, mail->tag);
     if (tie == NULL)
         return -ENOMEM;
-    error = limit(seat, tie, timeout_ns);
+    error = make_limit(seat, tie, timeout_ns);
     if (error == 0)
         error = send_request(seat, mail, tie);
     if (error != 0) {
@@ -131,6 +135,8 @@ static int start(struct tsuga_seat *seat, const struct tsuga_mail *mail, uint64_
         tsuga_tie_free(seat, tie);
         return error;
     }
+    if (tie->timer.value != 0)
+        tsuga_timed_begin(seat, tie->timer, timeout_ns);
     tsuga_tie_open(seat, tie);
     *out = tie;
     return 0;
@@ -203,24 +209,34 @@ struct tsuga_reply_to tsuga_message_reply_to(const struct tsuga_message *message
     return (struct tsuga_reply_to){letter->from, {(uint64_t)(uintptr_t)letter->attachment}};
 }
 
+int tsuga_requests_answer(struct tsuga_shared *shared, struct tsuga_executor *here,
+                          struct tsuga_id from, struct tsuga_reply_to to,
+                          const struct tsuga_answer *answer)
+{
+    struct tsuga_letter *letter;
+    int error = to.request.value == 0 ? -EINVAL : check(answer->data, answer->bytes);
+
+    if (error != 0)
+        return error;
+    letter = write_reply(shared, here, to.request, answer);
+    if (letter == NULL)
+        return -ENOMEM;
+    letter->from = from;
+    error = tsuga_executor_deliver(shared, here, to.id, &letter->head);
+    if (error != 0)
+        tsuga_letters_give(here != NULL ? &here->letters : NULL, shared->memory, letter);
+    else if (here != NULL)
+        tsuga_count(&here->counters.messages_sent, 1);
+    else
+        atomic_fetch_add_explicit(&shared->foreign_messages, 1, memory_order_relaxed);
+    return error;
+}
+
 int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, int result, const void *data,
                 size_t bytes)
 {
     struct tsuga_executor *executor = tsuga_seat_home(tsuga_seat_of(self));
-    struct tsuga_reply reply = {.request = to.request, .result = result};
-    struct tsuga_letter *letter;
-    int error = to.request.value == 0 ? -EINVAL : check(data, bytes);
 
-    if (error != 0)
-        return error;
-    letter = write_reply(executor, reply, data, bytes);
-    if (letter == NULL)
-        return -ENOMEM;
-    letter->from = tsuga_actor_id(self);
-    error = tsuga_executor_deliver(executor->shared, executor, to.id, &letter->head);
-    if (error != 0)
-        tsuga_executor_discard(executor, &letter->head);
-    else
-        tsuga_count(&executor->counters.messages_sent, 1);
-    return error;
+    return tsuga_requests_answer(executor->shared, executor, tsuga_actor_id(self), to,
+                                 &(struct tsuga_answer){result, data, bytes});
 }

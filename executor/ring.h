@@ -263,6 +263,7 @@ struct tsuga_ring_config {
     uint32_t io_workers_bounded;
     uint32_t io_workers_unbounded;
     const enum tsuga_toggle *features; /* TSUGA_FEATURE_COUNT; TSUGA_OFF forces a fallback */
+    uint64_t locked_bytes_max;         /* halved until it takes no more than that; 0: no bound */
 };
 
 /* Makes a ring on the calling thread; -errno when it can not be made. The environment that stands

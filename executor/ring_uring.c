@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "executor/locked.h"
 #include "executor/ring_ranges.h"
 #include "executor/ring_slots.h"
 #include "executor/ring_sqe.h"
@@ -27,8 +28,9 @@
 
 /* Locked memory of a ring that is gone is given back after 20 to 44 ms, later on a busy machine.
  * The first pause; each of the following is twice as long. */
-#define TSUGA_URING_RETRY_COUNT 6u
-#define TSUGA_URING_RETRY_NS    (10 * TSUGA_NS_PER_MS)
+#define TSUGA_URING_RETRY_COUNT_BOUNDED 3u
+#define TSUGA_URING_RETRY_COUNT         6u
+#define TSUGA_URING_RETRY_NS            (10 * TSUGA_NS_PER_MS)
 
 /* The size of the kernel's signal set, which liburing passes although there is none. */
 #define TSUGA_URING_SIGSET_BYTES 8u
@@ -370,7 +372,12 @@ static int set_up_with(struct uring *uring, uint32_t flags, uint32_t entries, ui
         .cq_entries = cq_entries,
     };
 
-    return io_uring_queue_init_params(entries, &uring->mapping, &params);
+    int error = io_uring_queue_init_params(entries, &uring->mapping, &params);
+
+    /* The mapping is shared memory: a child of fork(2) must not even be able to touch it. */
+    if (error == 0)
+        (void)io_uring_ring_dontfork(&uring->mapping);
+    return error;
 }
 
 /* Without the task-run flag nobody would learn that deferred work waits, so both rungs ask for it.
@@ -404,21 +411,44 @@ static bool halve(uint32_t *entries, uint32_t *cq_entries)
     return false;
 }
 
-static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
+/* The bound is a wish: the smallest ring may take more. */
+static void fit(uint64_t bytes_max, uint32_t *entries, uint32_t *cq_entries)
+{
+    while (bytes_max != 0 && tsuga_locked_ring_bytes(*entries, *cq_entries) > bytes_max &&
+           halve(entries, cq_entries))
+        continue;
+}
+
+/* Tries so many times more when memory is short, with longer and longer pauses. */
+static int set_up_patiently(struct uring *uring, bool may_defer, uint32_t entries,
+                            uint32_t cq_entries, uint32_t retry_count)
 {
     struct timespec pause = {0, TSUGA_URING_RETRY_NS};
-    bool may_defer = may_use(config, TSUGA_FEATURE_DEFER_TASKRUN);
-    uint32_t entries = config->entries;
-    uint32_t cq_entries = config->cq_entries;
     int error = set_up_sized(uring, may_defer, entries, cq_entries);
 
-    while (error == -ENOMEM && halve(&entries, &cq_entries))
-        error = set_up_sized(uring, may_defer, entries, cq_entries);
-    for (uint32_t i = 0; error == -ENOMEM && i < TSUGA_URING_RETRY_COUNT; i++) {
+    for (uint32_t i = 0; error == -ENOMEM && i < retry_count; i++) {
         nanosleep(&pause, NULL);
         pause.tv_nsec *= 2;
         error = set_up_sized(uring, may_defer, entries, cq_entries);
     }
+    return error;
+}
+
+/* A ring that keeps within its bound waits for what is coming back before it takes less. */
+static int set_up(struct uring *uring, const struct tsuga_ring_config *config)
+{
+    bool may_defer = may_use(config, TSUGA_FEATURE_DEFER_TASKRUN);
+    uint32_t retry_count = config->locked_bytes_max != 0 ? TSUGA_URING_RETRY_COUNT_BOUNDED : 0;
+    uint32_t entries = config->entries;
+    uint32_t cq_entries = config->cq_entries;
+    int error;
+
+    fit(config->locked_bytes_max, &entries, &cq_entries);
+    error = set_up_patiently(uring, may_defer, entries, cq_entries, retry_count);
+    while (error == -ENOMEM && halve(&entries, &cq_entries))
+        error = set_up_sized(uring, may_defer, entries, cq_entries);
+    if (error == -ENOMEM)
+        error = set_up_patiently(uring, may_defer, entries, cq_entries, TSUGA_URING_RETRY_COUNT);
     return error;
 }
 

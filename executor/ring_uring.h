@@ -5,8 +5,8 @@
  *     cq:  head .. tail ( results to be reaped )
  *
  * Setup tries deferred task work first, then cooperative task work, and steps down only when the
- * kernel does not know the flags. When locked memory runs out, the larger queue is halved until
- * both fit; ring.entries and ring.cq_entries tell what was granted.
+ * kernel does not know the flags. Where locked memory is short, or a bound to it given, the larger
+ * queue is halved until both fit; ring.entries and ring.cq_entries tell what was granted.
  *
  * Invariants: queue_count + room_count == entries, and queue_count == local tail - kernel's head.
  *

@@ -118,31 +118,36 @@ static int face_full(struct tsuga_seat *seat, struct tsuga_shared *shared, struc
     return wait_for_room(seat, shared, to, message);
 }
 
-static void count_outcome(struct tsuga_shared *shared, struct tsuga_executor *here, int error)
+static void count_sent(struct tsuga_shared *shared, struct tsuga_executor *here)
 {
-    bool is_lost = error == -ECHRNG || error == -ESRCH;
-
-    if (here == NULL) {
-        atomic_fetch_add_explicit(is_lost ? &shared->foreign_dead_letters
-                                          : &shared->foreign_messages,
-                                  error == 0 || is_lost ? 1 : 0, memory_order_relaxed);
-        return;
-    }
-    if (error == 0)
+    if (here != NULL)
         tsuga_count(&here->counters.messages_sent, 1);
-    else if (is_lost)
-        tsuga_count(&here->counters.dead_letters, 1);
+    else
+        atomic_fetch_add_explicit(&shared->foreign_messages, 1, memory_order_relaxed);
 }
 
-void tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
-                             struct tsuga_letter *letter)
+static void discard(struct tsuga_shared *shared, struct tsuga_executor *here,
+                    struct tsuga_letter *letter)
 {
-    int error = tsuga_executor_deliver(executor->shared, executor, to, &letter->head);
+    if (here != NULL)
+        tsuga_executor_discard(here, &letter->head);
+    else
+        tsuga_letters_give(NULL, shared->memory, letter);
+}
 
-    if (error != 0)
+int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
+                            struct tsuga_letter *letter)
+{
+    struct tsuga_shared *shared = executor->shared;
+    int error = tsuga_executor_deliver(shared, executor, to, &letter->head);
+
+    if (error == 0) {
+        count_sent(shared, executor);
+    } else {
+        tsuga_executor_lose_letter(shared, executor, to, letter, error);
         tsuga_executor_discard(executor, &letter->head);
-    tsuga_count(error == 0 ? &executor->counters.messages_sent : &executor->counters.dead_letters,
-                1);
+    }
+    return error;
 }
 
 int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,
@@ -150,17 +155,20 @@ int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here
 {
     int error;
 
-    letter->from = seat != NULL ? tsuga_actor_id(&seat->actor) : (struct tsuga_id){0};
+    if (seat != NULL)
+        letter->from = tsuga_actor_id(&seat->actor);
     while ((error = tsuga_executor_deliver(shared, here, to, &letter->head)) == -EAGAIN) {
         error = face_full(seat, shared, to, &letter->head);
         if (error != 0)
             break;
     }
-    if (error != 0 && here != NULL)
-        tsuga_executor_discard(here, &letter->head);
-    else if (error != 0)
-        tsuga_letters_give(NULL, shared->memory, letter);
-    count_outcome(shared, here, error);
+    if (error == 0) {
+        count_sent(shared, here);
+        return 0;
+    }
+    if (error == -ECHRNG || error == -ESRCH)
+        tsuga_executor_lose_letter(shared, here, to, letter, error == -ESRCH ? error : -EAGAIN);
+    discard(shared, here, letter);
     return error;
 }
 
@@ -173,20 +181,13 @@ static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct
     return error == -ECHRNG ? 0 : error;
 }
 
-static int check(const void *data, size_t bytes)
-{
-    if (bytes > TSUGA_LETTER_BYTES_MAX)
-        return -EMSGSIZE;
-    return bytes > 0 && data == NULL ? -EINVAL : 0;
-}
-
 int tsuga_send(struct tsuga_actor *self, struct tsuga_id to, uint64_t tag, const void *data,
                size_t bytes)
 {
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_letter *letter;
-    int error = check(data, bytes);
+    int error = tsuga_letters_check(data, bytes);
 
     if (error != 0)
         return error;
@@ -204,7 +205,7 @@ int tsuga_send_with_lease(struct tsuga_actor *self, struct tsuga_id to, uint64_t
     struct tsuga_lease_entry *entry;
     struct tsuga_ticket *ticket;
     struct tsuga_letter *letter;
-    int error = check(data, bytes);
+    int error = tsuga_letters_check(data, bytes);
 
     if (error == 0)
         error = tsuga_lease_find(self, lease, &entry);
@@ -223,18 +224,19 @@ int tsuga_send_with_lease(struct tsuga_actor *self, struct tsuga_id to, uint64_t
     return post(executor->shared, executor, seat, to, letter);
 }
 
-int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
-                      const void *data, size_t bytes)
+int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id from, struct tsuga_id to,
+                      uint64_t tag, const void *data, size_t bytes)
 {
     struct tsuga_executor *here = executor_at_hand(shared);
     struct tsuga_letter *letter;
-    int error = check(data, bytes);
+    int error = tsuga_letters_check(data, bytes);
 
     if (error != 0)
         return error;
     letter = tsuga_executor_write(shared, here, tag, data, bytes);
     if (letter == NULL)
         return -ENOMEM;
+    letter->from = from;
     return post(shared, here, NULL, to, letter);
 }
 

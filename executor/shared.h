@@ -13,6 +13,7 @@
 
 #include "actor/names.h"
 #include "actor/table.h"
+#include "actor/teams.h"
 #include "executor/blocking.h"
 #include "executor/calls.h"
 #include "executor/descriptors.h"
@@ -20,6 +21,8 @@
 #include "executor/ring.h"
 #include "ioheap/ioheap.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/fork.h"
+#include "runtime/base/list.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/threads.h"
 
@@ -44,7 +47,8 @@ struct tsuga_shared {
     void (*signalled)(void *context); /* a signal has come; called on executor 0 */
     void (*nudge)(void *context);     /* see wants_nudge; called on any executor */
     void *hooks_context;
-    int signal_fd; /* a signalfd, or -1 */
+    int signal_fd;               /* a signalfd, or -1 */
+    struct tsuga_fork_mark mark; /* a child of fork(2) has neither threads nor rings */
     struct tsuga_executor *executors;
     uint32_t executor_count;
 
@@ -55,6 +59,7 @@ struct tsuga_shared {
     struct tsuga_locked locked;
     struct tsuga_actor_table table;
     struct tsuga_names names;
+    struct tsuga_teams teams;
     struct tsuga_descriptors descriptors;
     _Atomic uint32_t sleeper_count; /* executors that sleep */
     _Atomic uint32_t stop_level;    /* of the whole runtime, enum tsuga_stop_level */
@@ -67,7 +72,8 @@ struct tsuga_shared {
     _Atomic uint64_t foreign_messages; /* sent by threads that are no executors */
     _Atomic uint64_t foreign_dead_letters;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* the population is gone, or an executor has started */
+    pthread_cond_t changed;       /* the population is gone, or an executor has started */
+    struct tsuga_list_node ports; /* the open ones, under lock */
 };
 
 /* Someone who counts in the population came, or went. Enter tells whether somebody was there. */
@@ -76,13 +82,21 @@ void tsuga_shared_leave(struct tsuga_shared *shared);
 
 /* What tsuga_spawn(), tsuga_post() and tsuga_actor_stop() do. */
 
-/* is_first  its reason becomes first_reason before the population falls.
- * tie       gets the new actor at its end 1; may be NULL. */
+/* What makes an actor a special one. */
+struct tsuga_birth {
+    bool is_first;         /* its reason becomes first_reason before the population falls */
+    bool is_port;          /* it may be made while the others are asked to stop */
+    const void *state;     /* what its state holds from the start; NULL: zeroes */
+    struct tsuga_tie *tie; /* gets it at its end 1; may be NULL */
+};
+
+/* birth  NULL: an actor like any other. */
 TSUGA_NODISCARD int tsuga_shared_spawn(struct tsuga_shared *shared,
-                                       const struct tsuga_spawn_options *options, bool is_first,
-                                       struct tsuga_tie *tie, struct tsuga_id *out);
-int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id to, uint64_t tag,
-                      const void *data, size_t bytes);
+                                       const struct tsuga_spawn_options *options,
+                                       const struct tsuga_birth *birth, struct tsuga_id *out);
+/* from  a port, or nobody. */
+int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id from, struct tsuga_id to,
+                      uint64_t tag, const void *data, size_t bytes);
 int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsuga_stop_level level);
 
 /* Raise the whole runtime's stop level: every actor is asked, or forced, to end. */

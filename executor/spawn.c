@@ -1,5 +1,6 @@
 /* Making actors, and stopping all of them. */
 #include <errno.h>
+#include <string.h>
 
 #include "executor/executor.h"
 #include "executor/ties.h"
@@ -75,9 +76,43 @@ static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
     return tsuga_actor_init(&seat->actor, &all, shared->memory);
 }
 
-int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_options *options,
-                       bool is_first, struct tsuga_tie *tie, struct tsuga_id *out)
+/* Whether the runtime's stop leaves room for this one. */
+static bool may_begin(struct tsuga_shared *shared, const struct tsuga_birth *birth)
 {
+    uint32_t level = atomic_load_explicit(&shared->stop_level, memory_order_relaxed);
+
+    return level == TSUGA_STOP_NONE || (birth->is_port && level == TSUGA_STOP_ASKED);
+}
+
+/* An actor that nobody knows yet. */
+static int make(struct tsuga_shared *shared, struct tsuga_actor_cache *cache,
+                struct tsuga_executor *home, const struct tsuga_spawn_options *options,
+                struct tsuga_actor **out)
+{
+    int error = tsuga_actor_table_take(&shared->table, cache, out);
+
+    if (error != 0)
+        return error;
+    error = fill_seat(shared, tsuga_seat_of(*out), home, options);
+    if (error != 0)
+        tsuga_actor_table_give(&shared->table, cache, *out);
+    return error;
+}
+
+static void give_birth(struct tsuga_shared *shared, struct tsuga_actor *actor,
+                       const struct tsuga_birth *birth)
+{
+    actor->is_first = birth->is_first;
+    if (birth->state != NULL)
+        memcpy(actor->state, birth->state, actor->state_bytes);
+    if (birth->tie != NULL)
+        tsuga_tie_begin(shared, birth->tie, actor);
+}
+
+int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_options *options,
+                       const struct tsuga_birth *birth, struct tsuga_id *out)
+{
+    static const struct tsuga_birth like_any_other;
     struct tsuga_executor *current = tsuga_executor_current();
     struct tsuga_executor *here = current != NULL && current->shared == shared ? current : NULL;
     struct tsuga_actor_cache *cache = here != NULL ? &here->slots : NULL;
@@ -87,22 +122,17 @@ int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_opt
     struct tsuga_id id;
     int error = check(shared, here, options);
 
+    if (birth == NULL)
+        birth = &like_any_other;
+    if (error == 0 && !may_begin(shared, birth))
+        error = -ESHUTDOWN;
     if (error != 0)
         return error;
-    if (atomic_load_explicit(&shared->stop_level, memory_order_relaxed) != TSUGA_STOP_NONE)
-        return -ESHUTDOWN;
     home = place(shared, here, options);
-    error = tsuga_actor_table_take(&shared->table, cache, &actor);
+    error = make(shared, cache, home, options, &actor);
     if (error != 0)
         return error;
-    actor->is_first = is_first;
-    error = fill_seat(shared, tsuga_seat_of(actor), home, options);
-    if (error != 0) {
-        tsuga_actor_table_give(&shared->table, cache, actor);
-        return error;
-    }
-    if (tie != NULL)
-        tsuga_tie_begin(tie, actor);
+    give_birth(shared, actor, birth);
     id = tsuga_actor_id(actor);
     tsuga_shared_enter(shared);
     atomic_fetch_add_explicit(&home->actor_count, 1, memory_order_relaxed);

@@ -110,7 +110,8 @@ static bool is_job_cancel(const struct tsuga_record *record)
 /* Kinds that somebody else than the ring may carry out; and so may streams. */
 #define KIND(name) (UINT64_C(1) << TSUGA_OP_##name)
 #define ELSEWHERE                                                                                  \
-    (KIND(BLOCKING) | KIND(LIST) | KIND(TRUNCATE) | KIND(BIND) | KIND(LISTEN) | KIND(CANCEL))
+    (KIND(BLOCKING) | KIND(LIST) | KIND(RESOLVE) | KIND(TRUNCATE) | KIND(BIND) | KIND(LISTEN) |    \
+     KIND(CANCEL))
 _Static_assert(TSUGA_OP_KIND_COUNT <= 64, "a bit for each kind");
 
 static int launch_elsewhere(struct tsuga_record *record, const struct tsuga_op *op,
@@ -263,6 +264,8 @@ struct tsuga_token tsuga_submit(struct tsuga_actor *self, const struct tsuga_op 
 
     if ((unsigned)op->kind >= TSUGA_OP_KIND_COUNT)
         return tsuga_token_error(-EINVAL);
+    if (tsuga_executor_is_child(tsuga_seat_home(seat)))
+        return tsuga_token_error(-ECHILD);
     error = tsuga_io_open(seat, &io);
     /* Cancels and closes do not wait: what would make room may depend on them. */
     if (error == 0 && op->kind != TSUGA_OP_CANCEL && op->kind != TSUGA_OP_CLOSE)

@@ -122,11 +122,12 @@ static void send_copy(struct tsuga_executor *executor, const struct tsuga_letter
                                                      letter->payload, letter->payload_bytes);
 
     if (copy == NULL) {
-        tsuga_count(&executor->counters.dead_letters, 1);
+        tsuga_executor_lose_letter(executor->shared, executor, receiver_of(letter), letter,
+                                   -ENOMEM);
         return;
     }
     copy->from = letter->from;
-    tsuga_executor_dispatch(executor, receiver_of(letter), copy);
+    (void)tsuga_executor_dispatch(executor, receiver_of(letter), copy);
 }
 
 static void ring_again(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
@@ -144,14 +145,12 @@ static void ring_once(struct tsuga_executor *executor, struct tsuga_alarm *alarm
     struct tsuga_actor *actor = tsuga_actor_table_find(&executor->shared->table, letter->from);
 
     (void)disarm(executor, actor, timed);
-    tsuga_executor_dispatch(executor, receiver_of(letter), letter);
+    (void)tsuga_executor_dispatch(executor, receiver_of(letter), letter);
 }
 
 static int check(const struct tsuga_mail *mail)
 {
-    if (mail == NULL || (mail->bytes > 0 && mail->data == NULL))
-        return -EINVAL;
-    return mail->bytes > TSUGA_LETTER_BYTES_MAX ? -EMSGSIZE : 0;
+    return mail == NULL ? -EINVAL : tsuga_letters_check(mail->data, mail->bytes);
 }
 
 static struct tsuga_timer_ref reference_to(const struct tsuga_executor *executor,
@@ -233,6 +232,7 @@ static struct tsuga_letter *write_repeated(struct tsuga_executor *executor,
     if (letter == NULL)
         return NULL;
     letter->head.tag = mail->tag;
+    letter->head.type = TSUGA_TYPE_USER;
     letter->head.flags = 0;
     letter->payload_bytes = (uint32_t)mail->bytes;
     letter->attachment = (void *)(uintptr_t)mail->to.value;
@@ -282,6 +282,16 @@ static int find(struct tsuga_seat *seat, struct tsuga_timer_ref timer, struct ts
         return -ENOENT;
     *out = timed;
     return tsuga_id_equal(timed->letter->from, tsuga_actor_id(&seat->actor)) ? 0 : -EINVAL;
+}
+
+void tsuga_timed_begin(struct tsuga_seat *seat, struct tsuga_timer_ref timer, uint64_t delay_ns)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    uint64_t due_ns = time_after(executor, delay_ns);
+    struct tsuga_timed *timed;
+
+    if (due_ns != TSUGA_FOREVER && find(seat, timer, &timed) == 0)
+        tsuga_timers_arm(&executor->timers, &timed->alarm.timer, due_ns);
 }
 
 int tsuga_timer_cancel(struct tsuga_actor *self, struct tsuga_timer_ref timer)

@@ -62,6 +62,9 @@ TSUGA_NODISCARD int tsuga_timed_arm(struct tsuga_seat *seat, struct tsuga_letter
                                     struct tsuga_id to, uint64_t delay_ns,
                                     struct tsuga_timer_ref *out);
 
+/* The time of one that was armed for TSUGA_FOREVER begins. */
+void tsuga_timed_begin(struct tsuga_seat *seat, struct tsuga_timer_ref timer, uint64_t delay_ns);
+
 /* The actor ends: nothing that it has armed is sent any more. */
 void tsuga_timed_end(struct tsuga_seat *seat);
 

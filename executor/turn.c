@@ -68,7 +68,8 @@ static bool is_news(const struct tsuga_message *message)
 /* Messages that lie in a tie between actors. */
 static bool is_of_tie(const struct tsuga_message *message)
 {
-    return is_news(message) || message->type == TSUGA_TYPE_TIE || message->type == TSUGA_TYPE_UNTIE;
+    return is_news(message) || message->type == TSUGA_TYPE_TIE ||
+           message->type == TSUGA_TYPE_UNTIE || message->type == TSUGA_TYPE_WATCH;
 }
 
 /* Apart, so that completions do not pay for its frame. */
@@ -110,12 +111,28 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
         if (actor->room_wanted != NULL)
             give_room(seat);
     } else if (is_news(message)) {
-        tsuga_ties_take(message);
+        tsuga_ties_take(seat, message);
     }
 }
 
-static void discard_strays(struct tsuga_executor *executor, struct tsuga_message *messages)
+static void discard_letter(struct tsuga_seat *seat, struct tsuga_message *message)
 {
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+    struct tsuga_id to = {(uint64_t)message->to_generation << 32 | seat->actor.slot};
+
+    if (message->type == TSUGA_TYPE_USER)
+        tsuga_executor_lose_letter(executor->shared, executor, to, letter, -ESRCH);
+    if (message->type == TSUGA_TYPE_GIFT)
+        tsuga_descriptors_refuse(executor, message);
+    tsuga_executor_discard(executor, message);
+}
+
+/* What was in the seat's mailbox for an actor that has ended. */
+static void discard_strays(struct tsuga_seat *seat, struct tsuga_message *messages)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
     while (messages != NULL) {
         struct tsuga_message *next = messages->next;
 
@@ -124,11 +141,7 @@ static void discard_strays(struct tsuga_executor *executor, struct tsuga_message
         } else if (is_of_tie(messages)) {
             tsuga_ties_refuse(executor, messages);
         } else if (messages->type != TSUGA_TYPE_STOP) {
-            if (messages->type == TSUGA_TYPE_USER)
-                tsuga_count(&executor->counters.dead_letters, 1);
-            if (messages->type == TSUGA_TYPE_GIFT)
-                tsuga_descriptors_refuse(executor, messages);
-            tsuga_executor_discard(executor, messages);
+            discard_letter(seat, messages);
         }
         messages = next;
     }
@@ -173,7 +186,7 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
 
     tsuga_mailbox_collect(&actor->mailbox, tsuga_actor_generation(actor), &strays);
     if (strays != NULL)
-        discard_strays(tsuga_seat_home(seat), strays);
+        discard_strays(seat, strays);
     if (seat->gifts != NULL)
         tsuga_descriptors_accept_again(seat);
     if (actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first != NULL)
@@ -192,12 +205,13 @@ static void bury(struct tsuga_seat *seat)
 
     if (actor->bonds != NULL) {
         tsuga_names_leave(&executor->shared->names, actor);
+        tsuga_teams_leave_all(&executor->shared->teams, actor);
         tsuga_ties_leave(seat, &obituary);
     }
     tsuga_actor_vacate(actor, &rest);
     if (rest != NULL) {
         tsuga_ties_admit(&rest, generation, &obituary);
-        discard_strays(executor, rest);
+        discard_strays(seat, rest);
     }
     tsuga_descriptors_refuse_all(seat);
     if (seat->io != NULL) {
@@ -216,6 +230,8 @@ static void end(struct tsuga_seat *seat, int reason)
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_shared *shared = executor->shared;
 
+    if (tsuga_executor_is_child(executor))
+        tsuga_executor_end_child();
     actor->reason = reason;
     tsuga_actor_fini(actor, shared->memory);
     if (actor->timer_count > 0) /* also what a hook has armed */
@@ -478,12 +494,14 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_stack *fresh;
-    int error = tsuga_stack_acquire(&executor->stacks, &fresh);
+    int error = tsuga_executor_is_child(executor) ? -ECHILD : 0;
 
+    if (error == 0 && tsuga_stack_acquire(&executor->stacks, &fresh) != 0)
+        error = -ENOBUFS;
     if (error != 0) {
         (void)tsuga_timers_cancel(&executor->timers, &wait->alarm.timer);
         tsuga_list_remove(&wait->link);
-        return -ENOBUFS;
+        return error;
     }
     seat->stack = tsuga_stack_current(&executor->stacks);
     seat->wait = wait;
@@ -512,6 +530,8 @@ void tsuga_exit(struct tsuga_actor *self, int reason)
     struct tsuga_seat *seat = tsuga_seat_of(self);
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
+    if (reason == -ECANCELED && is_stopping(self)) /* it passes on what its calls answer */
+        reason = stop_reason(self);
     end(seat, reason);
     /* Kept for this: an exit must not depend on how many actors block. */
     tsuga_stack_start_abandon(&executor->stacks, executor->exit_stack, go_on, executor);

@@ -21,7 +21,7 @@ static inline void tsuga_turn_prepare(struct tsuga_wait *wait)
 }
 
 /* Suspend the running actor until its wait is over or it is stopped. 0 when it was resumed.
- * Errors: -ENOBUFS no stack is left; the actor goes on at once. */
+ * Errors: -ENOBUFS no stack is left, -ECHILD in a child of fork(2); the actor goes on at once. */
 TSUGA_NODISCARD int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait);
 
 /* Count one message of the turn, and let others run when the time slice is used up. */

@@ -3,8 +3,11 @@
 #include "executor/zero_copy.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "executor/executor.h"
+#include "executor/locked.h"
 #include "executor/streams.h"
 
 bool tsuga_zero_copy_is_wanted(const struct tsuga_io *io, const struct tsuga_op *op)
@@ -38,12 +41,32 @@ int tsuga_zero_copy_prepare(struct tsuga_record *record, const struct tsuga_op *
     return 0;
 }
 
-/* Unix sockets have no zero copy, and kernels before 6.2 do not tell whether they copied. */
-static bool is_unsupported(const struct tsuga_record *record, int32_t result)
+/* Unix sockets have no zero copy, and kernels before 6.2 do not tell whether they copied. What is
+ * sent is charged as locked memory while it lasts; where that runs out, nothing was sent. */
+static bool is_refused(const struct tsuga_record *record, int32_t result)
 {
     return (record->flags & TSUGA_RECORD_ZERO_COPY) != 0 &&
            (record->flags & TSUGA_RECORD_UNWANTED) == 0 &&
-           (result == -EOPNOTSUPP || result == -EINVAL);
+           (result == -EOPNOTSUPP || result == -EINVAL || result == -ENOMEM);
+}
+
+/* One line, from the first executor that meets the limit. */
+static void meet_limit(struct tsuga_executor *executor, uint32_t bytes)
+{
+    struct tsuga_shared *shared = executor->shared;
+    struct tsuga_locked *locked = &shared->locked;
+    char line[256];
+
+    tsuga_count(&executor->counters.registered_refusals, 1);
+    if (atomic_exchange_explicit(&locked->is_send_reported, true, memory_order_relaxed))
+        return;
+    snprintf(line, sizeof(line),
+             "zero copy: RLIMIT_MEMLOCK is %" PRIu64
+             "K, which is used up, and a send needs %" PRIu32
+             "K of it: raise it (ulimit -l, LimitMEMLOCK=) for more of them; plain sends go on in "
+             "their place",
+             tsuga_locked_limit(locked) >> 10, (bytes + 1023) >> 10);
+    shared->report(shared->report_context, TSUGA_LOG_WARN, line);
 }
 
 static void send_plainly(struct tsuga_record *record)
@@ -64,12 +87,15 @@ static void send_plainly(struct tsuga_record *record)
 
 static void finish(struct tsuga_record *record, int32_t result)
 {
-    if (is_unsupported(record, result))
+    if (is_refused(record, result)) {
+        if (result == -ENOMEM)
+            meet_limit(record->io->executor, tsuga_record_extra(record)->argument.send.length);
         send_plainly(record);
-    else if ((record->flags & TSUGA_RECORD_MULTI) != 0)
+    } else if ((record->flags & TSUGA_RECORD_MULTI) != 0) {
         tsuga_stream_finish(record, result);
-    else
+    } else {
         tsuga_record_complete(record, result, false);
+    }
 }
 
 /* MORE alone tells whether the buffer is still the kernel's: failed sends may notify, too. */
@@ -85,7 +111,7 @@ void tsuga_zero_copy_complete(struct tsuga_record *record, const struct tsuga_ri
         return;
     }
     record->flags |= TSUGA_RECORD_SENT;
-    if ((record->flags & TSUGA_RECORD_MULTI) != 0 && !is_unsupported(record, record->result))
+    if ((record->flags & TSUGA_RECORD_MULTI) != 0 && !is_refused(record, record->result))
         tsuga_stream_tell(record);
 }
 

@@ -3,7 +3,7 @@
  *
  *     submitted ── first result, MORE ──> on its way ── notification ──> free
  *               ── a result without MORE ──> free (it failed)
- *     free ── the socket has no zero copy ──> submitted again as a plain send
+ *     free ── no zero copy on the socket, no locked memory ──> submitted again as a plain send
  *
  * The buffer is pinned until the last result; the user hears of the send then, or, if it wants to
  * know early, at both.

@@ -1,9 +1,18 @@
 #include "mailbox/letters.h"
 
+#include <errno.h>
+
 #include "runtime/base/bits.h"
 #include "runtime/base/sanitize.h"
 
 #define SMALLEST_SHIFT 6u
+
+int tsuga_letters_check(const void *data, size_t bytes)
+{
+    if (bytes > TSUGA_LETTER_BYTES_MAX)
+        return -EMSGSIZE;
+    return bytes > 0 && data == NULL ? -EINVAL : 0;
+}
 
 static struct tsuga_letter *letter_of(struct tsuga_message *message)
 {

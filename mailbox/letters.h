@@ -24,6 +24,9 @@ struct tsuga_letters {
     uint32_t free_count[TSUGA_LETTER_CLASS_COUNT];
 };
 
+/* Errors: of what a user wants to send: -EMSGSIZE; -EINVAL. */
+TSUGA_NODISCARD int tsuga_letters_check(const void *data, size_t bytes);
+
 /* A letter with room for `payload_bytes`; its head is undefined but for next. NULL: no memory.
  * Owner: the caller, until posted. */
 struct tsuga_letter *tsuga_letters_take(struct tsuga_letters *cache,

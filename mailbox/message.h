@@ -26,6 +26,7 @@ enum tsuga_message_type {
     TSUGA_TYPE_UNANSWERED,                  /* the same, because whom it was for has ended */
     TSUGA_TYPE_TIE,                         /* a monitor or a link is asked for */
     TSUGA_TYPE_UNTIE,                       /* and given up */
+    TSUGA_TYPE_WATCH,                       /* a port is given its end of a monitor */
     TSUGA_TYPE_PIECE,       /* a completion of a stream: only ever an actor's current message */
     TSUGA_TYPE_ROOM_WANTED, /* a sender waits for room in the receiver's mailbox */
     TSUGA_TYPE_ROOM,        /* the answer: try again */
@@ -39,6 +40,7 @@ enum {
     TSUGA_MESSAGE_ATTACHED = 1 << 2, /* the letter has an attachment */
     TSUGA_MESSAGE_ADMITTED = 1 << 3, /* a full mailbox does not refuse it */
     TSUGA_MESSAGE_REQUEST = 1 << 4,  /* `attachment` is the number of a request */
+    TSUGA_MESSAGE_BULLETIN = 1 << 5, /* `attachment` is a bulletin, in which the payload lies */
 };
 
 struct tsuga_message {

@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "executor/ports.h"
 #include "executor/ring_uring.h"
 #include "runtime/config.h"
 #include "runtime/runtime.h"
@@ -72,6 +73,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     shared->calls = world->calls != NULL ? world->calls : tsuga_calls_linux();
     shared->ring_create = world->ring_create;
     shared->ring_context = world->ring_context;
+    shared->locked.is_unlimited = world->locks_all;
     shared->report = tsuga_log_report;
     shared->report_context = &runtime->log;
     shared->signal_fd = -1;
@@ -80,6 +82,7 @@ static void init_shared(struct tsuga_runtime *runtime, const struct tsuga_world 
     shared->hooks_context = runtime;
     shared->executor_count = shared->config.executor.threads;
     pthread_mutex_init(&shared->lock, NULL);
+    tsuga_list_init(&shared->ports);
     TSUGA_VERIFY(tsuga_threads_init_condition(&shared->changed) == 0);
 }
 
@@ -98,15 +101,17 @@ static int init_memory(struct tsuga_runtime *runtime)
     if (error != 0)
         return error;
     tsuga_names_init(&shared->names, shared->memory);
+    tsuga_teams_init(&shared->teams, shared->memory);
     tsuga_descriptors_init(&shared->descriptors, shared->memory);
     error = tsuga_reserve_init(&shared->reserve, &runtime->backing, &reserve);
     if (error != 0)
         goto table;
     error = tsuga_blocking_init(&shared->blocking, shared->threads, &shared->clock,
-                                shared->config.executor.blocking_threads);
+                                shared->config.executor.blocking_threads,
+                                shared->config.executor.blocking_queue);
     if (error != 0)
         goto reserve;
-    error = tsuga_blocking_init(&shared->helpers, shared->threads, &shared->clock, 1);
+    error = tsuga_blocking_init(&shared->helpers, shared->threads, &shared->clock, 1, UINT32_MAX);
     if (error != 0)
         goto blocking;
     return 0;
@@ -116,6 +121,7 @@ blocking:
 reserve:
     tsuga_reserve_fini(&shared->reserve);
 table:
+    tsuga_teams_fini(&shared->teams);
     tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     return error;
@@ -137,6 +143,7 @@ static void fini_memory(struct tsuga_runtime *runtime, bool keeps_reserve)
     struct tsuga_shared *shared = &runtime->shared;
 
     tsuga_descriptors_fini(&shared->descriptors);
+    tsuga_teams_fini(&shared->teams);
     tsuga_names_fini(&shared->names);
     tsuga_actor_table_fini(&shared->table);
     if (!keeps_reserve)
@@ -233,6 +240,8 @@ static void free_runtime(struct tsuga_runtime *runtime)
 {
     const struct tsuga_memory *memory = runtime->counted.inner;
 
+    if (runtime->shared.mark.word != NULL)
+        tsuga_fork_mark_fini(&runtime->shared.mark);
     pthread_cond_destroy(&runtime->shared.changed);
     pthread_mutex_destroy(&runtime->shared.lock);
     tsuga_log_fini(&runtime->log);
@@ -259,6 +268,8 @@ int tsuga_runtime_start(const struct tsuga_world *world, const struct tsuga_conf
     runtime->log.level = runtime->shared.config.log.level;
     init_shared(runtime, world);
     if (error == 0)
+        error = tsuga_fork_mark_init(&runtime->shared.mark);
+    if (error == 0)
         error = start(runtime);
     if (error != 0) {
         free_runtime(runtime);
@@ -281,6 +292,12 @@ int tsuga_start(const struct tsuga_config *config, struct tsuga_runtime **out)
     return tsuga_runtime_start(&world, config, out);
 }
 
+/* A child of fork(2) has a copy of the runtime's memory, and nothing else of it. */
+static bool is_child(const struct tsuga_runtime *runtime)
+{
+    return tsuga_fork_mark_is_child(&runtime->shared.mark);
+}
+
 static void force(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
 {
     (void)alarm;
@@ -300,8 +317,11 @@ static void arm_shutdown(struct tsuga_executor *executor, struct tsuga_task *tas
 void tsuga_stop(struct tsuga_runtime *runtime, enum tsuga_stop_mode mode)
 {
     struct tsuga_shared *shared = &runtime->shared;
-    bool was_told = atomic_exchange_explicit(&runtime->is_told, true, memory_order_relaxed);
+    bool was_told;
 
+    if (is_child(runtime))
+        return;
+    was_told = atomic_exchange_explicit(&runtime->is_told, true, memory_order_relaxed);
     if (mode == TSUGA_STOP_NOW) {
         tsuga_shared_stop_all(shared, TSUGA_STOP_FORCED);
         return;
@@ -317,6 +337,8 @@ int tsuga_join(struct tsuga_runtime *runtime)
 {
     struct tsuga_shared *shared = &runtime->shared;
 
+    if (is_child(runtime))
+        return -ECHILD;
     if (tsuga_executor_current() != NULL)
         return -EDEADLK;
     pthread_mutex_lock(&shared->lock);
@@ -331,12 +353,13 @@ void tsuga_destroy(struct tsuga_runtime *runtime)
 {
     bool keeps_reserve;
 
-    if (runtime == NULL)
+    if (runtime == NULL || is_child(runtime))
         return;
     tsuga_stop(runtime, TSUGA_STOP_NOW);
     if (tsuga_join(runtime) != 0)
         return;
     tsuga_watchdog_stop(&runtime->watchdog);
+    tsuga_shared_close_ports(&runtime->shared);
     /* While the executors run: they take the last jobs' completions. */
     tsuga_blocking_fini(&runtime->shared.blocking);
     tsuga_blocking_fini(&runtime->shared.helpers);
@@ -362,7 +385,8 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 
     if (error != 0)
         return error;
-    error = tsuga_shared_spawn(&runtime->shared, &options, true, NULL, NULL);
+    error = tsuga_shared_spawn(&runtime->shared, &options, &(struct tsuga_birth){.is_first = true},
+                               NULL);
     if (error == 0)
         error = tsuga_join(runtime);
     reason = runtime->shared.first_reason;
@@ -373,21 +397,53 @@ int tsuga_run(const struct tsuga_config *config, tsuga_body_fn *body, void *argu
 int tsuga_spawn(struct tsuga_runtime *runtime, const struct tsuga_spawn_options *options,
                 struct tsuga_id *out)
 {
-    return tsuga_shared_spawn(&runtime->shared, options, false, NULL, out);
+    if (is_child(runtime))
+        return -ECHILD;
+    return tsuga_shared_spawn(&runtime->shared, options, NULL, out);
 }
 
 int tsuga_post(struct tsuga_runtime *runtime, struct tsuga_id to, uint64_t tag, const void *data,
                size_t bytes)
 {
-    return tsuga_shared_post(&runtime->shared, to, tag, data, bytes);
+    if (is_child(runtime))
+        return -ECHILD;
+    return tsuga_shared_post(&runtime->shared, (struct tsuga_id){0}, to, tag, data, bytes);
+}
+
+int tsuga_port_open(struct tsuga_runtime *runtime, const struct tsuga_port_options *options,
+                    struct tsuga_port **out)
+{
+    const struct tsuga_port_options none = {0};
+
+    if (is_child(runtime))
+        return -ECHILD;
+    return tsuga_shared_open_port(&runtime->shared, options != NULL ? options : &none, out);
+}
+
+int tsuga_actor_wait(struct tsuga_runtime *runtime, struct tsuga_id id, uint64_t timeout_ns,
+                     struct tsuga_down *out)
+{
+    if (is_child(runtime))
+        return -ECHILD;
+    return tsuga_shared_wait(&runtime->shared, id, timeout_ns, out);
 }
 
 struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name)
 {
+    if (is_child(runtime))
+        return (struct tsuga_id){0};
     return tsuga_names_find(&runtime->shared.names, name);
+}
+
+size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team, struct tsuga_id *ids,
+                          size_t count_max)
+{
+    return tsuga_teams_list(&runtime->shared.teams, team, ids, count_max);
 }
 
 int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id)
 {
+    if (is_child(runtime))
+        return -ECHILD;
     return tsuga_shared_stop(&runtime->shared, id, TSUGA_STOP_ASKED);
 }

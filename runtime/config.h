@@ -55,7 +55,7 @@ struct tsuga_config_key {
     uint64_t fallback; /* the default; 0: derived from other keys, or unlimited */
 };
 
-#define TSUGA_CONFIG_KEY_COUNT 54u
+#define TSUGA_CONFIG_KEY_COUNT 55u
 
 extern const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT];
 

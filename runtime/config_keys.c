@@ -59,6 +59,7 @@ const struct tsuga_config_key tsuga_config_keys[TSUGA_CONFIG_KEY_COUNT] = {
     NUMBER(executor, io_workers_bounded, 1, 4096, 4),
     NUMBER(executor, io_workers_unbounded, 1, 4096, 16),
     NUMBER(executor, blocking_threads, 1, 256, 4),
+    NUMBER(executor, blocking_queue, 1, 1 << 24, 65536),
     TOGGLE(executor, pin, TSUGA_OFF),
     TOGGLE(executor, steal, TSUGA_ON),
     NUMBER(actor, stop_ms, 1, DAY, 5000),

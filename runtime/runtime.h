@@ -28,6 +28,7 @@ struct tsuga_world {
     void *ring_context;
     const struct tsuga_threads *threads; /* NULL: pthreads */
     const struct tsuga_calls *calls;     /* NULL: the kernel's */
+    bool locks_all; /* this process's RLIMIT_MEMLOCK says nothing about locked memory */
 };
 
 struct tsuga_runtime {

@@ -39,11 +39,26 @@ static void add_executor(struct tsuga_executor *executor, struct tsuga_stats *ou
     pthread_mutex_unlock(&executor->heaps_lock);
 }
 
+static void read_pool(struct tsuga_blocking *pool, struct tsuga_stats *out)
+{
+    struct tsuga_blocking_counts counts;
+
+    tsuga_blocking_read(pool, &counts);
+    out->blocking_threads = counts.threads;
+    out->blocking_queued = counts.queued;
+    out->blocking_running = counts.running;
+    out->blocking_done = counts.done;
+    out->blocking_cancelled = counts.cancelled;
+    out->blocking_refused = counts.refused;
+}
+
 void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out)
 {
     struct tsuga_shared *shared = &runtime->shared;
 
     *out = (struct tsuga_stats){.executor_count = shared->executor_count};
+    if (tsuga_fork_mark_is_child(&shared->mark))
+        return;
     for (uint32_t i = 0; i < shared->executor_count; i++)
         add_executor(&shared->executors[i], out);
     out->actors_spawned = read_counter(&shared->spawned);
@@ -57,6 +72,7 @@ void tsuga_stats_read(struct tsuga_runtime *runtime, struct tsuga_stats *out)
     out->registered_bytes = read_counter(&shared->locked.arenas_bytes);
     out->locked_ring_bytes = read_counter(&shared->locked.rings_bytes);
     out->locked_group_bytes = read_counter(&shared->locked.groups_bytes);
+    read_pool(&shared->blocking, out);
 }
 
 struct metric {
@@ -99,6 +115,12 @@ static const struct metric metrics[] = {
     METRIC(registered_refusals, "counter", "Times that a limit kept an arena from being pinned."),
     METRIC(locked_ring_bytes, "gauge", "Locked memory that rings are charged with."),
     METRIC(locked_group_bytes, "gauge", "Locked memory of the queues of lent buffers."),
+    METRIC(blocking_threads, "gauge", "Threads for calls that block."),
+    METRIC(blocking_queued, "gauge", "Calls that wait for such a thread."),
+    METRIC(blocking_running, "gauge", "Calls that run on such a thread."),
+    METRIC(blocking_done, "counter", "Calls that have run on such a thread."),
+    METRIC(blocking_cancelled, "counter", "Calls cancelled before they ran."),
+    METRIC(blocking_refused, "counter", "Calls refused: the queue was full, or no thread."),
 };
 
 static int write_classes(FILE *stream, const struct tsuga_heap_stats *heaps)
@@ -116,6 +138,8 @@ int tsuga_stats_write(struct tsuga_runtime *runtime, FILE *stream)
 {
     struct tsuga_stats stats;
 
+    if (tsuga_fork_mark_is_child(&runtime->shared.mark))
+        return -ECHILD;
     tsuga_stats_read(runtime, &stats);
     for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
         const struct metric *metric = &metrics[i];

@@ -14,12 +14,19 @@
 struct place {
     struct tsuga_id id;
     struct tsuga_monitor monitor; /* zero: nobody runs here */
+    uint64_t due_ns;              /* when its restart's time has come; TSUGA_FOREVER: none waits */
 };
 
-/* A supervisor's state: its places, and behind them the times of its latest restarts. */
+struct past_restart {
+    uint64_t time_ns;
+    size_t child;
+};
+
+/* A supervisor's state: its places, and behind them its latest restarts. */
 struct crew {
     const struct tsuga_supervisor *supervisor;
     uint64_t restart_count;
+    size_t due_count; /* restarts that wait */
     struct place places[];
 };
 
@@ -28,15 +35,14 @@ static uint32_t restarts_max(const struct tsuga_supervisor *supervisor)
     return supervisor->restarts_max != 0 ? supervisor->restarts_max : RESTARTS_DEFAULT;
 }
 
-static uint64_t *times_of(struct crew *crew)
+static struct past_restart *past_of(struct crew *crew)
 {
-    return (uint64_t *)(void *)&crew->places[crew->supervisor->child_count];
+    return (struct past_restart *)(void *)&crew->places[crew->supervisor->child_count];
 }
 
-static bool is_stop(const struct tsuga_message *message, void *context)
+static uint64_t now(struct tsuga_actor *self)
 {
-    (void)context;
-    return tsuga_message_kind(message) == TSUGA_MESSAGE_STOP;
+    return tsuga_clock_now_ns(&tsuga_seat_home(tsuga_seat_of(self))->shared->clock);
 }
 
 static bool is_end_of(const struct tsuga_message *message, void *context)
@@ -54,7 +60,16 @@ static void empty(struct tsuga_actor *self, struct place *place)
     (void)tsuga_unlink(self, place->id);
 }
 
-/* Stops the children from `first` on, the last one first, and waits for each to have ended. */
+static void set_due(struct crew *crew, size_t i, uint64_t due_ns)
+{
+    bool has_waited = crew->places[i].due_ns != TSUGA_FOREVER;
+
+    crew->places[i].due_ns = due_ns;
+    crew->due_count += (due_ns != TSUGA_FOREVER ? 1u : 0u) - (has_waited ? 1u : 0u);
+}
+
+/* Stops the children from `first` on, the last one first, and waits for each to have ended. None
+ * of them waits for a restart of its own any more. */
 static void stop_from(struct tsuga_actor *self, struct crew *crew, size_t first)
 {
     for (size_t i = crew->supervisor->child_count; i-- > first;) {
@@ -63,6 +78,7 @@ static void stop_from(struct tsuga_actor *self, struct crew *crew, size_t first)
         const struct tsuga_message *message;
         int error;
 
+        set_due(crew, i, TSUGA_FOREVER);
         if (place->monitor.value == 0)
             continue;
         (void)tsuga_actor_stop(tsuga_runtime_of(self), place->id);
@@ -110,69 +126,113 @@ static bool is_to_restart(const struct tsuga_child_spec *child, int reason)
     return child->restart == TSUGA_PERMANENT;
 }
 
-/* Notes one restart more; how many there were in the window before. */
-static uint32_t count_restart(struct tsuga_actor *self, struct crew *crew)
+/* Who is stopped when child `i` is to be restarted, from that one on, and started with it. */
+static size_t first_to_stop(const struct crew *crew, size_t i)
+{
+    switch (crew->supervisor->strategy) {
+    case TSUGA_REST_FOR_ONE:
+        return i + 1;
+    case TSUGA_ONE_FOR_ALL:
+        return 0;
+    default:
+        return crew->supervisor->child_count;
+    }
+}
+
+/* Restarts in the window before `now_ns`; of one child, or of all (child_count). */
+static uint32_t count_restarts(struct crew *crew, size_t child, uint64_t now_ns)
 {
     const struct tsuga_supervisor *supervisor = crew->supervisor;
     uint64_t window_ns = supervisor->window_ns != 0 ? supervisor->window_ns : WINDOW_DEFAULT;
-    uint64_t now_ns = tsuga_clock_now_ns(&tsuga_seat_home(tsuga_seat_of(self))->shared->clock);
-    uint32_t max = restarts_max(supervisor);
     uint32_t count = 0;
 
-    for (uint64_t i = 0; i < max && i < crew->restart_count; i++)
-        count += now_ns - times_of(crew)[i] < window_ns ? 1 : 0;
-    times_of(crew)[crew->restart_count % max] = now_ns;
-    crew->restart_count++;
+    for (uint64_t i = 0; i < restarts_max(supervisor) && i < crew->restart_count; i++) {
+        const struct past_restart *past = &past_of(crew)[i];
+
+        if (now_ns - past->time_ns < window_ns &&
+            (child == supervisor->child_count || past->child == child))
+            count++;
+    }
     return count;
 }
 
-/* Longer each time; a stop does not wait for that. */
-static void back_off(struct tsuga_actor *self, struct crew *crew, uint32_t earlier_count)
+/* Longer each time: of a child that is restarted alone by its own restarts, otherwise by all. */
+static uint64_t back_off(struct crew *crew, size_t i, uint64_t now_ns)
 {
     const struct tsuga_supervisor *supervisor = crew->supervisor;
-    struct tsuga_select select = {.accepts = is_stop};
-    const struct tsuga_message *message;
+    bool is_alone = supervisor->strategy == TSUGA_ONE_FOR_ONE;
+    uint32_t earlier_count = count_restarts(crew, is_alone ? i : supervisor->child_count, now_ns);
     uint64_t delay_ns = supervisor->backoff_ns;
 
-    if (earlier_count == 0 || delay_ns == 0)
-        return;
-    for (uint32_t i = 1; i < earlier_count && delay_ns < TSUGA_FOREVER / 4; i++)
+    if (earlier_count == 0)
+        return 0;
+    for (uint32_t n = 1; n < earlier_count && delay_ns < TSUGA_FOREVER / 4; n++)
         delay_ns *= 2;
     if (supervisor->backoff_max_ns != 0 && delay_ns > supervisor->backoff_max_ns)
         delay_ns = supervisor->backoff_max_ns;
-    if (tsuga_receive(self, &select, delay_ns, &message) == 0)
-        end_with(self, crew, TSUGA_STOPPED);
+    return delay_ns < TSUGA_FOREVER / 2 ? delay_ns : TSUGA_FOREVER / 2;
+}
+
+static void note_restart(struct crew *crew, size_t i, uint64_t now_ns)
+{
+    past_of(crew)[crew->restart_count % restarts_max(crew->supervisor)] =
+        (struct past_restart){now_ns, i};
+    crew->restart_count++;
+}
+
+/* Those that cannot be without the child are stopped at once, and wait with it. So of the places
+ * behind one that waits none waits by itself, but where each is restarted alone. */
+static void take_end(struct tsuga_actor *self, struct crew *crew, size_t i, int reason)
+{
+    uint64_t now_ns = now(self);
+    uint64_t due_ns;
+
+    empty(self, &crew->places[i]);
+    if (!is_to_restart(&crew->supervisor->children[i], reason))
+        return;
+    if (count_restarts(crew, crew->supervisor->child_count, now_ns) >=
+        restarts_max(crew->supervisor))
+        end_with(self, crew, reason < 0 ? reason : -ECHILD);
+    due_ns = now_ns + back_off(crew, i, now_ns);
+    note_restart(crew, i, now_ns);
+    stop_from(self, crew, first_to_stop(crew, i));
+    set_due(crew, i, due_ns);
 }
 
 static void restart(struct tsuga_actor *self, struct crew *crew, size_t i)
 {
+    set_due(crew, i, TSUGA_FOREVER);
     switch (crew->supervisor->strategy) {
     case TSUGA_ONE_FOR_ONE:
         start_child(self, crew, i);
         return;
     case TSUGA_REST_FOR_ONE:
-        stop_from(self, crew, i + 1);
         start_from(self, crew, i);
         return;
     case TSUGA_ONE_FOR_ALL:
-        stop_from(self, crew, 0);
         start_from(self, crew, 0);
         return;
     }
 }
 
-static void take_end(struct tsuga_actor *self, struct crew *crew, size_t i, int reason)
+/* Restarts those whose time has come; how long it is until the next one's. */
+static uint64_t restart_due(struct tsuga_actor *self, struct crew *crew)
 {
-    uint32_t earlier_count;
+    uint64_t next_ns = TSUGA_FOREVER;
+    uint64_t now_ns;
 
-    empty(self, &crew->places[i]);
-    if (!is_to_restart(&crew->supervisor->children[i], reason))
-        return;
-    earlier_count = count_restart(self, crew);
-    if (earlier_count >= restarts_max(crew->supervisor))
-        end_with(self, crew, reason < 0 ? reason : -ECHILD);
-    back_off(self, crew, earlier_count);
-    restart(self, crew, i);
+    if (crew->due_count == 0)
+        return TSUGA_FOREVER;
+    now_ns = now(self);
+    for (size_t i = 0; i < crew->supervisor->child_count; i++) {
+        uint64_t due_ns = crew->places[i].due_ns;
+
+        if (due_ns <= now_ns)
+            restart(self, crew, i);
+        else if (due_ns < next_ns)
+            next_ns = due_ns;
+    }
+    return next_ns != TSUGA_FOREVER ? next_ns - now_ns : TSUGA_FOREVER;
 }
 
 static bool is_child(const struct crew *crew, struct tsuga_id id)
@@ -219,13 +279,18 @@ static void supervise(struct tsuga_actor *self, void *argument)
 {
     struct crew *crew = tsuga_state(self);
     const struct tsuga_message *message;
-    int error;
+    int error = 0;
 
     crew->supervisor = argument;
+    for (size_t i = 0; i < crew->supervisor->child_count; i++)
+        crew->places[i].due_ns = TSUGA_FOREVER;
     tsuga_trap_exits(self, true);
     start_from(self, crew, 0);
-    while ((error = tsuga_receive(self, NULL, TSUGA_FOREVER, &message)) == 0)
-        take(self, crew, message);
+    while (error == 0 || error == -ETIMEDOUT) {
+        error = tsuga_receive(self, NULL, restart_due(self, crew), &message);
+        if (error == 0)
+            take(self, crew, message);
+    }
     end_with(self, crew, error);
 }
 
@@ -235,7 +300,7 @@ struct tsuga_spawn_options tsuga_supervise(const struct tsuga_supervisor *superv
         .body = supervise,
         .argument = (void *)(uintptr_t)supervisor,
         .state_bytes = sizeof(struct crew) + supervisor->child_count * sizeof(struct place) +
-                       restarts_max(supervisor) * sizeof(uint64_t),
+                       restarts_max(supervisor) * sizeof(struct past_restart),
         .name = supervisor->name,
         .receives_stop = true,
     };

@@ -49,6 +49,7 @@ struct tsuga_actor;
 struct tsuga_message;
 struct tsuga_sizer;
 struct tsuga_pool;
+struct tsuga_port;
 struct statx;
 
 /* Names and references: values that may be copied and kept. */
@@ -151,6 +152,23 @@ enum tsuga_log_level {
 /* Receives one line without a line end; called on any thread of the runtime, one call at a time. */
 typedef void tsuga_log_fn(void *context, enum tsuga_log_level level, const char *line);
 
+/* A user message that has reached nobody. Valid during the call. */
+struct tsuga_dead_letter {
+    struct tsuga_runtime *runtime;
+    struct tsuga_id from; /* zero: a thread */
+    struct tsuga_id to;
+    uint64_t tag;
+    const void *data;
+    size_t bytes;
+    int reason; /* -ESRCH the receiver has ended, -EAGAIN its mailbox was full, -ENOMEM */
+};
+
+/* Hears of each dead letter, on the thread that finds it: an executor, in the middle of some
+ * actor's turn, or one that posts; on several at once. It may call whatever any thread may call and
+ * does not block, tsuga_actor_stop() for one, but must not send: that could be a dead letter in
+ * turn. */
+typedef void tsuga_dead_letter_fn(void *context, const struct tsuga_dead_letter *letter);
+
 /* A size class is 2^k bytes; k runs from the lowest (64 bytes) to the highest (2 MiB). */
 #define TSUGA_CLASS_MIN   6u
 #define TSUGA_CLASS_MAX   21u
@@ -197,6 +215,8 @@ struct tsuga_config {
         uint32_t io_workers_bounded; /* kernel workers for files, per executor; default 4 */
         uint32_t io_workers_unbounded; /* kernel workers for the rest, per executor; default 16 */
         uint32_t blocking_threads;     /* threads behind tsuga_blocking(); default 4 */
+        uint32_t blocking_queue;       /* calls that wait for them; more are refused with -EBUSY;
+                                          default 65536 */
         enum tsuga_toggle pin;         /* pin each executor to a processor; default off */
         enum tsuga_toggle steal;       /* idle executors take waiting actors; default on */
     } executor;
@@ -222,8 +242,10 @@ struct tsuga_config {
     } ioheap;
 
     struct {
-        uint32_t capacity;    /* user messages of one mailbox; default unlimited */
-        enum tsuga_full full; /* default fail */
+        uint32_t capacity;                 /* user messages of one mailbox; default unlimited */
+        enum tsuga_full full;              /* default fail */
+        tsuga_dead_letter_fn *dead_letter; /* default: they are only counted */
+        void *context; /* for dead_letter; the caller's, must outlive the runtime */
     } mailbox;
 
     struct {
@@ -261,7 +283,15 @@ struct tsuga_config {
                                   blocked in all other threads of the program too. */
 };
 
-/* Runtimes. */
+/*
+ * Runtimes.
+ *
+ * A child of fork(2) has none: the runtime's threads and rings stay the parent's, and nothing that
+ * the child does reaches them. Functions below that return an error answer -ECHILD there;
+ * operations carry that in their token; the others do nothing, or tell of nothing. The child of an
+ * actor shall call execve(2) or _exit(2); one that returns from its behaviour, or exits, is ended
+ * with status 70 and a line that says why. Any other child may start a runtime of its own.
+ */
 
 /* Why an actor ended: one of these, or a negative errno. */
 enum tsuga_reason {
@@ -404,7 +434,8 @@ TSUGA_API int tsuga_actor_stop(struct tsuga_runtime *runtime, struct tsuga_id id
  * End the calling actor now. Exit hooks run, last in first out, then state_fini. Its operations
  * are cancelled and its descriptors closed; its I/O heap is kept until the kernel's last word.
  *
- * reason  TSUGA_NORMAL, or a negative errno.
+ * reason  TSUGA_NORMAL, or a negative errno. -ECANCELED of an actor that is being stopped, whose
+ *         calls answer that, counts as the reason of the stop.
  *
  * Owner:  whatever is registered neither as hook nor as state is the user's to lose.
  * Errors: does not return.
@@ -663,7 +694,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_monitor(struct tsuga_actor *self, struct tsu
  * Errors: -ENOENT its message was taken, or it was ended before; -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor monitor);
 
@@ -677,7 +707,6 @@ TSUGA_API int tsuga_demonitor(struct tsuga_actor *self, struct tsuga_monitor mon
  * Errors: -EINVAL the calling actor itself; -ENOMEM.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -689,7 +718,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_link(struct tsuga_actor *self, struct tsuga_
  * Errors: -ENOENT there is none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links and timers.
  */
 TSUGA_API int tsuga_unlink(struct tsuga_actor *self, struct tsuga_id id);
 
@@ -775,7 +803,8 @@ TSUGA_API int tsuga_call(struct tsuga_actor *self, const struct tsuga_mail *mail
 /**
  * Ask an actor; the answer arrives as a message of kind TSUGA_MESSAGE_REPLY with the mail's tag.
  *
- * timeout_ns  after which the answer is -ETIMEDOUT; TSUGA_FOREVER: none.
+ * timeout_ns  after which the answer is -ETIMEDOUT; TSUGA_FOREVER: none. A wait for room in the
+ *             receiver's mailbox does not count.
  * out         receives the request's name; may be NULL.
  *
  * Owner:  the request is the calling actor's until its answer arrives.
@@ -794,7 +823,6 @@ TSUGA_API TSUGA_NODISCARD int tsuga_request(struct tsuga_actor *self, const stru
  *         -EINVAL it names none.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links, requests and timers.
  */
 TSUGA_API int tsuga_request_cancel(struct tsuga_actor *self, struct tsuga_request request);
 
@@ -819,8 +847,8 @@ TSUGA_API int tsuga_reply(struct tsuga_actor *self, struct tsuga_reply_to to, in
 /* Who is started again when a child has ended that is to be. */
 enum tsuga_strategy {
     TSUGA_ONE_FOR_ONE,  /* that child */
-    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped first */
-    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped first */
+    TSUGA_REST_FOR_ONE, /* that child and those behind it, which are stopped at once */
+    TSUGA_ONE_FOR_ALL,  /* all; those that run are stopped at once */
 };
 
 /* When a child's end is mended. */
@@ -843,8 +871,8 @@ struct tsuga_supervisor {
     size_t child_count;
     uint32_t restarts_max;   /* within window_ns; 0: 3. One more ends the supervisor. */
     uint64_t window_ns;      /* 0: 5 s */
-    uint64_t backoff_ns;     /* before a second restart within the window, doubled for each further
-                                one; 0: none. Meanwhile other children's ends wait. */
+    uint64_t backoff_ns;     /* before a second restart within the window (of the same child, where
+                                each is restarted alone), doubled for each further one; 0: none */
     uint64_t backoff_max_ns; /* 0: no bound */
     const char *name;        /* for people; outlives the supervisor, or NULL */
 };
@@ -902,6 +930,73 @@ TSUGA_API int tsuga_unregister(struct tsuga_actor *self, const char *name);
  * Blocks: never.
  */
 TSUGA_API struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const char *name);
+
+/*
+ * Teams: groups of actors under a name, to which one message goes at once. A team begins when its
+ * first member joins, and is gone with its last; its name has nothing to do with those of actors.
+ */
+
+/**
+ * Join a team, until the calling actor leaves it or ends. It may be in several.
+ *
+ * team  1 ..= TSUGA_NAME_BYTES_MAX bytes, copied.
+ *
+ * Owner:  `team` stays the caller's.
+ * Errors: -EEXIST it is a member; -EINVAL; -ENOMEM.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_team_join(struct tsuga_actor *self, const char *team);
+
+/**
+ * Leave a team. What was sent to it before may still wait in the mailbox, or be just on its way.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ENOENT the calling actor is no member.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ */
+TSUGA_API int tsuga_team_leave(struct tsuga_actor *self, const char *team);
+
+/**
+ * How many members a team has; 0 when there is none of this name. An actor's memberships are gone
+ * before its monitors hear of its end.
+ *
+ * ids        receives the first of them, in the order in which they joined; may be NULL when
+ *            count_max is 0.
+ * count_max  how many ids there is room for, which may be fewer than there are members.
+ *
+ * Owner:  `ids` is the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ * Cost:   linear in the ids.
+ */
+TSUGA_API size_t tsuga_team_members(struct tsuga_runtime *runtime, const char *team,
+                                    struct tsuga_id *ids, size_t count_max);
+
+/**
+ * Send bytes to all who are members of a team at one moment during the call, the calling actor
+ * included if it is one. The bytes are copied once, whatever the number of members: all messages
+ * show the same memory, which nobody writes to and which is freed with the last of them. What one
+ * actor sends to another arrives in its order, broadcasts among the rest.
+ *
+ * It waits for nobody. A member whose mailbox is full, whatever its policy (block as well), that
+ * has ended meanwhile, or for whose message there is no memory, does not get it: that is a dead
+ * letter.
+ *
+ * Returns in how many mailboxes the message is; 0 when nobody is in the team.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: -EINVAL; -EMSGSIZE; -ENOMEM, and nobody gets it.
+ * Thread: turn.
+ * Blocks: never.
+ * Cost:   linear in the members.
+ */
+TSUGA_API int tsuga_broadcast(struct tsuga_actor *self, const char *team, uint64_t tag,
+                              const void *data, size_t bytes);
 
 /* Receiving: how messages are taken, and what is in them. */
 
@@ -976,7 +1071,7 @@ TSUGA_API const void *tsuga_message_data(const struct tsuga_message *message);
 TSUGA_API size_t tsuga_message_bytes(const struct tsuga_message *message);
 
 /**
- * Who sent it with tsuga_send(); the zero id for anything else.
+ * Who sent it with tsuga_send() or tsuga_broadcast(); the zero id for anything else.
  *
  * Owner:  a value, the caller's.
  * Errors: none.
@@ -1062,6 +1157,171 @@ TSUGA_API int tsuga_message_release(struct tsuga_actor *self, const struct tsuga
 TSUGA_API int tsuga_message_done(struct tsuga_actor *self);
 
 /*
+ * Ports: mailboxes of the program around the runtime, for threads that are no executors.
+ *
+ * A port has an id, as an actor has: whoever knows it sends to it, asks it with tsuga_call(),
+ * watches it, is linked to it. What arrives waits until a thread takes it: one with an event loop
+ * of its own, when the port's descriptor is readable, or one that just waits. It counts as an actor
+ * that is alive, so tsuga_join() waits until it is closed. When the runtime is stopped gracefully a
+ * TSUGA_MESSAGE_STOP arrives, once, and messages go on arriving until the port is closed, or for
+ * stop_ms at most.
+ *
+ * One thread at a time uses a port, but for tsuga_port_send(), tsuga_port_reply() and
+ * tsuga_port_id(), which any may call. That thread may also call the functions tsuga_message_*()
+ * that are given nothing but a message.
+ */
+
+struct tsuga_port_options {
+    const char *name;     /* for people; a string that outlives the port, or NULL */
+    uint32_t capacity;    /* most messages that wait, as of a mailbox; up to as many again, and 256
+                             at most, wait beyond it, ready to be taken. 0: as configured */
+    enum tsuga_full full; /* 0: as configured */
+};
+
+/**
+ * Open a port.
+ *
+ * options  NULL for all defaults; read before the call returns.
+ * out      receives the port.
+ *
+ * Owner:  the caller; end it with tsuga_port_close(), before tsuga_destroy(). That ends the ports
+ *         which were forgotten.
+ * Errors: -EINVAL, -ENOMEM; -ESHUTDOWN the runtime is stopping.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_port_open(struct tsuga_runtime *runtime,
+                                              const struct tsuga_port_options *options,
+                                              struct tsuga_port **out);
+
+/**
+ * Close a port: who watches it hears of its end, with the reason TSUGA_STOPPED, and what was not
+ * taken is discarded. NULL is ignored.
+ *
+ * Owner:  the port is gone, with the message taken last. Its descriptor is closed a moment later:
+ *         take it out of the event loop before.
+ * Errors: none.
+ * Thread: the one that uses it.
+ * Blocks: never.
+ */
+TSUGA_API void tsuga_port_close(struct tsuga_port *port);
+
+/**
+ * The port's id, for actors that shall send to it.
+ *
+ * Owner:  a value, the caller's.
+ * Errors: none.
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API struct tsuga_id tsuga_port_id(const struct tsuga_port *port);
+
+/**
+ * A descriptor for poll(2), epoll(7) and event loops that stand on them: readable as long as
+ * messages wait, and once the port has ended. It may be readable, now and then, when none does; a
+ * tsuga_port_take() that finds none puts that right.
+ *
+ * Owner:  the port, which makes it when it is first asked for. Nobody reads or closes it.
+ * Errors: >= 0 the descriptor; -EMFILE, -ENFILE, -ENOMEM as eventfd(2).
+ * Thread: the one that uses the port.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_port_fd(struct tsuga_port *port);
+
+/**
+ * Take the next message. Messages of one sender come in the order in which they were sent.
+ *
+ * timeout_ns  0 only looks; TSUGA_FOREVER waits without limit.
+ * out         receives the message.
+ *
+ * Owner:  the port; valid until the next call of this function, or the port's end. The message
+ *         taken before is given back, even when there is no other.
+ * Errors: -ETIMEDOUT there is none; -ESHUTDOWN there will be none: the runtime has ended the port;
+ *         -EDEADLK an executor would have to wait.
+ * Thread: the one that uses the port.
+ * Blocks: the thread, unless timeout_ns is 0.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_port_take(struct tsuga_port *port, uint64_t timeout_ns,
+                                              const struct tsuga_message **out);
+
+/**
+ * The bytes of the lease that came with a message, without copying them; NULL when none did.
+ *
+ * bytes  receives how many; may be NULL.
+ *
+ * Owner:  the message, as long as it is valid. Others may have the same buffer: do not write to it.
+ * Errors: none.
+ * Thread: the one that uses the port.
+ * Blocks: never.
+ */
+TSUGA_API const void *tsuga_port_lease(const struct tsuga_message *message, size_t *bytes);
+
+/**
+ * Send bytes to an actor, as tsuga_post() does, with the port as the sender: it may answer there.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: as tsuga_post().
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_port_send(struct tsuga_port *port, struct tsuga_id to, uint64_t tag,
+                              const void *data, size_t bytes);
+
+/**
+ * Answer a request that an actor has made of the port, as tsuga_reply() does.
+ *
+ * Owner:  `data` stays the caller's.
+ * Errors: as tsuga_reply().
+ * Thread: any.
+ * Blocks: never.
+ */
+TSUGA_API int tsuga_port_reply(struct tsuga_port *port, struct tsuga_reply_to to, int result,
+                               const void *data, size_t bytes);
+
+/**
+ * Watch an actor, as tsuga_monitor() does: its end arrives as a TSUGA_MESSAGE_DOWN with this tag.
+ *
+ * Owner:  the port.
+ * Errors: -EINVAL `id` is the port itself; -ENOMEM; -ESHUTDOWN the runtime has ended the port.
+ * Thread: the one that uses the port.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_port_monitor(struct tsuga_port *port, struct tsuga_id id,
+                                                 uint64_t tag);
+
+/**
+ * Make an actor that the port watches from its first moment, so that the true reason of its end
+ * arrives however soon it comes.
+ *
+ * tag  of the TSUGA_MESSAGE_DOWN.
+ * out  receives the actor's id; may be NULL.
+ *
+ * Owner:  as tsuga_spawn().
+ * Errors: as tsuga_spawn().
+ * Thread: the one that uses the port.
+ * Blocks: never.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_port_spawn(struct tsuga_port *port,
+                                               const struct tsuga_spawn_options *options,
+                                               uint64_t tag, struct tsuga_id *out);
+
+/**
+ * Wait for an actor's end. For many actors, or to miss no reason, open a port.
+ *
+ * timeout_ns  TSUGA_FOREVER waits without limit.
+ * out         receives what a TSUGA_MESSAGE_DOWN would say; may be NULL. The reason is -ESRCH when
+ *             the actor had ended before the call.
+ *
+ * Owner:  nothing changes hands.
+ * Errors: -ETIMEDOUT; -ENOMEM; -EDEADLK called by an executor; -ESHUTDOWN the runtime is stopping,
+ *         and may not tell any more: tsuga_join() waits for all actors' ends.
+ * Thread: any that is no executor.
+ * Blocks: the thread.
+ */
+TSUGA_API TSUGA_NODISCARD int tsuga_actor_wait(struct tsuga_runtime *runtime, struct tsuga_id id,
+                                               uint64_t timeout_ns, struct tsuga_down *out);
+
+/*
  * Operations.
  *
  * Every call below starts one operation and returns its token at once. The result arrives as a
@@ -1115,6 +1375,7 @@ enum tsuga_op_kind {
     TSUGA_OP_GET_XATTR,
     TSUGA_OP_SET_XATTR,
     TSUGA_OP_LIST,
+    TSUGA_OP_RESOLVE,
     TSUGA_OP_UPDATE,
     TSUGA_OP_RAW,
     TSUGA_OP_FUTEX_WAIT,
@@ -1216,7 +1477,8 @@ struct tsuga_op {
                          value; FUTEX_WAKE: how many to wake */
     uint64_t offset2; /* SPLICE: where to write, with TSUGA_OP_AT2 */
     const void *data; /* bytes, path, sockaddr, struct msghdr, or array of struct iovec (READV,
-                         WRITEV); RENAME, LINK: the old path; SYMLINK: what the link says */
+                         WRITEV); RENAME, LINK: the old path; SYMLINK: what the link says;
+                         RESOLVE: struct tsuga_question */
     const char *path; /* RENAME, LINK, SYMLINK: the new path; *_XATTR: the file, NULL for `fd` */
     const char *name; /* *_XATTR: of the attribute */
     void *into;       /* the caller's buffer; STATX: a struct statx; WAITID: a siginfo_t, or NULL.
@@ -2062,12 +2324,65 @@ TSUGA_API int tsuga_cancel_all(struct tsuga_actor *self);
  *
  * Owner:  `argument` stays the caller's and must stay valid until `run` has returned, which may be
  *         after the actor's end.
- * Errors: -ECANCELED cancelled before it started; -ENOMEM, -EAGAIN no thread could be made.
+ * Errors: -ECANCELED cancelled before it started; -EBUSY blocking_queue of them wait already;
+ *         -ENOMEM, -EAGAIN no thread could be made.
  * Thread: turn. `run` is called on another thread and must not use `self`.
  * Blocks: only while there is no room to submit.
  */
 TSUGA_API struct tsuga_token tsuga_blocking(struct tsuga_actor *self, void (*run)(void *argument),
                                             void *argument);
+
+/* What a RESOLVE asks for; a field that is 0 or NULL asks for any. The strings are copied. */
+struct tsuga_question {
+    const char *host;    /* a name, or an address in numbers */
+    const char *service; /* a name, or the number of a port */
+    int family;          /* AF_INET, AF_INET6 */
+    int type;            /* SOCK_STREAM, SOCK_DGRAM, … */
+    int protocol;
+    int flags; /* AI_* of getaddrinfo(3) */
+};
+
+/* One answer: what tsuga_socket() and tsuga_connect() or tsuga_bind() take. */
+struct tsuga_resolved {
+    int family;
+    int type;
+    int protocol;
+    socklen_t bytes; /* of the address in `storage` */
+    struct sockaddr_storage storage;
+};
+
+/**
+ * Resolve the names of a host and a service, as getaddrinfo(3) does, on a thread of the pool of
+ * tsuga_blocking(). The result is the bytes of an array of struct tsuga_resolved, best first, which
+ * tsuga_addresses() reads; there are 28 at most. What is asked for in more detail is asked for with
+ * a struct tsuga_question in the `data` of a TSUGA_OP_RESOLVE.
+ *
+ * host     NULL: the loopback address.
+ * service  NULL: the port is 0. Not both are NULL.
+ * type     0: one answer for each that there is.
+ *
+ * A name server may take a minute for its answer, and a thread waits for it: what runs cannot be
+ * cancelled, and a time limit ends only what still waits for a thread. Whoever cannot wait receives
+ * with a limit and forgets the token.
+ *
+ * Owner:  the array is the completion's, as with tsuga_read().
+ * Errors: -ENOENT no such name, or it has no such address; -EAGAIN the name server does not answer
+ *         now; -EREMOTEIO it fails; -EPROTONOSUPPORT no such service for this type;
+ *         -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EINVAL the question; -ENAMETOOLONG; -ENOMEM; -EILSEQ a
+ *         name that cannot be encoded; those of tsuga_blocking(), and what the system says.
+ * Thread: turn.
+ * Blocks: only while there is no room to submit.
+ */
+TSUGA_API struct tsuga_token tsuga_resolve(struct tsuga_actor *self, const char *host,
+                                           const char *service, int type);
+
+/* The answers in a completion of a RESOLVE, and how many; none when it has failed. */
+static inline const struct tsuga_resolved *tsuga_addresses(const struct tsuga_completion *got,
+                                                           size_t *count)
+{
+    *count = got->result > 0 ? got->bytes / sizeof(struct tsuga_resolved) : 0;
+    return (const struct tsuga_resolved *)got->data;
+}
 
 /**
  * Submit an entry that Tsuga has no kind of operation for. It is tracked, cancelled and awaited
@@ -2539,7 +2854,7 @@ struct tsuga_stats {
     uint64_t actors_ended;
     uint64_t orphans; /* I/O heaps of the dead that wait for the kernel */
     uint64_t messages_sent;
-    uint64_t dead_letters;
+    uint64_t dead_letters; /* user messages that reached nobody: see struct tsuga_dead_letter */
     uint64_t turns;
     uint64_t turns_overrun; /* longer than watchdog_us */
     uint64_t steals;        /* actors that moved to an idle executor */
@@ -2558,9 +2873,16 @@ struct tsuga_stats {
     uint64_t ops_fixed;            /* operations that used registered memory */
     uint64_t registered_arenas;    /* that are pinned now */
     uint64_t registered_bytes;     /* likewise, or about to be */
-    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way */
+    uint64_t registered_refusals;  /* times that a limit or the kernel was in the way, of zero-copy
+                                      sends, too */
     uint64_t locked_ring_bytes;    /* what rings are charged with */
     uint64_t locked_group_bytes;   /* what the queues of lent buffers are charged with */
+    uint64_t blocking_threads;     /* for calls that block */
+    uint64_t blocking_queued;      /* calls that wait for one */
+    uint64_t blocking_running;     /* calls that run on one */
+    uint64_t blocking_done;        /* calls that have run */
+    uint64_t blocking_cancelled;   /* before they started */
+    uint64_t blocking_refused;     /* the queue was full, or there was no thread */
     struct tsuga_heap_stats heaps; /* of the actors that have ended */
 };
 

@@ -62,7 +62,8 @@ enum tsuga_sim_fault {
     TSUGA_SIM_LOSS,       /* a datagram is lost */
     TSUGA_SIM_CANCEL,     /* a cancel finds nothing, and the request goes on */
     TSUGA_SIM_NO_ZC,      /* a zero-copy send is not supported on this socket */
-    TSUGA_SIM_REGISTER,   /* buffers or a group cannot be registered: locked memory is short */
+    TSUGA_SIM_REGISTER,   /* memory, files or a group of buffers cannot be registered at all */
+    TSUGA_SIM_MEMLOCK,    /* memory or a group cannot be registered now: locked memory is short */
     TSUGA_SIM_RING,       /* a ring cannot have the size that was asked for: likewise */
     TSUGA_SIM_MEMORY,     /* the general allocator has nothing */
     TSUGA_SIM_THREAD,     /* a thread cannot be made */

@@ -1,7 +1,10 @@
 /* The calls that are no requests: each is done at once. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <string.h>
 
+#include "executor/resolve.h"
 #include "runtime/sim/kernel.h"
 
 static struct tsuga_file *file_of(void *context, int fd)
@@ -23,6 +26,14 @@ static void raise_event(void *context, int fd)
     if (file != NULL)
         tsuga_event_raise(file);
     tsuga_schedule_yield(kernel->schedule);
+}
+
+static void lower_event(void *context, int fd)
+{
+    struct tsuga_file *file = file_of(context, fd);
+
+    if (file != NULL)
+        tsuga_event_lower(file);
 }
 
 static void close_now(void *context, int fd)
@@ -90,11 +101,27 @@ static int32_t truncate_now(void *context, int fd, uint64_t bytes)
     return file != NULL ? (int32_t)tsuga_disk_truncate(file, bytes) : -EBADF;
 }
 
+/* A world without name servers: numbers, and the host itself. */
+static int look_up(void *context, const char *host, const char *service,
+                   const struct addrinfo *hints, struct addrinfo **out)
+{
+    struct addrinfo numeric = *hints;
+    int code;
+
+    (void)context;
+    numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
+    if (host != NULL && strcmp(host, "localhost") == 0)
+        host = hints->ai_family == AF_INET6 ? "::1" : "127.0.0.1";
+    code = getaddrinfo(host, service, &numeric, out);
+    return code == 0 ? 0 : tsuga_resolve_error(code, 0);
+}
+
 void tsuga_calls_init(struct tsuga_kernel *kernel)
 {
     kernel->calls = (struct tsuga_calls){
         .open_event = open_event,
         .raise_event = raise_event,
+        .lower_event = lower_event,
         .close = close_now,
         .is_open = is_open,
         .make_pipe = make_pipe,
@@ -105,6 +132,7 @@ void tsuga_calls_init(struct tsuga_kernel *kernel)
         .tells_end = tells_end,
         .list = list,
         .truncate = truncate_now,
+        .look_up = look_up,
         .context = kernel,
     };
 }

@@ -241,8 +241,8 @@ static void add_path(const struct tsuga_claims *claims, struct tsuga_claim_set *
 static void add_vectors(const struct tsuga_claims *claims, struct tsuga_claim_set *set,
                         const struct tsuga_ring_request *request)
 {
-    enum tsuga_claim_kind kind =
-        request->kind == TSUGA_RING_READV ? TSUGA_CLAIM_WRITE : TSUGA_CLAIM_READ;
+    bool is_read = request->kind == TSUGA_RING_READV || request->kind == TSUGA_RING_READV_FIXED;
+    enum tsuga_claim_kind kind = is_read ? TSUGA_CLAIM_WRITE : TSUGA_CLAIM_READ;
     const struct iovec *vectors = request->address;
 
     add(claims, set, TSUGA_CLAIM_READ, vectors, request->length * sizeof(*vectors));
@@ -312,24 +312,32 @@ static void collect(const struct tsuga_claims *claims, struct tsuga_claim_set *s
 {
     switch (request->kind) {
     case TSUGA_RING_READ:
+    case TSUGA_RING_READ_FIXED:
     case TSUGA_RING_RECV:
         if ((request->options & TSUGA_RING_SELECT) == 0)
             add(claims, set, TSUGA_CLAIM_WRITE, request->address, request->length);
         break;
     case TSUGA_RING_WRITE:
+    case TSUGA_RING_WRITE_FIXED:
     case TSUGA_RING_SEND:
     case TSUGA_RING_SEND_ZC:
+    case TSUGA_RING_SEND_ZC_FIXED:
     case TSUGA_RING_BIND:
     case TSUGA_RING_CONNECT:
         add(claims, set, TSUGA_CLAIM_READ, request->address, request->length);
         break;
     case TSUGA_RING_READV:
+    case TSUGA_RING_READV_FIXED:
     case TSUGA_RING_WRITEV:
+    case TSUGA_RING_WRITEV_FIXED:
         add_vectors(claims, set, request);
         break;
     case TSUGA_RING_RECVMSG:
     case TSUGA_RING_SENDMSG:
         add_message(claims, set, request);
+        break;
+    case TSUGA_RING_RECVMSG_MULTI: /* of which the kernel wants two lengths */
+        add(claims, set, TSUGA_CLAIM_READ, request->address, sizeof(struct msghdr));
         break;
     case TSUGA_RING_ACCEPT:
         add_accept(claims, set, request);

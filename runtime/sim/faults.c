@@ -29,6 +29,7 @@ static const char *const names[TSUGA_SIM_FAULT_COUNT] = {
     [TSUGA_SIM_CANCEL] = "cancel",
     [TSUGA_SIM_NO_ZC] = "no_zc",
     [TSUGA_SIM_REGISTER] = "register",
+    [TSUGA_SIM_MEMLOCK] = "memlock",
     [TSUGA_SIM_RING] = "ring",
     [TSUGA_SIM_MEMORY] = "memory",
     [TSUGA_SIM_THREAD] = "thread",

@@ -28,6 +28,7 @@ void tsuga_kernel_init(struct tsuga_kernel *kernel, struct tsuga_schedule *sched
     tsuga_list_init(&kernel->bound);
     tsuga_list_init(&kernel->futexes);
     tsuga_list_init(&kernel->flights);
+    tsuga_list_init(&kernel->pins);
     tsuga_calls_init(kernel);
     tsuga_disk_init(kernel);
 }
@@ -40,6 +41,7 @@ void tsuga_kernel_fini(struct tsuga_kernel *kernel)
     }
     tsuga_datagrams_fini(kernel);
     tsuga_kernel_rings_fini(kernel);
+    tsuga_pins_fini(kernel);
     tsuga_order_free_all(kernel);
     tsuga_disk_fini(kernel);
     tsuga_claims_fini(&kernel->claims);

@@ -5,6 +5,7 @@
  *     orders.c    requests from their submission to their last result
  *     kinds.c     what each kind of request does
  *     rings.c     the ring hook
+ *     slots.c     memory and files that requests name by a number
  *     disk.c      files, directories, links, attributes
  *     paths.c     from a path to an inode
  *     pipes.c     pipes, eventfds, splice
@@ -25,6 +26,7 @@
 #include "runtime/sim/claims.h"
 #include "runtime/sim/faults.h"
 #include "runtime/sim/schedule.h"
+#include "runtime/sim/slots.h"
 
 /* What an attempt answers that has to wait for news of its file. */
 #define TSUGA_AGAIN INT64_MIN
@@ -109,6 +111,7 @@ struct tsuga_order {
     struct tsuga_file *file;
     struct tsuga_file *file2;
     struct tsuga_file *waits_for; /* one of the two; NULL: the first */
+    struct tsuga_pin *pin;        /* whose memory it uses; NULL: none */
     char *staging;                /* bytes on their way */
     size_t staging_bytes;
     struct tsuga_claim_set claims;
@@ -133,6 +136,7 @@ struct tsuga_kernel {
     struct tsuga_list_node bound;      /* struct tsuga_socket with an address */
     struct tsuga_list_node futexes;    /* struct tsuga_order that wait for a word */
     struct tsuga_list_node flights;    /* datagrams on their way */
+    struct tsuga_list_node pins;       /* struct tsuga_pin */
     struct tsuga_kernel_ring *running; /* whose owner is inside the kernel */
     struct tsuga_inode *root;
     uint64_t disk_bytes; /* in files */
@@ -254,6 +258,11 @@ struct tsuga_kernel *tsuga_kernel_of(const struct tsuga_kernel_ring *ring);
 bool tsuga_kernel_ring_post(struct tsuga_kernel_ring *ring, const struct tsuga_ring_result *result,
                             bool must);
 
+/* A result that belongs to no request. */
+void tsuga_kernel_ring_tell(struct tsuga_kernel_ring *ring, uint64_t user_data);
+
+struct tsuga_slots *tsuga_kernel_ring_slots(struct tsuga_kernel_ring *ring);
+
 /* Deferred work: done when the owner enters. */
 void tsuga_kernel_ring_defer(struct tsuga_kernel_ring *ring, struct tsuga_order *order);
 
@@ -269,6 +278,7 @@ void tsuga_kernel_ring_use_buffer(struct tsuga_order *order, const char *bytes, 
 
 bool tsuga_kernel_ring_is_running(const struct tsuga_kernel_ring *ring);
 bool tsuga_kernel_ring_defers(const struct tsuga_kernel_ring *ring);
+bool tsuga_kernel_ring_is_closed(const struct tsuga_kernel_ring *ring);
 void tsuga_kernel_rings_fini(struct tsuga_kernel *kernel);
 
 /* Fails the run when the books of some ring do not balance; shows `look` each request in flight. */
@@ -304,6 +314,7 @@ bool tsuga_disk_is_regular(const struct tsuga_file *file);
 int tsuga_pipe_make(struct tsuga_kernel *kernel, int ends[2], uint32_t flags);
 int tsuga_event_make(struct tsuga_kernel *kernel);
 void tsuga_event_raise(struct tsuga_file *file);
+void tsuga_event_lower(struct tsuga_file *file);
 int64_t tsuga_pipe_splice(struct tsuga_order *order);
 int64_t tsuga_pipe_tee(struct tsuga_order *order);
 
@@ -318,6 +329,14 @@ int64_t tsuga_socket_shutdown(struct tsuga_file *file, int how);
 int64_t tsuga_socket_send_message(struct tsuga_order *order);
 int64_t tsuga_socket_receive_message(struct tsuga_order *order);
 void tsuga_socket_deliver_message(struct tsuga_order *order, size_t bytes);
+
+/* A message as RECVMSG_MULTI brings it, for a buffer of so many bytes. */
+struct tsuga_labelled {
+    char *bytes;  /* labels, name, control, and its own: as many as the result says */
+    bool is_last; /* it has none: to the kernel that is the end, also of datagrams */
+};
+int64_t tsuga_socket_receive_labelled(struct tsuga_order *order, uint32_t buffer_bytes,
+                                      struct tsuga_labelled *out);
 void tsuga_socket_reset(struct tsuga_file *file);
 bool tsuga_socket_is_datagram(const struct tsuga_file *file);
 

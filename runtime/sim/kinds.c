@@ -187,24 +187,38 @@ static int64_t attempt_send(struct tsuga_order *order)
 
 /* Multishot. */
 
+static int64_t read_piece(struct tsuga_order *order, uint32_t buffer_bytes,
+                          struct tsuga_labelled *piece)
+{
+    struct tsuga_transfer transfer = transfer_of(order, buffer_bytes);
+    int64_t result;
+
+    transfer.bytes = tsuga_order_stage(order, transfer.count);
+    result = read_file(order, &transfer);
+    *piece = (struct tsuga_labelled){.bytes = transfer.bytes};
+    return result;
+}
+
 /* One piece of a stream. False: the order has ended. */
 static bool receive_piece(struct tsuga_order *order, int64_t *result)
 {
-    struct tsuga_transfer transfer;
+    struct tsuga_labelled piece;
+    uint32_t buffer_bytes;
     uint32_t flags;
 
     if (!tsuga_kernel_ring_take_buffer(order)) {
         *result = -ENOBUFS;
         return false;
     }
-    transfer = transfer_of(order, tsuga_kernel_ring_buffer_bytes(order));
-    transfer.bytes = tsuga_order_stage(order, transfer.count);
-    *result = read_file(order, &transfer);
+    buffer_bytes = tsuga_kernel_ring_buffer_bytes(order);
+    *result = order->ask.kind == TSUGA_RING_RECVMSG_MULTI
+                  ? tsuga_socket_receive_labelled(order, buffer_bytes, &piece)
+                  : read_piece(order, buffer_bytes, &piece);
     if (*result <= 0)
         return false;
     flags = buffer_flags(order);
-    tsuga_kernel_ring_use_buffer(order, transfer.bytes, (size_t)*result);
-    if (!tsuga_kernel_happens(order->kernel, TSUGA_SIM_END) &&
+    tsuga_kernel_ring_use_buffer(order, piece.bytes, (size_t)*result);
+    if (!piece.is_last && !tsuga_kernel_happens(order->kernel, TSUGA_SIM_END) &&
         tsuga_order_tell(order, (int32_t)*result, flags))
         return true;
     tsuga_order_end(order, (int32_t)*result, flags);
@@ -217,7 +231,7 @@ static int64_t attempt_receive_multi(struct tsuga_order *order)
 
     if (order->ask.kind == TSUGA_RING_READ_MULTI && order->file->ops->is_seekable)
         return -EBADFD;
-    if (order->ask.kind == TSUGA_RING_RECV_MULTI && !order->file->ops->is_socket)
+    if (order->ask.kind != TSUGA_RING_READ_MULTI && !order->file->ops->is_socket)
         return -ENOTSOCK;
     for (uint32_t i = 0; i < MULTI_PIECES; i++) {
         if (!receive_piece(order, &result))
@@ -462,6 +476,7 @@ static const struct {
     [TSUGA_RING_ACCEPT_MULTI] = {attempt_accept_multi, FILE_OF_IT},
     [TSUGA_RING_RECV_MULTI] = {attempt_receive_multi, FILE_OF_IT},
     [TSUGA_RING_READ_MULTI] = {attempt_receive_multi, FILE_OF_IT},
+    [TSUGA_RING_RECVMSG_MULTI] = {attempt_receive_multi, FILE_OF_IT},
     [TSUGA_RING_SYNC_RANGE] = {attempt_sync, FILE_OF_IT | BY_WORKER},
     [TSUGA_RING_ALLOCATE] = {attempt_allocate, FILE_OF_IT | BY_WORKER},
     [TSUGA_RING_TRUNCATE] = {attempt_truncate, FILE_OF_IT | BY_WORKER},

@@ -7,6 +7,8 @@
 #include "runtime/base/assert.h"
 #include "runtime/sim/sockets.h"
 
+#define GARBAGE 0xa5
+
 /* What a receive brings beside the bytes, in front of them in the order's staging. */
 struct received {
     struct sockaddr_storage from;
@@ -253,21 +255,20 @@ int64_t tsuga_socket_receive_message(struct tsuga_order *order)
                                                  : receive_stream(order, received, total);
 }
 
-static void deliver_control(struct msghdr *header, const struct received *received)
+/* How many bytes of ancillary data there are. */
+static size_t write_control(void *to, const struct received *received)
 {
-    struct cmsghdr *control = header->msg_control;
+    struct cmsghdr *control = to;
     size_t bytes = received->fd_count * sizeof(int);
 
-    if (received->fd_count == 0) {
-        header->msg_controllen = 0;
-        return;
-    }
+    if (received->fd_count == 0)
+        return 0;
     memset(control, 0, CMSG_SPACE(bytes));
     control->cmsg_level = SOL_SOCKET;
     control->cmsg_type = SCM_RIGHTS;
     control->cmsg_len = CMSG_LEN(bytes);
     memcpy(CMSG_DATA(control), received->fds, bytes);
-    header->msg_controllen = CMSG_SPACE(bytes);
+    return CMSG_SPACE(bytes);
 }
 
 void tsuga_socket_deliver_message(struct tsuga_order *order, size_t bytes)
@@ -290,5 +291,55 @@ void tsuga_socket_deliver_message(struct tsuga_order *order, size_t bytes)
                named < header->msg_namelen ? named : header->msg_namelen);
     header->msg_namelen = header->msg_name != NULL ? named : 0;
     header->msg_flags = received->flags;
-    deliver_control(header, received);
+    header->msg_controllen = write_control(header->msg_control, received);
+}
+
+/* Streams of messages: what comes beside the bytes is put in front of them. */
+
+/* Puts a message together, from the beginning of a buffer on. */
+static void compose(const struct msghdr *header, const struct received *received, char *out,
+                    const struct tsuga_ring_labels *labels)
+{
+    struct tsuga_ring_labels *written = (void *)out;
+    char *name = out + sizeof(*labels);
+    char *control = name + header->msg_namelen;
+    char *bytes = control + header->msg_controllen;
+
+    memset(out, GARBAGE, (size_t)(bytes - out)); /* where the kernel writes nothing */
+    *written = *labels;
+    memcpy(name, &received->from,
+           labels->name_bytes < header->msg_namelen ? labels->name_bytes : header->msg_namelen);
+    written->control_bytes = (uint32_t)write_control(control, received);
+    memcpy(bytes, received + 1, labels->bytes);
+}
+
+int64_t tsuga_socket_receive_labelled(struct tsuga_order *order, uint32_t buffer_bytes,
+                                      struct tsuga_labelled *out)
+{
+    const struct msghdr *header = order->ask.address;
+    size_t lead = sizeof(struct tsuga_ring_labels) + header->msg_namelen + header->msg_controllen;
+    size_t room = buffer_bytes - lead;
+    struct tsuga_ring_labels labels = {.name_bytes = 0};
+    struct received *received;
+    int64_t result;
+
+    if (!order->file->ops->is_socket)
+        return -ENOTSOCK;
+    if (buffer_bytes < lead)
+        return -EFAULT;
+    order->interest = POLLIN | POLLRDHUP | POLLHUP | POLLERR;
+    received = (void *)tsuga_order_stage(order, sizeof(*received) + room + buffer_bytes);
+    memset(received, 0, sizeof(*received));
+    result = tsuga_socket_is_datagram(order->file) ? receive_datagram(order, received, room)
+                                                   : receive_stream(order, received, room);
+    order->moved = 0; /* each message is a result of its own */
+    if (result < 0)
+        return result;
+    labels.name_bytes = received->from_bytes;
+    labels.flags = (uint32_t)received->flags;
+    labels.bytes = (uint32_t)((size_t)result < room ? (size_t)result : room);
+    out->bytes = (char *)(received + 1) + room;
+    out->is_last = result == 0;
+    compose(header, received, out->bytes, &labels);
+    return (int64_t)(lead + labels.bytes);
 }

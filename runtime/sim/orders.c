@@ -67,6 +67,7 @@ static void let_go(struct tsuga_order *order)
 {
     struct tsuga_kernel *kernel = order->kernel;
 
+    tsuga_slots_drop(order);
     if (order->file != NULL)
         tsuga_file_release(order->file);
     if (order->file2 != NULL)
@@ -229,6 +230,7 @@ static bool is_patient(const struct tsuga_order *order)
     case TSUGA_RING_RECVMSG:
     case TSUGA_RING_SENDMSG:
     case TSUGA_RING_RECV_MULTI:
+    case TSUGA_RING_RECVMSG_MULTI:
         return (order->ask.flags & MSG_DONTWAIT) == 0;
     default:
         return true;
@@ -315,24 +317,37 @@ static bool needs_memory(const struct tsuga_order *order)
     }
 }
 
+/* Finds its file and its slot. Errors: why it cannot begin. */
+static int prepare(struct tsuga_order *order)
+{
+    struct tsuga_kernel *kernel = order->kernel;
+    int error = tsuga_slots_hold(order);
+
+    if (needs_memory(order) && tsuga_kernel_happens(kernel, TSUGA_SIM_ENOMEM))
+        return -ENOMEM;
+    if (!tsuga_kind_needs_file(order))
+        return error;
+    order->file = (order->ask.options & TSUGA_RING_FILE) != 0
+                      ? tsuga_slots_file(order->ring, order->ask.fd)
+                      : tsuga_kernel_file(kernel, order->ask.fd);
+    if (order->file == NULL)
+        return -EBADF;
+    tsuga_file_retain(order->file);
+    return error;
+}
+
 void tsuga_order_begin(struct tsuga_order *order)
 {
     struct tsuga_kernel *kernel = order->kernel;
+    int error;
 
     trace(order, TSUGA_TRACE_BEGIN, order->ask.kind, order->ask.fd);
     order->state = TSUGA_ORDER_BEGUN;
     order->is_begun = true;
-    if (needs_memory(order) && tsuga_kernel_happens(kernel, TSUGA_SIM_ENOMEM)) {
-        tsuga_order_end(order, -ENOMEM, 0);
+    error = prepare(order);
+    if (error != 0) {
+        tsuga_order_end(order, error, 0);
         return;
-    }
-    if (tsuga_kind_needs_file(order)) {
-        order->file = tsuga_kernel_file(kernel, order->ask.fd);
-        if (order->file == NULL) {
-            tsuga_order_end(order, -EBADF, 0);
-            return;
-        }
-        tsuga_file_retain(order->file);
     }
     if (tsuga_kind_needs_worker(order)) {
         order->has_worker = true;

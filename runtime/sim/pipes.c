@@ -179,6 +179,11 @@ int tsuga_event_make(struct tsuga_kernel *kernel)
     return fd;
 }
 
+void tsuga_event_lower(struct tsuga_file *file)
+{
+    TSUGA_CONTAINER_OF(file, struct event, file)->count = 0;
+}
+
 void tsuga_event_raise(struct tsuga_file *file)
 {
     TSUGA_CONTAINER_OF(file, struct event, file)->count++;

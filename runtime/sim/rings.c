@@ -46,10 +46,12 @@ struct tsuga_kernel_ring {
     struct tsuga_list_node inflight; /* struct tsuga_order, oldest first */
     struct tsuga_list_node work;     /* likewise */
     struct tsuga_list_node groups;
+    struct tsuga_slots slots;
     struct tsuga_coroutine *sleeper; /* the owner, while it waits in here */
     struct tsuga_event interrupt;    /* without deferred work: when results appear by themselves */
     uint64_t supported;
     bool defers;
+    bool has_files;
     bool is_closed;
     bool was_cut; /* the last submission ended in the middle of a chain */
     /* The books: what was submitted, what has ended, what was told. */
@@ -145,6 +147,16 @@ bool tsuga_kernel_ring_post(struct tsuga_kernel_ring *ring, const struct tsuga_r
     else
         keep(ring, result);
     return true;
+}
+
+void tsuga_kernel_ring_tell(struct tsuga_kernel_ring *ring, uint64_t user_data)
+{
+    struct tsuga_ring_result result = {.user_data = user_data};
+
+    ring->begun_count++; /* it ends with its only result */
+    (void)tsuga_kernel_ring_post(ring, &result, true);
+    if (ring->sleeper != NULL)
+        tsuga_schedule_wake(ring->kernel->schedule, ring->sleeper);
 }
 
 static void flush_overflow(struct tsuga_kernel_ring *ring)
@@ -376,6 +388,11 @@ bool tsuga_kernel_ring_defers(const struct tsuga_kernel_ring *ring)
     return ring->defers;
 }
 
+bool tsuga_kernel_ring_is_closed(const struct tsuga_kernel_ring *ring)
+{
+    return ring->is_closed;
+}
+
 /* Groups. */
 
 static struct group *find_group(struct tsuga_kernel_ring *ring, uint16_t id)
@@ -394,9 +411,9 @@ static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
     struct tsuga_kernel_ring *self = ring_of(ring);
     struct group *made;
 
-    if (tsuga_kernel_happens(self->kernel, TSUGA_SIM_REGISTER))
+    if (tsuga_kernel_happens(self->kernel, TSUGA_SIM_MEMLOCK))
         return -ENOMEM;
-    if (group->is_incremental)
+    if (group->is_incremental || tsuga_kernel_happens(self->kernel, TSUGA_SIM_REGISTER))
         return -EINVAL;
     if (find_group(self, group->id) != NULL)
         return -EEXIST;
@@ -478,9 +495,41 @@ void tsuga_kernel_ring_use_buffer(struct tsuga_order *order, const char *bytes, 
         memcpy(claim->base, bytes, count);
 }
 
+/* Slots and places. */
+
+struct tsuga_slots *tsuga_kernel_ring_slots(struct tsuga_kernel_ring *ring)
+{
+    return &ring->slots;
+}
+
+static int add_slots(struct tsuga_ring *ring, uint32_t count)
+{
+    return tsuga_slots_add(ring_of(ring), count);
+}
+
+static int fill_slots(struct tsuga_ring *ring, uint32_t first, const struct tsuga_ring_slot *slots,
+                      uint32_t count)
+{
+    return tsuga_slots_fill(ring_of(ring), first, slots, count);
+}
+
+static int add_files(struct tsuga_ring *ring, uint32_t count)
+{
+    return ring_of(ring)->has_files ? tsuga_slots_add_files(ring_of(ring), count) : -EINVAL;
+}
+
+static int set_file(struct tsuga_ring *ring, uint32_t place, int fd)
+{
+    return tsuga_slots_set_file(ring_of(ring), place, fd);
+}
+
 /* Life. */
 
 #define KIND(name) (UINT64_C(1) << TSUGA_RING_##name)
+
+#define KINDS_FIXED                                                                                \
+    (KIND(READ_FIXED) | KIND(WRITE_FIXED) | KIND(READV_FIXED) | KIND(WRITEV_FIXED) |               \
+     KIND(SEND_ZC_FIXED))
 
 /* The kinds that go with a feature which the configuration can turn off. */
 static const struct {
@@ -488,22 +537,20 @@ static const struct {
     uint64_t kinds;
 } optional[] = {
     {TSUGA_FEATURE_BIND_LISTEN, KIND(BIND) | KIND(LISTEN)},
-    {TSUGA_FEATURE_MULTISHOT, KIND(ACCEPT_MULTI) | KIND(RECV_MULTI) | KIND(READ_MULTI)},
+    {TSUGA_FEATURE_MULTISHOT,
+     KIND(ACCEPT_MULTI) | KIND(RECV_MULTI) | KIND(RECVMSG_MULTI) | KIND(READ_MULTI)},
     {TSUGA_FEATURE_READ_MULTISHOT, KIND(READ_MULTI)},
-    {TSUGA_FEATURE_SEND_ZERO_COPY, KIND(SEND_ZC)},
+    {TSUGA_FEATURE_SEND_ZERO_COPY, KIND(SEND_ZC) | KIND(SEND_ZC_FIXED)},
     {TSUGA_FEATURE_FTRUNCATE, KIND(TRUNCATE)},
     {TSUGA_FEATURE_FUTEX, KIND(FUTEX_WAIT) | KIND(FUTEX_WAKE)},
     {TSUGA_FEATURE_WAITID, KIND(WAITID)},
+    {TSUGA_FEATURE_REGISTERED_BUFFERS, KINDS_FIXED},
+    {TSUGA_FEATURE_VECTORS_FIXED, KIND(READV_FIXED) | KIND(WRITEV_FIXED)},
 };
-
-/* As a kernel that lacks them would: messages of streams, and memory that stays pinned. */
-#define LACKING                                                                                    \
-    (KIND(RECVMSG_MULTI) | KIND(READ_FIXED) | KIND(WRITE_FIXED) | KIND(READV_FIXED) |              \
-     KIND(WRITEV_FIXED) | KIND(SEND_ZC_FIXED))
 
 static uint64_t supported_kinds(const struct tsuga_ring_config *config)
 {
-    uint64_t kinds = ((UINT64_C(1) << TSUGA_RING_KIND_COUNT) - 1) & ~LACKING;
+    uint64_t kinds = (UINT64_C(1) << TSUGA_RING_KIND_COUNT) - 1;
 
     for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
         if (config->features[optional[i].feature] == TSUGA_OFF)
@@ -537,6 +584,7 @@ static void init_ring(struct tsuga_kernel_ring *ring, struct tsuga_kernel *kerne
         .interrupt.happen = interrupt,
         .supported = supported_kinds(config),
         .defers = config->features[TSUGA_FEATURE_DEFER_TASKRUN] != TSUGA_OFF,
+        .has_files = config->features[TSUGA_FEATURE_REGISTERED_FILES] != TSUGA_OFF,
     };
 }
 
@@ -575,12 +623,12 @@ static void destroy(struct tsuga_ring *ring)
     if (ring->queue_count > 0)
         tsuga_kernel_fail(self->kernel, "a ring is closed with requests in its queue");
     self->is_closed = true;
+    tsuga_slots_fini(self);
     if (!tsuga_list_is_empty(&self->work))
         tsuga_schedule_after(self->kernel->schedule, &self->interrupt, 0);
 }
 
-/* Without what may be missing: nothing is pinned or looked up ahead, and groups that would be asked
- * how far they are used are refused. */
+/* Without what may be missing: groups that would be asked how far they are used are refused. */
 static const struct tsuga_ring_ops ops = {
     .push = push,
     .enter = enter,
@@ -590,6 +638,10 @@ static const struct tsuga_ring_ops ops = {
     .remove_group = remove_group,
     .offer = offer,
     .sever = sever,
+    .add_slots = add_slots,
+    .fill_slots = fill_slots,
+    .add_files = add_files,
+    .set_file = set_file,
     .destroy = destroy,
 };
 

@@ -98,6 +98,26 @@ static void give_memory(void *context, void *pointer, size_t bytes)
     tsuga_memory_free(&sim->inner->memory, pointer, bytes);
 }
 
+/* Pinned memory is the kernel's as long as it is pinned. */
+
+static int purge(void *context, void *base, size_t bytes)
+{
+    struct tsuga_sim *sim = context;
+
+    if (tsuga_pins_overlap(&sim->kernel, base, bytes))
+        fail(sim, "memory was given back that the kernel has pinned");
+    return sim->inner->purge(sim->inner->context, base, bytes);
+}
+
+static void release(void *context, void *base, size_t bytes)
+{
+    struct tsuga_sim *sim = context;
+
+    if (tsuga_pins_overlap(&sim->kernel, base, bytes))
+        fail(sim, "memory was unmapped that the kernel has pinned");
+    sim->inner->release(sim->inner->context, base, bytes);
+}
+
 /* Meddling. */
 
 static struct tsuga_actor *find_actor(struct tsuga_sim *sim, struct tsuga_runtime **runtime)
@@ -207,6 +227,9 @@ static void set_options(struct tsuga_sim *sim, const struct tsuga_sim_options *o
 static void wire(struct tsuga_sim *sim)
 {
     sim->backing = *sim->inner;
+    sim->backing.context = sim;
+    sim->backing.purge = purge;
+    sim->backing.release = release;
     sim->backing.memory =
         (struct tsuga_memory){.alloc = take_memory, .free = give_memory, .context = sim};
     sim->faults.schedule = &sim->schedule;
@@ -258,6 +281,7 @@ int tsuga_sim_start(struct tsuga_sim *sim, const struct tsuga_config *config,
         .ring_context = &sim->kernel,
         .threads = &sim->schedule.threads,
         .calls = &sim->kernel.calls,
+        .locks_all = true,
     };
     struct tsuga_config given = {0};
     int error;

@@ -1,6 +1,7 @@
 /*
  * Registered memory: reads of 4 KiB from the page cache, 32 in flight, with it and without, against
- * a loop of fixed reads in raw liburing; and what a step of growth costs the other actors of the
+ * a loop of fixed reads in raw liburing; the same as an ordinary user with little locked memory,
+ * where it must not be slower than without; and what a step of growth costs the other actors of the
  * executor, by the longest pause of a ping-pong.
  */
 #include <errno.h>
@@ -11,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <tsuga.h>
 #include <unistd.h>
 
@@ -120,7 +123,9 @@ static void start_reader(struct tsuga_actor *self, void *argument)
 
 static void reader_open(struct reader *reader, int fd, enum tsuga_registration registration)
 {
-    struct tsuga_config config = {.executor.threads = 1, .ioheap.registration = registration};
+    /* Small rings, so that two find room in 64 KiB of locked memory. */
+    struct tsuga_config config = {.executor = {.threads = 1, .ring_entries = 64, .cq_entries = 512},
+                                  .ioheap.registration = registration};
     struct tsuga_spawn_options options = {.behaviour = behave_reader,
                                           .start = start_reader,
                                           .argument = reader,
@@ -191,15 +196,112 @@ static void compare_reads(int fd, double seconds)
     io_uring_queue_exit(&raw.ring);
 }
 
-/* Growth beside a ping-pong. */
+/* Limits. */
+
+/* The lowest user that no other child has: what its namesakes have locked would count. */
+#define FIRST_USER 61000u
+
+static void become_limited(rlim_t bytes, uid_t user)
+{
+    const struct rlimit limit = {bytes, bytes};
+
+    tsuga_bench_require("setrlimit", setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? 0 : -errno);
+    if (geteuid() != 0)
+        return;
+    tsuga_bench_require("setresgid", setresgid(user, user, user) == 0 ? 0 : -errno);
+    tsuga_bench_require("setresuid", setresuid(user, user, user) == 0 ? 0 : -errno);
+}
+
+static void compare_limited(int fd, double seconds, const char *variant)
+{
+    static struct tsuga_bench_pairs to_plain;
+    static struct reader fixed;
+    static struct reader plain;
+
+    reader_open(&fixed, fd, TSUGA_REGISTRATION_AUTO);
+    reader_open(&plain, fd, TSUGA_REGISTRATION_OFF);
+    (void)reader_run(&fixed);
+    (void)reader_run(&plain);
+    tsuga_bench_start(&to_plain, seconds);
+    for (uint32_t round = 0; tsuga_bench_wants_more(&to_plain); round++) {
+        double first = reader_run(round % 2 == 0 ? &fixed : &plain);
+        double second = reader_run(round % 2 == 0 ? &plain : &fixed);
+
+        if (round % 2 == 0)
+            tsuga_bench_add(&to_plain, second, first);
+        else
+            tsuga_bench_add(&to_plain, first, second);
+    }
+    summary(variant, &to_plain, "ours, plain");
+    tsuga_destroy(fixed.runtime);
+    tsuga_destroy(plain.runtime);
+}
+
+static const struct {
+    const char *variant;
+    rlim_t bytes;
+} limits[] = {
+    {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 64 KiB", 64 << 10},
+    {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 512 KiB", 512 << 10},
+    {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 8 MiB", 8 << 20},
+};
+#define LIMITS (sizeof(limits) / sizeof(limits[0]))
+
+/* Each in a process of its own, because nobody else can raise a limit again. The comparison above
+ * is that without a limit, when root starts it. */
+static void compare_in_limits(int fd, double seconds)
+{
+    struct rlimit had;
+
+    tsuga_bench_require("getrlimit", getrlimit(RLIMIT_MEMLOCK, &had) == 0 ? 0 : -errno);
+    for (uint32_t i = 0; i < LIMITS; i++) {
+        int status = 0;
+        pid_t child;
+
+        if (limits[i].bytes > had.rlim_max)
+            continue;
+        fflush(stdout);
+        child = fork();
+        if (child == 0) {
+            become_limited(limits[i].bytes, FIRST_USER + i);
+            compare_limited(fd, seconds / LIMITS, limits[i].variant);
+            exit(EXIT_SUCCESS);
+        }
+        tsuga_bench_require("fork", child < 0 ? -errno : 0);
+        (void)waitpid(child, &status, 0);
+        tsuga_bench_require("a child", status);
+    }
+}
+
+/* Growth beside a ping-pong. On a busy machine most of a pause is others' turn on the processor,
+ * which the executor's own time leaves out. */
+
+struct pause {
+    uint64_t clock_ns;
+    uint64_t own_ns;
+};
+
+static struct pause now(void)
+{
+    struct timespec own;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
+    return (struct pause){tsuga_bench_now_ns(),
+                          (uint64_t)own.tv_sec * UINT64_C(1000000000) + (uint64_t)own.tv_nsec};
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 
 struct growth {
     struct tsuga_id players[2];
-    uint64_t last_ns;
-    uint64_t longest_ns; /* pause since the grower has looked */
+    struct pause last;    /* when the ball came */
+    struct pause longest; /* since the grower has looked */
     double seconds;
-    double with[STEPS_MAX];
-    double without[STEPS_MAX];
+    double with[2][STEPS_MAX]; /* by the clock, and by what the executor did */
+    double without[2][STEPS_MAX];
     uint32_t count;
 };
 
@@ -207,14 +309,15 @@ static void play(struct tsuga_actor *self, const struct tsuga_message *message)
 {
     struct growth *growth = *(struct growth **)tsuga_state(self);
     struct tsuga_id me = tsuga_self(self);
-    uint64_t now_ns;
+    struct pause came;
 
     if (tsuga_message_kind(message) != TSUGA_MESSAGE_USER)
         return;
-    now_ns = tsuga_bench_now_ns();
-    if (now_ns - growth->last_ns > growth->longest_ns)
-        growth->longest_ns = now_ns - growth->last_ns;
-    growth->last_ns = now_ns;
+    came = now();
+    growth->longest.clock_ns =
+        larger(came.clock_ns - growth->last.clock_ns, growth->longest.clock_ns);
+    growth->longest.own_ns = larger(came.own_ns - growth->last.own_ns, growth->longest.own_ns);
+    growth->last = came;
     /* An end in the middle of the game is no error. */
     (void)tsuga_send(self, growth->players[tsuga_id_equal(me, growth->players[0]) ? 1 : 0], 0, NULL,
                      0);
@@ -226,14 +329,16 @@ static void start_player(struct tsuga_actor *self, void *argument)
 }
 
 /* The longest pause of a while, in which an arena came, or none. */
-static double watch(struct tsuga_actor *self, struct growth *growth, struct tsuga_lease *lease)
+static void watch(struct tsuga_actor *self, struct growth *growth, struct tsuga_lease *lease,
+                  double pauses[2][STEPS_MAX])
 {
-    growth->longest_ns = 0;
-    growth->last_ns = tsuga_bench_now_ns();
+    growth->longest = (struct pause){0, 0};
+    growth->last = now();
     if (lease != NULL)
         tsuga_bench_require("tsuga_lease_make", tsuga_lease_make(self, HUGE_BYTES, lease));
     (void)tsuga_await(self, tsuga_timeout(self, STEP_NS));
-    return (double)growth->longest_ns;
+    pauses[0][growth->count] = (double)growth->longest.clock_ns;
+    pauses[1][growth->count] = (double)growth->longest.own_ns;
 }
 
 static void grow(struct tsuga_actor *self, void *argument)
@@ -252,11 +357,25 @@ static void grow(struct tsuga_actor *self, void *argument)
                             tsuga_spawn(tsuga_runtime_of(self), &options, &growth->players[i]));
     tsuga_bench_require("tsuga_send", tsuga_send(self, growth->players[0], 0, NULL, 0));
     while (growth->count < STEPS_MAX && tsuga_bench_now_ns() < end_ns) {
-        growth->without[growth->count] = watch(self, growth, NULL);
-        growth->with[growth->count] = watch(self, growth, &leases[growth->count]);
+        watch(self, growth, NULL, growth->without);
+        watch(self, growth, &leases[growth->count], growth->with);
         growth->count++;
     }
     tsuga_stop(tsuga_runtime_of(self), TSUGA_STOP_NOW);
+}
+
+static void tell_pauses(const char *variant, const struct growth *growth, unsigned which)
+{
+    const double *with = growth->with[which];
+    const double *without = growth->without[which];
+
+    tsuga_bench_begin("registered", variant);
+    tsuga_bench_number("steps", growth->count);
+    tsuga_bench_number("p50_ns", tsuga_bench_quantile(with, growth->count, 0.5));
+    tsuga_bench_number("p99_ns", tsuga_bench_quantile(with, growth->count, 0.99));
+    tsuga_bench_number("p50_without_ns", tsuga_bench_quantile(without, growth->count, 0.5));
+    tsuga_bench_number("p99_without_ns", tsuga_bench_quantile(without, growth->count, 0.99));
+    tsuga_bench_end();
 }
 
 static void measure_growth(double seconds)
@@ -275,13 +394,8 @@ static void measure_growth(double seconds)
     tsuga_bench_require("tsuga_join", tsuga_join(runtime));
     tsuga_stats_read(runtime, &stats);
     tsuga_destroy(runtime);
-    tsuga_bench_begin("registered", "longest pause of a ping-pong in a step of growth");
-    tsuga_bench_number("steps", growth.count);
-    tsuga_bench_number("p50_ns", tsuga_bench_quantile(growth.with, growth.count, 0.5));
-    tsuga_bench_number("p99_ns", tsuga_bench_quantile(growth.with, growth.count, 0.99));
-    tsuga_bench_number("p50_without_ns", tsuga_bench_quantile(growth.without, growth.count, 0.5));
-    tsuga_bench_number("p99_without_ns", tsuga_bench_quantile(growth.without, growth.count, 0.99));
-    tsuga_bench_end();
+    tell_pauses("longest pause of a ping-pong in a step of growth", &growth, 0);
+    tell_pauses("the same by the executor's own time", &growth, 1);
 }
 
 /* A file without a name, written once, so that all of it lies in the page cache. */
@@ -317,12 +431,13 @@ static void pin_to_one(cpu_set_t *before)
 
 int main(int argc, char **argv)
 {
-    double seconds = tsuga_bench_seconds(argc, argv, 10) / 2;
+    double seconds = tsuga_bench_seconds(argc, argv, 15) / 3;
     int fd = make_file();
     cpu_set_t before;
 
     pin_to_one(&before);
     compare_reads(fd, seconds);
+    compare_in_limits(fd, seconds);
     (void)sched_setaffinity(0, sizeof(before), &before);
     measure_growth(seconds);
     close(fd);

@@ -10,8 +10,12 @@
 #     Config: debug, or asan or tsan where only that sees it
 #     Tests:  patterns of the tests that shall catch it, likeliest first
 #
+# or, for what only a simulated world finds, in place of the last one
+#
+#     Sim:    the arguments of the run that shall end with a violation
+#
 # A patch applies exactly, at any line, or the run fails before it begins: whoever changes the code
-# that a patch is about plants the fault anew. The same tests have passed without any fault.
+# that a patch is about plants the fault anew. The same tests and runs have passed without any fault.
 set -uf # patterns of tests are for the tests to match
 
 here=tests/canary
@@ -49,23 +53,52 @@ edit() {
         <"$here/$name.patch" >"$output" 2>&1
 }
 
-# program CONFIG: the tests as that one builds them, in the copy.
-program() { echo "build/$kind$1/tests-fork"; }
+# program CONFIG NAME: one as that configuration builds it, in the copy.
+program() { echo "build/$kind$1/$2"; }
 
+# build CONFIG NAME…: programs.
 build() {
-    make --no-print-directory -C "$tree" CC="${CC:-gcc}" CONFIG="$1" JEMALLOC=yes \
-        "$(program "$1")" >"$output" 2>&1
+    config=$1
+    shift
+    make --no-print-directory -C "$tree" CC="${CC:-gcc}" CONFIG="$config" JEMALLOC=yes \
+        $(for name; do program "$config" "$name"; done) >"$output" 2>&1
 }
+
+# checker NAME: the program that shall catch the fault.
+checker() { [ -n "$(header "$1" Sim)" ] && echo sim || echo tests-fork; }
 
 # run CONFIG PATTERN…: 0 when all these tests pass. Stops at the first one that does not; a test
 # that hangs is over after twenty seconds.
 run() {
-    program=$(program "$1")
+    program=$(program "$1" tests-fork)
     shift
     for pattern; do
         (cd "$tree" && TSUGA_TEST_SECONDS=20 TSAN_OPTIONS=halt_on_error=1 \
             timeout 300 "$program" --fail-fast --filter "$pattern") >"$output" 2>&1 || return 1
     done
+}
+
+# simulate CONFIG ARGUMENT…: 0 when nothing is violated in these worlds.
+simulate() {
+    program=$(program "$1" sim)
+    shift
+    (cd "$tree" && timeout 300 "$program" "$@") >"$output" 2>&1
+}
+
+# check NAME: 0 when what shall catch the fault finds nothing.
+check() {
+    config=$(header "$1" Config)
+    if [ "$(checker "$1")" = sim ]; then
+        simulate "$config" $(header "$1" Sim)
+    else
+        run "$config" $(header "$1" Tests)
+    fi
+}
+
+# From the output of a run that failed: which run repeats it, and what was violated.
+sim_catcher() {
+    echo "$(sed -n 's/^replay: //p' "$output"):" \
+        "$(grep -m 1 'assertion failed' "$output" || sed -n 's/^violated at //p' "$output")"
 }
 
 # From the output of a run that failed: which test, and the line that says why.
@@ -84,10 +117,10 @@ plant() {
     edit "$1" || die "$1 does not apply: $(cat "$output")"
     verdict="NOT CAUGHT: $(header "$1" Fault)"
     status=1
-    if ! build "$config"; then
+    if ! build "$config" "$(checker "$1")"; then
         verdict="does not compile: $(grep -m 1 'error' "$output")"
-    elif ! run "$config" $(header "$1" Tests); then
-        verdict=$(catcher)
+    elif ! check "$1"; then
+        verdict=$([ "$(checker "$1")" = sim ] && sim_catcher || catcher)
         status=0
     fi
     edit "$1" --reverse || die "$1 cannot be taken back: $(cat "$output")"
@@ -100,17 +133,24 @@ copy_sources
 for fault; do
     [ -e "$here/$fault.patch" ] || die "there is no $here/$fault.patch"
     edit "$fault" --dry-run || die "$fault does not apply: $(cat "$output")"
-    for key in Fault Config Tests; do
+    for key in Fault Config; do
         [ -n "$(header "$fault" $key)" ] || die "$fault has no line $key:"
     done
+    [ -n "$(header "$fault" Tests)$(header "$fault" Sim)" ] ||
+        die "$fault has no line Tests: or Sim:"
 done
 
 for config in $(for fault; do header "$fault" Config; done | sort -u); do
-    build "$config" || die "the copy does not build: $(tail -n 5 "$output")"
+    build "$config" $(for fault; do checker "$fault"; done | sort -u) ||
+        die "the copy does not build: $(tail -n 5 "$output")"
     patterns=$(for fault; do
         [ "$(header "$fault" Config)" != "$config" ] || header "$fault" Tests
     done | tr ' ' '\n' | sort -u)
     run "$config" $patterns || die "without a fault, in $config: $(catcher)"
+done
+for fault; do
+    [ "$(checker "$fault")" = tests-fork ] || check "$fault" ||
+        die "without a fault: $(sim_catcher)"
 done
 
 caught=0

@@ -8,7 +8,7 @@ cd "$SCRATCH"
 mkdir -p tests/canary copy
 
 cat >Makefile <<'END'
-build/$(CONFIG)/tests-fork: answer tests/program
+build/%/tests-fork: answer tests/program
 	mkdir -p $(@D) && cp tests/program $@
 END
 cat >tests/program <<'END'
@@ -55,7 +55,25 @@ says 'stale does not apply'
 
 sed '/^Tests:/d' tests/canary/wrong.patch >tests/canary/mute.patch
 fails mute
-says 'mute has no line Tests:'
+says 'mute has no line Tests: or Sim:'
+
+cat >>Makefile <<'END'
+build/%/sim: answer tests/sim
+	mkdir -p $(@D) && cp tests/sim $@
+END
+cat >tests/sim <<'END'
+#!/bin/sh
+[ "$*" = '--seed 7' ] || exit 2
+grep -q '^answer 42$' answer && exit 0
+echo 'violated at step 9: answer is not 42'
+echo 'replay: sim --seed 7 --steps 10'
+exit 1
+END
+chmod +x tests/sim
+sed 's/^Tests:.*/Sim:    --seed 7/' tests/canary/wrong.patch >tests/canary/unseen.patch
+"$canary" copy unseen >output 2>&1 || { cat output; exit 1; }
+says '^unseen .* s  sim --seed 7 --steps 10: step 9: answer is not 42$'
+says '^1 of 1 caught$'
 
 echo 'answer 43' >answer
 fault other 43 44

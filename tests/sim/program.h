@@ -22,6 +22,7 @@
 #define PROGRAM_OPS        16u
 #define PROGRAM_LEASES     6u
 #define PROGRAM_SENDERS    32u
+#define PROGRAM_TIES       8u
 #define PROGRAM_CHAIN_MAX  4u
 #define PROGRAM_PART_BYTES 1024u
 
@@ -71,6 +72,35 @@ struct program_sender {
     uint64_t number;
 };
 
+/* What an actor has with others, and with itself. A tag says what kind it is, and which tie. */
+enum program_tag {
+    PROGRAM_TAG_SAYING, /* an ordinary message */
+    PROGRAM_TAG_TIMER,
+    PROGRAM_TAG_PERIOD,
+    PROGRAM_TAG_MONITOR,
+    PROGRAM_TAG_REQUEST,
+    PROGRAM_TAG_KINDS
+};
+
+enum program_tie_state {
+    PROGRAM_TIE_FREE,
+    PROGRAM_TIE_TIMER,   /* whose message has not been taken */
+    PROGRAM_TIE_PERIOD,  /* of which any number may come */
+    PROGRAM_TIE_MONITOR, /* likewise not taken */
+    PROGRAM_TIE_REQUEST, /* likewise */
+    PROGRAM_TIE_SPENT
+};
+
+struct program_tie {
+    enum program_tie_state state;
+    uint64_t number; /* which of the actor's ties it is */
+    uint64_t due_ns;
+    struct tsuga_id id;
+    struct tsuga_timer_ref timer;
+    struct tsuga_monitor monitor;
+    struct tsuga_request request;
+};
+
 struct program {
     struct colony *colony;
     struct tsuga_actor *self;
@@ -78,6 +108,11 @@ struct program {
     struct program_op ops[PROGRAM_OPS];
     struct program_lease leases[PROGRAM_LEASES];
     struct program_sender senders[PROGRAM_SENDERS];
+    struct program_tie ties[PROGRAM_TIES];
+    uint64_t tie_count;         /* that there ever were */
+    struct tsuga_reply_to debt; /* whom it will answer when the next request comes */
+    int debt_result;
+    uint32_t names;                /* that it has: a bit for each */
     uint64_t sent[PROGRAM_ACTORS]; /* numbers told to whoever is in the colony's slot */
     uint64_t sent_to[PROGRAM_ACTORS];
     int files[PROGRAM_FILES]; /* descriptors; -1: not open */
@@ -114,6 +149,12 @@ struct program_lease *program_idle_lease(struct program *program);
 /* program_messages.c */
 void program_say(struct program *program);
 void program_hear(struct program *program, const struct tsuga_message *message);
+
+/* program_ties.c: begins or ends something with another actor. */
+void program_relate(struct program *program);
+
+/* Takes whatever message is not an ordinary one. */
+bool program_hear_tie(struct program *program, const struct tsuga_message *message);
 
 /* workload_random.c */
 void program_spawn(struct program *program);

@@ -176,7 +176,7 @@ void program_hear(struct program *program, const struct tsuga_message *message)
 {
     struct saying saying;
 
-    if (tsuga_message_kind(message) != TSUGA_MESSAGE_USER)
+    if (program_hear_tie(program, message))
         return;
     REQUIRE(program->colony->run, tsuga_message_bytes(message) == sizeof(saying));
     memcpy(&saying, tsuga_message_data(message), sizeof(saying));

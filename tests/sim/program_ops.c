@@ -533,6 +533,7 @@ void program_take(struct program *program, const struct tsuga_completion *got)
     REQUIRE(run, tsuga_token_equal(op->token, got->op));
     REQUIRE(run, got->last != got->more);
     REQUIRE(run, op->is_stream || got->last);
+    REQUIRE(run, got->result != -EFAULT); /* what is not registered is not used so */
     if (op->expects == PROGRAM_DESCRIPTOR)
         keep_descriptor(program, op, got->result);
     else if (op->expects == PROGRAM_CONTENT)

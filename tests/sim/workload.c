@@ -11,6 +11,8 @@ const struct sim_workload sim_workloads[] = {
     {"datagrams", "datagrams come whole and once, some with descriptors", sim_run_datagrams},
     {"hash", "a tree of files is listed and read by many actors", sim_run_hash},
     {"cases", "a ring of four entries, and few operations at a time", sim_run_cases},
+    {"supervised", "workers crash, and clients ask who is there", sim_run_supervised},
+    {"pinned", "memory comes and goes while the kernel has it pinned", sim_run_pinned},
     {NULL, NULL, NULL},
 };
 
@@ -35,6 +37,10 @@ struct tsuga_config sim_configure(uint64_t *random)
 {
     static const uint32_t entries[] = {4, 8, 32, 256};
     static const uint32_t ops_max[] = {8, 64, 1024, 1024};
+    static const uint32_t slots[] = {1, 2, 3, 64};
+    static const enum tsuga_registration registrations[] = {
+        TSUGA_REGISTRATION_OFF, TSUGA_REGISTRATION_AUTO, TSUGA_REGISTRATION_ALWAYS,
+        TSUGA_REGISTRATION_ALWAYS};
     struct tsuga_config config = {
         .executor = {.threads = 1 + (uint32_t)(sim_random(random) % 4),
                      .ring_entries = entries[sim_random(random) % 4],
@@ -49,6 +55,8 @@ struct tsuga_config sim_configure(uint64_t *random)
         .log = {.level = TSUGA_LOG_OFF},
     };
 
+    config.ioheap.registration = registrations[sim_random(random) % 4];
+    config.ioheap.registration_slots = slots[sim_random(random) % 4];
     for (unsigned feature = 0; feature < TSUGA_FEATURE_COUNT; feature++) {
         if (sim_random(random) % 8 == 0)
             config.features[feature] = TSUGA_OFF;

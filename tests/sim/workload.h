@@ -64,7 +64,9 @@ void sim_run_echo(struct sim_run *run);
 void sim_run_files(struct sim_run *run);
 void sim_run_hash(struct sim_run *run);
 void sim_run_http(struct sim_run *run);
+void sim_run_pinned(struct sim_run *run);
 void sim_run_proxy(struct sim_run *run);
 void sim_run_random(struct sim_run *run);
+void sim_run_supervised(struct sim_run *run);
 
 #endif

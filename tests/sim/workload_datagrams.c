@@ -22,6 +22,7 @@ struct post {
     struct sim_address address;
     bool is_local;
     bool is_open;
+    bool has_stream; /* receives with one */
     uint32_t senders_left;
     uint32_t last[SENDERS];          /* of a sender, in order */
     uint8_t seen[SENDERS][SEEN_MAX]; /* how often */
@@ -69,21 +70,50 @@ static void check(struct post *post, const char *data, size_t bytes, struct stam
     post->last[stamp->sender] = stamp->number;
 }
 
-static bool receive_one(struct tsuga_actor *self, struct post *post, int fd)
+static bool take(struct tsuga_actor *self, struct post *post, const struct tsuga_completion *got)
 {
-    struct tsuga_completion got =
-        tsuga_await(self, tsuga_fd_recv(self, fd, sizeof(struct stamp) + BYTES_MAX, 1));
     struct stamp stamp;
     const int *fds;
     size_t count;
 
-    if (got.result < 0)
-        return got.result != -ECANCELED && !post->run->is_peaceful;
-    check(post, got.data, (size_t)got.result, &stamp);
-    fds = tsuga_peer_fds(got.peer, &count);
+    if (got->result < 0)
+        return got->result != -ECANCELED && !post->run->is_peaceful;
+    REQUIRE(post->run, (got->peer->flags & MSG_TRUNC) == 0);
+    check(post, got->data, (size_t)got->result, &stamp);
+    fds = tsuga_peer_fds(got->peer, &count);
     if (count > 0)
         read_pipe(self, post, fds[0], stamp);
     return true;
+}
+
+static bool receive_one(struct tsuga_actor *self, struct post *post, int fd)
+{
+    struct tsuga_completion got =
+        tsuga_await(self, tsuga_fd_recv(self, fd, sizeof(struct stamp) + BYTES_MAX, 1));
+
+    return take(self, post, &got);
+}
+
+/* The same by a stream, which is cancelled now and then: what it has received comes all the same,
+ * or stays in the socket. */
+static bool receive_many(struct tsuga_actor *self, struct post *post, int fd)
+{
+    struct tsuga_token stream = tsuga_recvmsg_stream(self, fd, sizeof(struct stamp) + BYTES_MAX,
+                                                     CMSG_SPACE(sizeof(int)), 0);
+    uint32_t left = 1 + (uint32_t)(sim_random(&post->run->random) % 64);
+    struct tsuga_completion got = tsuga_await(self, stream);
+
+    while (got.more) {
+        REQUIRE(post->run, got.result > 0);
+        if (!take(self, post, &got))
+            return false;
+        if (left > 0 && --left == 0)
+            (void)tsuga_forget(self, tsuga_cancel(self, stream));
+        got = tsuga_await(self, stream);
+    }
+    if (!got.started)
+        return got.result != -ECANCELED && !post->run->is_peaceful;
+    return (left == 0 && got.result == -ECANCELED) || take(self, post, &got);
 }
 
 static void receive(struct tsuga_actor *self, void *argument)
@@ -97,7 +127,8 @@ static void receive(struct tsuga_actor *self, void *argument)
                                              post->address.bytes))
                     .result;
     post->is_open = error >= 0;
-    while (post->is_open && receive_one(self, post, fd))
+    while (post->is_open &&
+           (post->has_stream ? receive_many(self, post, fd) : receive_one(self, post, fd)))
         continue;
     post->is_open = false;
 }
@@ -195,6 +226,7 @@ void sim_run_datagrams(struct sim_run *run)
     post.senders_left = SENDERS;
     post.address = sim_choose_address(run, 9);
     post.is_local = post.address.storage.ss_family == AF_UNIX;
+    post.has_stream = sim_random(&run->random) % 2 == 0;
     if (run->config.executor.ops_max < 64)
         run->config.executor.ops_max = 64;
     if (!sim_start(run))

@@ -29,6 +29,7 @@ static bool write_part(struct tsuga_actor *self, struct owner *owner, int fd, si
         struct tsuga_completion wrote = tsuga_await(
             self, tsuga_write_at(self, fd, at + done, owner->bytes + at + done, bytes - done));
 
+        REQUIRE(owner->run, wrote.result != -EFAULT); /* all of it is where the kernel looks */
         if (wrote.result > 0)
             done += (size_t)wrote.result;
         else if (owner->run->is_peaceful || wrote.result == -ECANCELED)
@@ -42,6 +43,7 @@ static bool check_part(struct tsuga_actor *self, struct owner *owner, int fd, si
 {
     struct tsuga_completion got = tsuga_await(self, tsuga_read_at(self, fd, at, bytes));
 
+    REQUIRE(owner->run, got.result != -EFAULT);
     if (got.result < 0)
         return !owner->run->is_peaceful;
     REQUIRE(owner->run, memcmp(got.data, owner->bytes + at, got.bytes) == 0);

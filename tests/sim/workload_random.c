@@ -58,7 +58,7 @@ static void close_something(struct program *program)
 
 static bool move(struct program *program)
 {
-    switch (program_draw(program, 16)) {
+    switch (program_draw(program, 18)) {
     case 0:
         program_spawn(program);
         return true;
@@ -90,6 +90,10 @@ static bool move(struct program *program)
     case 11:
         (void)tsuga_slice_used(program->self);
         return program_draw(program, 24) > 0;
+    case 12:
+    case 13:
+        program_relate(program);
+        return true;
     default:
         program_start(program);
         return true;

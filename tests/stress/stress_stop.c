@@ -5,13 +5,15 @@
  *
  * A round is the life of one runtime with a configuration drawn at random. Its actors have goals: a
  * kind of operation and a state in which their end shall find it. Some end by themselves, the
- * others wait to be stopped from outside or with the whole runtime. Beside them pairs of actors
- * move content through pipes and sockets until one of the two is stopped. After each round nobody
- * is alive, every operation that was started has completed, no heap is in use, and the process has
- * as many descriptors open as before.
+ * others wait to be stopped from outside or with the whole runtime. Many watch, ask and link
+ * others, have timers and names; some are started, and started again, by supervisors. Beside them
+ * pairs of actors move content through pipes and sockets until one of the two is stopped. After
+ * each round nobody is alive, every operation that was started has completed, no heap is in use,
+ * and the process has as many descriptors open as before.
  *
  * At the end a table tells how many operations were started, and how many stops found one, by kind
- * and by state. The status is 1 when there was none where there could have been one.
+ * and by state; another one what ties they had. The status is 1 when there was none where there
+ * could have been one.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,6 +26,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "runtime/runtime.h"
+#include "tests/stress/support_bonds.h"
 #include "tests/stress/support_props.h"
 #include "tests/stress/support_round.h"
 #include "tests/stress/support_tally.h"
@@ -36,11 +39,16 @@
 #define OPS_MAX       4096u
 #define OPS_MAX_TIGHT 48u
 #define FOREVER_TAG   UINT64_C(0xf0e)
+#define LETTER_TAG    UINT64_C(0x1e7)
+#define CHILDREN      3u
 
 struct round {
     struct tsuga_runtime *runtime;
     struct stress_tally *tally;
+    struct stress_bonds *bonds;
     struct stress_scenery *scenery;
+    struct tsuga_child_spec children[CHILDREN];
+    struct tsuga_supervisor supervisor;
     uint64_t random;                  /* of the main thread */
     uint64_t seed;                    /* of the actors */
     bool is_tight;                    /* room for a few operations only */
@@ -89,6 +97,8 @@ static enum stress_way way_of(const struct life *life)
 
     if (life->way != STRESS_STOPPED)
         return life->way;
+    if (life->self->reason < 0) /* the other one's */
+        return STRESS_LINKED;
     if (level == TSUGA_STOP_NONE)
         return STRESS_STOPPED;
     return level == TSUGA_STOP_ASKED ? STRESS_GRACEFUL : STRESS_NOW;
@@ -101,6 +111,7 @@ static void take_stock(void *context)
     struct stress_tally *tally = life->round->tally;
 
     stress_count(&tally->ways[way_of(life)], 1);
+    stress_bonds_take_stock(life->round->bonds, life->self);
     if (life->is_submitting)
         stress_count(&tally->stops[life->kind][STRESS_WAITING], 1);
     for (uint32_t slot = 0; io != NULL && slot < io->slab.count; slot++) {
@@ -120,6 +131,16 @@ static void enroll(struct life *life)
                           memory_order_relaxed);
 }
 
+/* With anybody who is alive, or was. */
+static void tie(struct life *life)
+{
+    uint64_t slot = stress_random(&life->props.random) % POPULATION;
+    struct tsuga_id other = {atomic_load_explicit(&life->round->ids[slot], memory_order_relaxed)};
+
+    if (other.value != 0)
+        stress_bonds_make(life->self, other, stress_random(&life->props.random));
+}
+
 static void begin_life(struct tsuga_actor *self, void *argument)
 {
     struct life *life = tsuga_state(self);
@@ -132,6 +153,7 @@ static void begin_life(struct tsuga_actor *self, void *argument)
     life->props.random = tsuga_self(self).value * UINT64_C(0x9e3779b97f4a7c15) ^ round->seed;
     enroll(life);
     STRESS_REQUIRE(tsuga_on_exit(self, take_stock, life) == 0);
+    tie(life);
 }
 
 /* Now and then as the head of a chain, whose tail nobody waits for. The link is soft or
@@ -332,7 +354,7 @@ struct letter {
 
 static bool receive_letter(struct life *life, struct letter *letter)
 {
-    struct tsuga_select users = {.user_only = true};
+    struct tsuga_select users = {.user_only = true, .by_tag = true, .tag = LETTER_TAG};
     const struct tsuga_message *message;
 
     if (tsuga_receive(life->self, &users, TSUGA_FOREVER, &message) != 0)
@@ -428,7 +450,7 @@ static void give(struct life *life, tsuga_body_fn *body, struct letter letter)
         (void)tsuga_actor_stop(life->round->runtime, id);
     error = tsuga_fd_give(life->self, letter.fd, id);
     STRESS_REQUIRE(error == 0 || error == -ESRCH);
-    error = tsuga_send(life->self, id, 0, &letter, sizeof(letter));
+    error = tsuga_send(life->self, id, LETTER_TAG, &letter, sizeof(letter));
     STRESS_REQUIRE(error == 0 || error == -ESRCH);
 }
 
@@ -470,9 +492,35 @@ static struct tsuga_config draw_config(struct round *round)
     config.executor.steal = draw(round, 2) == 0 ? TSUGA_OFF : TSUGA_ON;
     config.executor.watchdog_us = 10000000; /* sanitizers are slow, and so is a busy machine */
     config.actor.death_ms = 60000;
+    config.ioheap.registration = (enum tsuga_registration)draw(round, 4);
     for (unsigned i = 0; i < TSUGA_FEATURE_COUNT; i++)
         config.features[i] = draw(round, 4) == 0 ? TSUGA_OFF : TSUGA_DEFAULT;
     return config;
+}
+
+/* Started again a few times, in one way or another. */
+static void draw_supervisor(struct round *round)
+{
+    round->supervisor = (struct tsuga_supervisor){.strategy = (enum tsuga_strategy)draw(round, 3),
+                                                  .children = round->children,
+                                                  .child_count = CHILDREN,
+                                                  .backoff_ns = draw(round, 2) * 1000000,
+                                                  .name = "supervisor"};
+    for (unsigned i = 0; i < CHILDREN; i++)
+        round->children[i] =
+            (struct tsuga_child_spec){.spawn = {.body = live,
+                                                .argument = round,
+                                                .state_bytes = sizeof(struct life),
+                                                .name = "child"},
+                                      .restart = (enum tsuga_restart)draw(round, 3)};
+}
+
+static void spawn_supervisor(struct round *round)
+{
+    struct tsuga_spawn_options options = tsuga_supervise(&round->supervisor);
+
+    STRESS_REQUIRE(tsuga_spawn(round->runtime, &options, NULL) == 0);
+    stress_count(&round->tally->supervisors, 1);
 }
 
 static void spawn_one(struct round *round)
@@ -483,6 +531,8 @@ static void spawn_one(struct round *round)
                                           .state_bytes = sizeof(struct life),
                                           .name = is_pair ? "founder" : "goal"};
 
+    if (draw(round, 64) == 0)
+        spawn_supervisor(round);
     STRESS_REQUIRE(tsuga_spawn(round->runtime, &options, NULL) == 0);
     stress_count(&round->tally->actors, 1);
 }
@@ -517,6 +567,16 @@ static void note_features(struct round *round)
     if (ring->ops->supports(ring, TSUGA_RING_WAITID) &&
         ring->ops->supports(ring, TSUGA_RING_FUTEX_WAIT))
         atomic_store_explicit(&round->tally->has_waits, true, memory_order_relaxed);
+    if (round->runtime->shared.executors[0].registered.is_on)
+        atomic_store_explicit(&round->tally->has_registered, true, memory_order_relaxed);
+}
+
+static void count_fixed(struct round *round)
+{
+    struct tsuga_stats stats;
+
+    tsuga_stats_read(round->runtime, &stats);
+    stress_count(&round->tally->fixed, stats.ops_fixed);
 }
 
 static void run_round(struct round *round)
@@ -530,10 +590,12 @@ static void run_round(struct round *round)
     memset(round->scenery->jobs, 0, STRESS_JOBS * sizeof(*round->scenery->jobs));
     round->scenery->job_count = 0;
     config = draw_config(round);
+    draw_supervisor(round);
     STRESS_REQUIRE(tsuga_start(&config, &round->runtime) == 0);
     note_features(round);
     while (stress_now_ns() < end_ns)
         stir(round);
+    count_fixed(round);
     stress_end_runtime(round->runtime, stress_random(&round->random));
     STRESS_REQUIRE(stress_count_descriptors() == descriptors);
     stress_count(&round->tally->rounds, 1);
@@ -542,10 +604,12 @@ static void run_round(struct round *round)
 int main(int argc, char *argv[])
 {
     static struct stress_tally tally;
+    static struct stress_bonds bonds;
     static struct stress_scenery scenery;
-    struct round round = {.tally = &tally, .scenery = &scenery};
+    static struct round round = {.tally = &tally, .bonds = &bonds, .scenery = &scenery};
     uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 60;
     uint64_t end_ns = stress_now_ns() + seconds * TSUGA_NS_PER_S;
+    bool is_complete;
 
     round.random = stress_seed(argc, argv);
     printf("TSUGA_TEST_SEED=%" PRIu64 "\n", round.random);
@@ -557,5 +621,7 @@ int main(int argc, char *argv[])
         run_round(&round);
     while (stress_now_ns() < end_ns);
     stress_scenery_strike(&scenery);
-    return stress_tally_print(&tally) ? EXIT_SUCCESS : EXIT_FAILURE;
+    is_complete = stress_tally_print(&tally);
+    is_complete &= stress_bonds_print(&bonds);
+    return is_complete ? EXIT_SUCCESS : EXIT_FAILURE;
 }

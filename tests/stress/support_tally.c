@@ -44,6 +44,7 @@ static const char *const kind_names[TSUGA_OP_KIND_COUNT] = {
     [TSUGA_OP_GET_XATTR] = "getxattr",
     [TSUGA_OP_SET_XATTR] = "setxattr",
     [TSUGA_OP_LIST] = "list",
+    [TSUGA_OP_RESOLVE] = "resolve",
     [TSUGA_OP_UPDATE] = "update",
     [TSUGA_OP_RAW] = "raw",
     [TSUGA_OP_FUTEX_WAIT] = "futexwait",
@@ -59,6 +60,7 @@ static const char *const state_names[STRESS_STATES] = {
 static const char *const way_names[STRESS_WAYS] = {
     [STRESS_STOPPED] = "stopped", [STRESS_SUICIDE] = "stopped by itself", [STRESS_EXIT] = "exit",
     [STRESS_RETURN] = "return",   [STRESS_GRACEFUL] = "graceful",         [STRESS_NOW] = "now",
+    [STRESS_LINKED] = "linked",
 };
 
 bool stress_tally_is_possible(const struct stress_tally *tally, enum tsuga_op_kind kind,
@@ -124,8 +126,12 @@ bool stress_tally_print(const struct stress_tally *tally)
                value(&tally->ways[way]));
         is_complete &= value(&tally->ways[way]) > 0;
     }
-    printf("\n%" PRIu64 " rounds, %" PRIu64 " actors, %" PRIu64 " bytes compared\n",
-           value(&tally->rounds), value(&tally->actors), value(&tally->bytes));
+    printf("\n%" PRIu64 " rounds, %" PRIu64 " actors, %" PRIu64 " supervisors, %" PRIu64
+           " bytes compared, %" PRIu64 " operations on registered memory\n",
+           value(&tally->rounds), value(&tally->actors), value(&tally->supervisors),
+           value(&tally->bytes), value(&tally->fixed));
+    is_complete &= value(&tally->supervisors) > 0;
+    is_complete &= value(&tally->fixed) > 0 || !tally->has_registered;
     return is_complete;
 }
 

@@ -33,6 +33,7 @@ enum stress_way {
     STRESS_RETURN,   /* by returning from its body */
     STRESS_GRACEFUL, /* by the graceful stop of its runtime */
     STRESS_NOW,      /* by the immediate one */
+    STRESS_LINKED,   /* with another one */
     STRESS_WAYS,
 };
 
@@ -43,7 +44,10 @@ struct stress_tally {
     _Atomic uint64_t ways[STRESS_WAYS];
     _Atomic uint64_t actors;
     _Atomic uint64_t rounds;
-    _Atomic uint64_t bytes;          /* of payload that was compared */
+    _Atomic uint64_t bytes; /* of payload that was compared */
+    _Atomic uint64_t supervisors;
+    _Atomic uint64_t fixed;          /* operations on registered memory */
+    _Atomic bool has_registered;     /* there was registered memory in some round */
     _Atomic bool has_bind_operation; /* bind and listen were operations in some round */
     _Atomic bool has_waits;          /* so were waiting for a futex and for a child */
 };

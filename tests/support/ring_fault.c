@@ -27,6 +27,7 @@ struct answer {
 struct hold {
     uint64_t user_data;
     uint32_t enter_count;
+    bool is_of_end; /* of the last result only */
 };
 
 struct held {
@@ -236,12 +237,15 @@ static void show(struct tsuga_ring_fault *fault, const struct tsuga_ring_result 
 }
 
 /* For how many enters a result that has just arrived is withheld by itself. */
-static uint32_t hold_of(struct tsuga_ring_fault *fault, uint64_t user_data)
+static uint32_t hold_of(struct tsuga_ring_fault *fault, const struct tsuga_ring_result *result)
 {
+    bool is_end = (result->flags & TSUGA_RING_MORE) == 0;
+
     for (uint32_t i = 0; i < fault->hold_count; i++) {
         uint32_t enter_count = fault->holds[i].enter_count;
 
-        if (fault->holds[i].user_data != user_data)
+        if (fault->holds[i].user_data != result->user_data ||
+            (fault->holds[i].is_of_end && !is_end))
             continue;
         fault->holds[i] = fault->holds[--fault->hold_count];
         return enter_count;
@@ -264,7 +268,7 @@ static uint32_t longest_held(const struct tsuga_ring_fault *fault, uint64_t user
 
 static void take(struct tsuga_ring_fault *fault, const struct tsuga_ring_result *result)
 {
-    uint32_t enter_count = hold_of(fault, result->user_data);
+    uint32_t enter_count = hold_of(fault, result);
     uint32_t longest = longest_held(fault, result->user_data);
 
     if (enter_count < longest)
@@ -626,7 +630,28 @@ void tsuga_ring_fault_limit(struct tsuga_ring_fault *fault, uint32_t count)
 void tsuga_ring_fault_hold(struct tsuga_ring_fault *fault, uint64_t user_data, uint32_t enter_count)
 {
     CHECK(fault->hold_count < SCRIPT_MAX);
-    fault->holds[fault->hold_count++] = (struct hold){user_data, enter_count};
+    fault->holds[fault->hold_count++] = (struct hold){user_data, enter_count, false};
+}
+
+void tsuga_ring_fault_hold_end(struct tsuga_ring_fault *fault, uint64_t user_data,
+                               uint32_t enter_count)
+{
+    CHECK(fault->hold_count < SCRIPT_MAX);
+    fault->holds[fault->hold_count++] = (struct hold){user_data, enter_count, true};
+}
+
+bool tsuga_ring_fault_shows_end(const struct tsuga_ring_fault *fault, uint64_t user_data)
+{
+    uint32_t head = atomic_load_explicit(&fault->head, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < visible_count(fault); i++) {
+        const struct tsuga_ring_result *result =
+            &fault->visible[(head + i) & (fault->visible_size - 1)];
+
+        if (result->user_data == user_data && (result->flags & TSUGA_RING_MORE) == 0)
+            return true;
+    }
+    return false;
 }
 
 void tsuga_ring_fault_lose(struct tsuga_ring_fault *fault, uint64_t user_data)

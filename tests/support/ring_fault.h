@@ -96,6 +96,13 @@ void tsuga_ring_fault_limit(struct tsuga_ring_fault *fault, uint32_t count);
 void tsuga_ring_fault_hold(struct tsuga_ring_fault *fault, uint64_t user_data,
                            uint32_t enter_count);
 
+/* The same for the last result of `user_data` only. */
+void tsuga_ring_fault_hold_end(struct tsuga_ring_fault *fault, uint64_t user_data,
+                               uint32_t enter_count);
+
+/* Whether the last result of `user_data` is there to be reaped. */
+bool tsuga_ring_fault_shows_end(const struct tsuga_ring_fault *fault, uint64_t user_data);
+
 /* The kernel forgets to tell how `user_data` ends: its last result becomes visible when somebody
  * cancels it, as -ECANCELED. */
 void tsuga_ring_fault_lose(struct tsuga_ring_fault *fault, uint64_t user_data);

@@ -109,7 +109,7 @@ TEST(names, mean_what_they_should)
     }
     for (uint32_t i = 0; i < ACTORS; i++)
         tsuga_names_leave(&names, &actors[i]);
-    CHECK_UINT(names.name_count, 0);
+    CHECK_UINT(names.words.word_count, 0);
     tsuga_names_fini(&names);
     CHECK_INT(scarce.live_count, 0);
 }

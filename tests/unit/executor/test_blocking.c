@@ -39,7 +39,9 @@ static void open_site(struct site *site, uint32_t thread_count_max)
     struct tsuga_clock clock = {.now_ns = tsuga_clock_monotonic_ns};
 
     *site = (struct site){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    CHECK_INT(tsuga_blocking_init(&site->pool, tsuga_threads_posix(), &clock, thread_count_max), 0);
+    CHECK_INT(tsuga_blocking_init(&site->pool, tsuga_threads_posix(), &clock, thread_count_max,
+                                  UINT32_MAX),
+              0);
 }
 
 static struct job *job_of(struct tsuga_blocking_job *job)

@@ -6,6 +6,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "tests/support/fixture.h"
+#include "tests/support/limits.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -68,7 +69,7 @@ static void free_the_last(struct tsuga_actor *self, void *argument)
     options.incremental = *(const bool *)argument;
     tsuga_fixture_sockets(ends);
     op.fd = ends[0];
-    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    tsuga_make_group(self, &options, &op.group);
     CHECK_INT(tsuga_io_find_group(tsuga_seat_of(self)->io, op.group, &buffers), 0);
     stream = tsuga_submit(self, &op);
     for (unsigned i = 0; i < 3; i++) {

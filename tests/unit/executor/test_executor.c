@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "executor/executor.h"
+#include "tests/support/limits.h"
+#include "tests/support/needs.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -83,6 +85,31 @@ static void submit_many(struct tsuga_actor *self, void *argument)
         ops[i] = tsuga_nop(self);
     for (unsigned i = 0; i < 100; i++)
         CHECK_INT(tsuga_await(self, ops[i]).result, 0);
+}
+
+/* As an ordinary user: four rings, and a group of buffers beside them. */
+static void make_group(struct tsuga_actor *self, void *argument)
+{
+    const struct tsuga_group_options options = {.buffer_bytes = 4096, .buffer_count = 8};
+    struct tsuga_group group;
+
+    (void)argument;
+    tsuga_make_group(self, &options, &group);
+    CHECK_INT(tsuga_group_release(self, group), 0);
+}
+
+TEST(executor, a09_a10_rings_share_half_of_little_locked_memory)
+{
+    struct tsuga_setup setup = {.config.log.level = TSUGA_LOG_OFF};
+    struct tsuga_stats stats;
+
+    tsuga_needs("BUFFER_RING");
+    tsuga_limit_locked(64 << 10);
+    tsuga_become_ordinary();
+    setup.config.executor.threads = 4;
+    stats = tsuga_world_run(&setup, make_group, NULL);
+    CHECK_UINT(stats.executor_count, 4);
+    CHECK(stats.locked_ring_bytes <= 32 << 10);
 }
 
 TEST(executor, a09_a_ring_smaller_than_wanted_is_told_once_and_bounds_the_operations)

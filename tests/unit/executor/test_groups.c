@@ -5,6 +5,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "tests/support/fixture.h"
+#include "tests/support/limits.h"
 #include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/still_clock.h"
@@ -138,5 +139,6 @@ TEST(streams, a21_shared_groups_shrink_when_nobody_needs_them)
     static struct scene scene;
 
     tsuga_needs("BUFFER_RING");
+    tsuga_needs_locked(512 << 10); /* for the group, whatever comes back late */
     run_scene(&scene, grow_and_shrink);
 }

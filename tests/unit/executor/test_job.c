@@ -146,3 +146,54 @@ TEST(job, outlives_its_actor_and_is_waited_for)
     tsuga_world_end(&run);
     CHECK_UINT(gate.ran, 1);
 }
+
+/* Statistics, and a limit on those that wait. */
+
+static void fill_queue(struct tsuga_actor *self, void *argument)
+{
+    struct gate *gate = argument;
+    struct tsuga_token running;
+    struct tsuga_token waiting[3];
+    struct tsuga_stats stats;
+
+    open_gate(gate);
+    running = tsuga_blocking(self, stand_at_gate, gate);
+    while (sem_trywait(&gate->entered) != 0)
+        CHECK_INT(tsuga_yield(self), 0);
+    for (size_t i = 0; i < 3; i++)
+        waiting[i] = tsuga_blocking(self, stand_at_gate, gate);
+    CHECK_INT(tsuga_op_error(waiting[0]), 0);
+    CHECK_INT(tsuga_op_error(waiting[1]), 0);
+    CHECK_INT(tsuga_op_error(waiting[2]), -EBUSY);
+    CHECK(!tsuga_await(self, waiting[2]).started);
+    tsuga_stats_read(tsuga_runtime_of(self), &stats);
+    CHECK_UINT(stats.blocking_threads, 1);
+    CHECK_UINT(stats.blocking_running, 1);
+    CHECK_UINT(stats.blocking_queued, 2);
+    CHECK_UINT(stats.blocking_done, 0);
+    CHECK_UINT(stats.blocking_refused, 1);
+    /* What is cancelled makes room. */
+    CHECK_INT(tsuga_await(self, tsuga_cancel(self, waiting[0])).result, 0);
+    waiting[2] = tsuga_blocking(self, stand_at_gate, gate);
+    CHECK_INT(tsuga_op_error(waiting[2]), 0);
+    for (size_t i = 0; i < 3; i++)
+        CHECK_INT(sem_post(&gate->may_leave), 0);
+    CHECK_INT(tsuga_await(self, running).result, 0);
+    CHECK_INT(tsuga_await(self, waiting[1]).result, 0);
+    CHECK_INT(tsuga_await(self, waiting[2]).result, 0);
+}
+
+TEST(job, is_refused_when_too_many_wait)
+{
+    const struct tsuga_setup setup = {.config.executor.blocking_threads = 1,
+                                      .config.executor.blocking_queue = 2};
+    struct gate gate = {.ran = 0};
+    struct tsuga_stats stats = tsuga_world_run(&setup, fill_queue, &gate);
+
+    CHECK_UINT(gate.ran, 3);
+    CHECK_UINT(stats.blocking_running, 0);
+    CHECK_UINT(stats.blocking_queued, 0);
+    CHECK_UINT(stats.blocking_done, 3);
+    CHECK_UINT(stats.blocking_cancelled, 1);
+    CHECK_UINT(stats.blocking_refused, 1);
+}

@@ -7,6 +7,7 @@
 
 #include "executor/io.h"
 #include "tests/support/fixture.h"
+#include "tests/support/limits.h"
 #include "tests/support/modes.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/sockets.h"
@@ -281,7 +282,7 @@ static void use_own_group(struct tsuga_actor *self, void *argument)
 
     (void)argument;
     tsuga_fixture_sockets(ends);
-    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    tsuga_make_group(self, &options, &op.group);
     op.fd = ends[0];
     stream = tsuga_submit(self, &op);
     for (unsigned i = 0; i < 50; i++) {

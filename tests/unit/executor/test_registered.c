@@ -12,6 +12,7 @@
 #include "executor/executor.h"
 #include "executor/io.h"
 #include "tests/support/fixture.h"
+#include "tests/support/limits.h"
 #include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
@@ -27,8 +28,12 @@ static struct tsuga_executor *executor_of(struct tsuga_actor *self)
     return tsuga_seat_home(tsuga_seat_of(self));
 }
 
+/* What four arenas, and as much again for rings, need. */
+#define LOCKED_BYTES (8 * ARENA_BYTES)
+
 static struct tsuga_setup setup_with(enum tsuga_registration registration)
 {
+    tsuga_needs_locked(LOCKED_BYTES);
     CHECK_INT(unsetenv("TSUGA_IOHEAP_REGISTRATION"), 0); /* it would be the stronger one */
     return (struct tsuga_setup){
         .config.ioheap = {.registration = registration, .arena_size = ARENA_BYTES, .decay_ms = 1}};
@@ -364,6 +369,7 @@ TEST(registered, a05_grows_and_shrinks_with_operations_in_flight)
     struct tsuga_stats stats;
 
     tsuga_needs("REGISTERED_BUFFERS");
+    tsuga_needs_locked(4 * GROWTH * ARENA_BYTES);
     stats = tsuga_world_run(&setup, grow_under_load, &waiting);
     CHECK_UINT(stats.registered_refusals, 0);
 }
@@ -635,25 +641,6 @@ TEST(registered, a10_no_slot_is_left_and_nobody_notices)
     CHECK(tsuga_lines_contain(&lines, "ioheap.registration_slots"));
 }
 
-/* An ordinary user of its own: what others of the same name have locked counts, too, and tests run
- * side by side. */
-static void become_somebody(void)
-{
-    uid_t id = 60000 + (uid_t)getpid() % 5000;
-
-    if (getuid() != 0)
-        SKIP("only root can become a user of its own");
-    CHECK_INT(setresgid(id, id, id), 0);
-    CHECK_INT(setresuid(id, id, id), 0);
-}
-
-static void limit_memory(uint64_t bytes)
-{
-    struct rlimit limit = {bytes, bytes};
-
-    CHECK_INT(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
-}
-
 /* An ordinary user: rings take their part, and arenas no more than half of what is allowed. */
 TEST(registered, a09_a10_locked_memory_runs_out_and_nobody_notices)
 {
@@ -666,8 +653,8 @@ TEST(registered, a09_a10_locked_memory_runs_out_and_nobody_notices)
     setup.lines = &lines;
     setup.config.executor.ring_entries = 64;
     setup.config.executor.cq_entries = 1024;
-    limit_memory(4 * ARENA_BYTES);
-    become_somebody();
+    tsuga_limit_locked(4 * ARENA_BYTES);
+    tsuga_become_ordinary();
     stats = tsuga_world_run(&setup, hold_many, NULL);
     CHECK(stats.registered_refusals > 0);
     CHECK(stats.locked_ring_bytes > 16 * KIB);
@@ -765,8 +752,8 @@ TEST(registered, a09_a_limit_is_watched)
     setup.config.executor.ring_entries = 64;
     setup.config.executor.cq_entries = 1024;
     setup.config.log.level = TSUGA_LOG_OFF;
-    limit_memory(4096 * KIB);
-    become_somebody();
+    tsuga_limit_locked(4096 * KIB);
+    tsuga_become_ordinary();
     (void)tsuga_world_run(&setup, go_on_when_raised, NULL);
 }
 
@@ -874,8 +861,9 @@ TEST(registered, a22_lent_buffers_go_out_as_pinned_ones)
 {
     struct tsuga_setup setup = setup_with(TSUGA_REGISTRATION_ALWAYS);
 
-    setup.config.ioheap.arena_size = 0; /* one holds all of it */
+    setup.config.ioheap.arena_size = 0; /* one of 2 MiB holds all of it */
     tsuga_needs("REGISTERED_BUFFERS");
+    tsuga_needs_locked(8 << 20);
     tsuga_needs("BUFFER_RING");
     (void)tsuga_world_run(&setup, echo_pinned, NULL);
 }

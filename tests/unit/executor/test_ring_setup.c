@@ -1,6 +1,5 @@
 /* How a ring comes to be: features, limits, refusals, and whose it is. */
 #include <errno.h>
-#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -13,11 +12,11 @@
 
 #include "executor/ring_uring.h"
 #include "tests/support/child.h"
+#include "tests/support/limits.h"
 #include "tests/support/ring_kit.h"
 #include "tests/support/test.h"
 
 /* Locked memory is charged to a user, so each test brings a user of its own. */
-#define FIRST_USER 100000u
 
 /* A ring that works runs three NOPs. */
 static void check_works(struct tsuga_ring *ring)
@@ -90,6 +89,7 @@ TEST(ring, cooperative_rung_is_taken_when_deferred_work_is_off)
 
 TEST(ring, works_whatever_features_are_off)
 {
+    tsuga_needs_locked(8 << 20); /* what the rings were charged with comes back late */
     for (unsigned off = 0; off < 1u << TSUGA_FEATURE_COUNT; off++) {
         struct tsuga_ring_kit kit;
         struct tsuga_ring *ring;
@@ -137,21 +137,14 @@ TEST(ring, memory_or_descriptors_that_run_out_are_reported)
 /* Root is not charged for locked memory, so the children become ordinary users. */
 static void become_ordinary(rlim_t locked_bytes)
 {
-    const struct rlimit limit = {locked_bytes, locked_bytes};
-    uid_t user = FIRST_USER + (uid_t)getpid();
-
-    CHECK_INT(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
-    CHECK_INT(setgroups(0, NULL), 0);
-    CHECK_INT(setresgid(user, user, user), 0);
-    CHECK_INT(setresuid(user, user, user), 0);
+    tsuga_limit_locked(locked_bytes);
+    tsuga_become_ordinary();
 }
 
 static void check_child(void (*run)(void *), void *context)
 {
     struct tsuga_child child;
 
-    if (geteuid() != 0)
-        SKIP("only root can become another user");
     tsuga_child_run(&child, run, context);
     fputs(child.said, stderr);
     CHECK_INT(child.signal, 0);

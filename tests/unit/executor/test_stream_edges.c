@@ -12,6 +12,7 @@
 #include "executor/streams.h"
 #include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
+#include "tests/support/limits.h"
 #include "tests/support/modes.h"
 #include "tests/support/needs.h"
 #include "tests/support/test.h"
@@ -47,7 +48,7 @@ static void leave_hungry(struct tsuga_actor *self, void *argument)
 
     (void)argument;
     tsuga_fixture_sockets(ends);
-    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    tsuga_make_group(self, &options, &op.group);
     op.fd = ends[0];
     stream = tsuga_submit(self, &op);
     for (size_t i = 0; i < 3; i++)
@@ -196,7 +197,7 @@ static void use_two(struct tsuga_actor *self, void *argument)
 
     (void)argument;
     tsuga_fixture_sockets(ends);
-    CHECK_INT(tsuga_group_make(self, &options, &op.group), 0);
+    tsuga_make_group(self, &options, &op.group);
     op.fd = ends[0];
     stream = tsuga_submit(self, &op);
     for (size_t i = 0; i < 500; i++) {

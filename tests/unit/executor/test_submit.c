@@ -7,6 +7,7 @@
 #include "executor/io.h"
 #include "runtime/base/clock.h"
 #include "tests/support/fixture.h"
+#include "tests/support/limits.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
@@ -117,8 +118,10 @@ TEST(submit, h20_a_full_queue_is_flushed_and_everything_completes_once)
     struct books books = {0};
     struct tsuga_ring_fault_plan plan = plan_for(&books);
     const struct tsuga_setup setup = setup_for(&plan);
-    struct tsuga_stats stats = tsuga_world_run(&setup, submit_many, NULL);
+    struct tsuga_stats stats;
 
+    tsuga_needs_locked(1 << 20); /* a completion queue for all of them */
+    stats = tsuga_world_run(&setup, submit_many, NULL);
     CHECK_UINT(tsuga_ring_fault_counts(plan.rings[0])->pushed[TSUGA_RING_NOP], MANY);
     CHECK_UINT(stats.ops_completions, MANY);
     CHECK_UINT(stats.ops_suspended, 0);

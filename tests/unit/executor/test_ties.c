@@ -410,6 +410,49 @@ TEST(ties, a_link_to_the_dead_ends_with_no_such_actor)
     (void)tsuga_world_run(NULL, fall_for_a_reason, NULL);
 }
 
+/* As an actor ends that passes on what each call answers. */
+static void pass_on(struct tsuga_actor *self, void *argument)
+{
+    CHECK_INT(tsuga_link(self, *(const struct tsuga_id *)argument), 0);
+    tsuga_exit(self, tsuga_await(self, tsuga_timeout(self, TSUGA_FOREVER)).result);
+}
+
+static void fail(struct tsuga_actor *self, void *argument)
+{
+    const struct tsuga_message *message;
+    int error = tsuga_receive(self, NULL, TSUGA_FOREVER, &message);
+
+    (void)argument;
+    tsuga_exit(self, error == 0 ? -ENOSPC : error);
+}
+
+static void pass_reasons_on(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_id failing = spawn_on(self, 0, fail, NULL);
+    struct tsuga_id first = spawn_on(self, 0, pass_on, &failing);
+    struct tsuga_id second = spawn_on(self, 0, pass_on, &first);
+    struct tsuga_id stopped;
+
+    (void)argument;
+    CHECK_INT(tsuga_monitor(self, first, 0, NULL), 0);
+    CHECK_INT(tsuga_monitor(self, second, 0, NULL), 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_send(self, failing, 0, NULL, 0), 0);
+    CHECK_INT(take_news(self, TSUGA_MESSAGE_DOWN).reason, -ENOSPC);
+    CHECK_INT(take_news(self, TSUGA_MESSAGE_DOWN).reason, -ENOSPC);
+    failing = spawn_on(self, 0, fail, NULL);
+    stopped = spawn_on(self, 0, pass_on, &failing);
+    CHECK_INT(tsuga_monitor(self, stopped, 0, NULL), 0);
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0);
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), stopped), 0);
+    CHECK_INT(take_news(self, TSUGA_MESSAGE_DOWN).reason, TSUGA_STOPPED);
+}
+
+TEST(ties, who_unwinds_with_canceled_ends_with_the_reason_of_its_stop)
+{
+    (void)tsuga_world_run(NULL, pass_reasons_on, NULL);
+}
+
 static void trap(struct tsuga_actor *self, void *argument)
 {
     int normal = TSUGA_NORMAL;

@@ -10,6 +10,7 @@
 #include "executor/io.h"
 #include "tests/support/fixture.h"
 #include "tests/support/gate.h"
+#include "tests/support/limits.h"
 #include "tests/support/needs.h"
 #include "tests/support/ring_fault.h"
 #include "tests/support/test.h"
@@ -17,6 +18,8 @@
 
 #define SEED  59u
 #define BYTES (256u << 10)
+/* Beside rings, and the rings of tests before. */
+#define LOCKED_BYTES (4 * BYTES)
 
 /* Two ends of a TCP connection on the loopback. */
 static void connect_tcp(int ends[2])
@@ -128,6 +131,7 @@ TEST(zero_copy, z02_z11_z14_z16_tcp_sends_bring_one_result_that_says_whether_the
     struct tsuga_stats stats;
 
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     stats = tsuga_world_run(NULL, send_tcp, NULL);
     CHECK_UINT(stats.copied_bytes, 0);
 }
@@ -154,6 +158,7 @@ static void send_udp(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z01_udp_sends_bring_one_result)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, send_udp, NULL);
 }
 
@@ -183,6 +188,7 @@ static void send_segments(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z01_z09_a_send_of_many_segments_has_two_results)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, send_segments, NULL);
 }
 
@@ -221,6 +227,7 @@ static void hear_early(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z03_z04_z15_an_early_result_is_not_the_end)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, hear_early, NULL);
 }
 
@@ -262,6 +269,7 @@ static void keep_and_break(struct tsuga_actor *self, void *argument)
 TEST(zero_copy, z13_the_buffer_is_held_until_the_notification)
 {
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(NULL, keep_and_break, NULL);
 }
 
@@ -342,6 +350,51 @@ TEST(zero_copy, z17_a_socket_without_it_gets_a_plain_send)
     (void)tsuga_world_run(NULL, send_without, NULL);
 }
 
+/* What a zero-copy send is charged with does not fit beside the ring. */
+static void send_without_room(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_completion got;
+    struct reader reader;
+    int ends[2];
+
+    (void)argument;
+    connect_tcp(ends);
+    for (unsigned i = 0; i < 4; i++) {
+        struct tsuga_lease lease = make(self, BYTES);
+        uint32_t options = TSUGA_OP_ZERO_COPY | (i % 2 == 0 ? 0 : TSUGA_OP_EARLY);
+
+        start_reader(&reader, ends[1], BYTES);
+        tsuga_gate_raise(&reader.open);
+        got = tsuga_await(self, send_with(self, ends[0], lease, options));
+        CHECK_INT(got.result, BYTES);
+        CHECK(got.last);
+        CHECK(!got.zero_copy);
+        end_reader(&reader);
+        CHECK_UINT(reader.wrong, 0);
+    }
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(zero_copy, z17_a10_without_locked_memory_sends_are_plain)
+{
+    static struct tsuga_lines lines;
+    const struct tsuga_setup setup = {.lines = &lines};
+    const char *line;
+    struct tsuga_stats stats;
+
+    tsuga_needs("SEND_ZERO_COPY");
+    tsuga_lines_init(&lines);
+    tsuga_limit_locked(64 << 10);
+    tsuga_become_ordinary();
+    stats = tsuga_world_run(&setup, send_without_room, NULL);
+    CHECK_UINT(stats.registered_refusals, 4);
+    line = strstr(lines.text, "zero copy: RLIMIT_MEMLOCK is 64K");
+    CHECK(line != NULL);
+    CHECK(strstr(line, "a send needs 256K") != NULL);
+    CHECK(strstr(line, "ulimit -l") != NULL);
+    CHECK_PTR(strstr(line + 1, "zero copy:"), NULL);
+}
+
 TEST(zero_copy, z18_a24_a_kernel_without_it_gets_a_plain_send)
 {
     struct tsuga_setup setup = {.config.features = {[TSUGA_FEATURE_SEND_ZERO_COPY] = TSUGA_OFF}};
@@ -385,6 +438,7 @@ TEST(zero_copy, z22_the_size_decides_as_configured)
     const struct tsuga_setup setup = {.config.send.zero_copy_min = 1000};
 
     tsuga_needs("SEND_ZERO_COPY");
+    tsuga_needs_locked(LOCKED_BYTES);
     (void)tsuga_world_run(&setup, send_by_size, NULL);
 }
 

@@ -10,9 +10,9 @@
 
 #include "tests/support/test.h"
 
-/* file, log.write, log.context, signals */
-#define FIELDS_WITHOUT_KEY_BYTES (3 * sizeof(void *) + sizeof(enum tsuga_toggle))
-#define HOLES_BYTES              16u
+/* file, mailbox.dead_letter, mailbox.context, log.write, log.context, signals */
+#define FIELDS_WITHOUT_KEY_BYTES (5 * sizeof(void *) + sizeof(enum tsuga_toggle))
+#define HOLES_BYTES              12u
 
 /* What the resolver said, and how often. */
 struct said {
@@ -86,7 +86,8 @@ static void set(struct tsuga_config *config, const struct tsuga_config_key *key,
     memcpy((char *)config + key->offset, &value, key->bytes);
 }
 
-/* For every key a value that is not the default and agrees with the defaults of all others. */
+/* For every key a value that is not the default and agrees with the defaults of all others, and
+ * with these values of others. */
 struct sample {
     const char *section;
     const char *name;
@@ -105,6 +106,7 @@ static const struct sample samples[] = {
     {"executor", "io_workers_bounded", "1", 1},
     {"executor", "io_workers_unbounded", "2", 2},
     {"executor", "blocking_threads", "256", 256},
+    {"executor", "blocking_queue", "1", 1},
     {"executor", "pin", "on", TSUGA_ON},
     {"executor", "steal", "off", TSUGA_OFF},
     {"actor", "stop_ms", "1", 1},
@@ -114,7 +116,7 @@ static const struct sample samples[] = {
     {"ioheap", "arena_size", "8M", 8 << 20},
     {"ioheap", "segment_min", "64k", 64 << 10},
     {"ioheap", "quota", "1000000", 1000000},
-    {"ioheap", "size_classes", "64,\t4K , 2M", 64 | 4096 | 2 << 20},
+    {"ioheap", "size_classes", "64,\t4K , 1M", 64 | 4096 | 1 << 20},
     {"ioheap", "decay_ms", "10", 10},
     {"ioheap", "guard", "on", TSUGA_ON},
     {"ioheap", "huge_pages", "off", TSUGA_OFF},
@@ -122,7 +124,7 @@ static const struct sample samples[] = {
     {"ioheap", "registration_slots", "100", 100},
     {"mailbox", "capacity", "2147483648", UINT64_C(1) << 31},
     {"mailbox", "full", "block", TSUGA_FULL_BLOCK},
-    {"receive", "group_sizes", "1K, 2M", 1024 | 2 << 20},
+    {"receive", "group_sizes", "1K, 1M", 1024 | 1 << 20},
     {"receive", "group_buffers", "128", 128},
     {"receive", "lent_max", "64K", 64 << 10},
     {"receive", "sizer", "fixed", TSUGA_SIZING_FIXED},
@@ -283,6 +285,7 @@ TEST(config, environment_beats_file_beats_struct)
     CHECK_UINT(out.executor.time_slice_us, 22);
     CHECK_UINT(out.executor.slice_messages, 33);
     CHECK_UINT(out.executor.blocking_threads, 4);
+    CHECK_UINT(out.executor.blocking_queue, 65536);
 }
 
 TEST(config, resolved_configuration_resolves_to_itself)

@@ -233,6 +233,99 @@ TEST(supervise, restarts_back_off)
     run_still(try_back_off);
 }
 
+/* Restarts at once, then after 1, 2, 4 … s. */
+static void raise_slow_curtain(struct tsuga_actor *self, struct stage *stage,
+                               enum tsuga_strategy strategy)
+{
+    set_stage(stage, strategy);
+    stage->supervisor.restarts_max = 10;
+    stage->supervisor.window_ns = 1000 * TSUGA_NS_PER_S;
+    stage->supervisor.backoff_ns = TSUGA_NS_PER_S;
+    raise_curtain(self, stage);
+}
+
+/* Half a second, and a little for what is then due. */
+static void pass_half(struct tsuga_actor *self, struct tsuga_still_clock *still)
+{
+    tsuga_still_clock_pass(self, still, TSUGA_NS_PER_S / 2 + TSUGA_NS_PER_MS);
+}
+
+static void try_waits_of_one(struct tsuga_actor *self, void *argument)
+{
+    struct stage stage;
+
+    raise_slow_curtain(self, &stage, TSUGA_ONE_FOR_ONE);
+    crash(self, &stage, 0, -EIO);
+    check_diary(self, &stage, "aA");
+    crash(self, &stage, 0, -EIO); /* waits until 1 s */
+    crash(self, &stage, 1, -EIO); /* its first time */
+    check_diary(self, &stage, "abB");
+    pass_half(self, argument);
+    crash(self, &stage, 1, -EIO); /* waits until 1.5 s */
+    check_diary(self, &stage, "b");
+    pass_half(self, argument);
+    check_diary(self, &stage, "A");
+    pass_half(self, argument);
+    check_diary(self, &stage, "B");
+    drop_curtain(self, &stage);
+}
+
+TEST(supervise, a_child_that_waits_keeps_no_other_from_being_restarted)
+{
+    run_still(try_waits_of_one);
+}
+
+static void try_waits_of_the_rest(struct tsuga_actor *self, void *argument)
+{
+    struct stage stage;
+
+    raise_slow_curtain(self, &stage, TSUGA_REST_FOR_ONE);
+    crash(self, &stage, 1, -EIO);
+    check_diary(self, &stage, "bcBC");
+    crash(self, &stage, 1, -EIO); /* waits until 1 s, and who stands on it with it */
+    check_diary(self, &stage, "bc");
+    pass_half(self, argument);
+    crash(self, &stage, 0, -EIO); /* waits until 2.5 s: without it the others do not start */
+    check_diary(self, &stage, "a");
+    pass_half(self, argument);
+    pass_half(self, argument);
+    pass_half(self, argument);
+    check_diary(self, &stage, "");
+    pass_half(self, argument);
+    check_diary(self, &stage, "ABC");
+    drop_curtain(self, &stage);
+}
+
+TEST(supervise, the_rest_waits_for_the_first_that_waits)
+{
+    run_still(try_waits_of_the_rest);
+}
+
+static void try_waits_of_all(struct tsuga_actor *self, void *argument)
+{
+    struct stage stage;
+
+    raise_slow_curtain(self, &stage, TSUGA_ONE_FOR_ALL);
+    crash(self, &stage, 2, -EIO);
+    check_diary(self, &stage, "cbaABC");
+    crash(self, &stage, 0, -EIO);
+    check_diary(self, &stage, "acb");
+    pass_half(self, argument);
+    check_diary(self, &stage, "");
+    pass_half(self, argument);
+    check_diary(self, &stage, "ABC");
+    crash(self, &stage, 0, -EIO);
+    check_diary(self, &stage, "acb");
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), stage.id), 0);
+    check_diary(self, &stage, ""); /* a stop does not wait, and nobody is left to be stopped */
+    check_end(self, TSUGA_STOPPED);
+}
+
+TEST(supervise, all_wait_together)
+{
+    run_still(try_waits_of_all);
+}
+
 /* A tree: two supervisors below one. */
 static void try_tree(struct tsuga_actor *self, void *argument)
 {
