@@ -25,7 +25,11 @@ void tsuga_ring_kit_init(struct tsuga_ring_kit *kit, uint32_t entries, uint32_t 
 {
     *kit = (struct tsuga_ring_kit){
         .memory = {allocate, release, NULL},
-        .config = {entries, cq_entries, 4, 16, kit->features},
+        .config = {.entries = entries,
+                   .cq_entries = cq_entries,
+                   .io_workers_bounded = 4,
+                   .io_workers_unbounded = 16,
+                   .features = kit->features},
     };
 }
 
