@@ -460,6 +460,14 @@ static void draw_team(struct round *round, struct division *division, struct tea
     }
 }
 
+/* The first division is the first to give up, however slow everything is. */
+static void weaken(struct division *division)
+{
+    division->supervisor.restarts_max = 1;
+    division->teams[0].supervisor.strategy = TSUGA_ONE_FOR_ONE;
+    division->teams[0].supervisor.restarts_max = 1;
+}
+
 static void draw_tree(struct round *round)
 {
     bool is_wide = draw(round, 2) == 0;
@@ -481,6 +489,7 @@ static void draw_tree(struct round *round)
             division->specs[k].spawn = tsuga_supervise(&division->teams[k].supervisor);
         }
     }
+    weaken(&round->divisions[0]);
 }
 
 static struct tsuga_config draw_config(struct round *round)
@@ -491,20 +500,23 @@ static struct tsuga_config draw_config(struct round *round)
     config.executor.steal = draw(round, 2) == 0 ? TSUGA_OFF : TSUGA_ON;
     config.executor.watchdog_us = 10000000; /* sanitizers are slow, and so is a busy machine */
     config.actor.death_ms = 60000;
-    config.actor.stop_ms = 120000; /* who is stopped by force, checks nothing */
-    config.actor.shutdown_ms = 120000;
+    /* Who is stopped by force checks nothing, and a captain who is leaves its divisions alive: on a
+     * slow machine it takes minutes to stop all workers one after the other. */
+    config.actor.stop_ms = 3600000;
+    config.actor.shutdown_ms = 3600000;
     return config;
 }
 
 static void hit(struct round *round)
 {
     static const uint64_t reasons[] = {EIO, EPIPE, ENOMEM, EPROTO};
-    struct place *place = &round->places[draw(round, WORKERS)];
+    uint64_t range = draw(round, 4) == 0 ? round->worker_count : WORKERS; /* its first team */
+    struct place *place = &round->places[draw(round, range)];
     struct tsuga_id id = {load(&place->id)};
     uint64_t number = draw(round, DIVISIONS_MAX / 2); /* there are so many in each round */
     uint64_t way = draw(round, 40);
 
-    if (draw(round, 1000) == 0)
+    if (draw(round, 300) == 0)
         (void)tsuga_post(round->runtime, round->captain, TAG_SHOOT, &number, sizeof(number));
     if (id.value == 0)
         return;
@@ -581,7 +593,7 @@ int main(int argc, char *argv[])
     printf("TSUGA_TEST_SEED=%" PRIu64 "\n", round.random);
     fflush(stdout);
     stress_raise_descriptor_limit();
-    alarm((unsigned)seconds * 2 + 240); /* a stop that never ends ends the program */
+    alarm((unsigned)seconds * 4 + 600); /* a stop that never ends ends the program */
     do
         run_round(&round);
     while (stress_now_ns() < end_ns);
