@@ -232,6 +232,7 @@ static void end(struct tsuga_seat *seat, int reason)
 
     if (tsuga_executor_is_child(executor))
         tsuga_executor_end_child();
+
     actor->reason = reason;
     tsuga_actor_fini(actor, shared->memory);
     if (actor->timer_count > 0) /* also what a hook has armed */

@@ -237,15 +237,16 @@ static void compare_limited(int fd, double seconds, const char *variant)
     tsuga_destroy(plain.runtime);
 }
 
+#define LIMITS 3u
+
 static const struct {
     const char *variant;
     rlim_t bytes;
-} limits[] = {
+} limits[LIMITS] = {
     {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 64 KiB", 64 << 10},
     {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 512 KiB", 512 << 10},
     {"fixed reads of 4 KiB, depth 32, RLIMIT_MEMLOCK 8 MiB", 8 << 20},
 };
-#define LIMITS (sizeof(limits) / sizeof(limits[0]))
 
 /* Each in a process of its own, because nobody else can raise a limit again. The comparison above
  * is that without a limit, when root starts it. */

@@ -15,7 +15,7 @@
 #     Sim:    the arguments of the run that shall end with a violation
 #
 # A patch applies exactly, at any line, or the run fails before it begins: whoever changes the code
-# that a patch is about plants the fault anew. The same tests and runs have passed without any fault.
+# that a patch is about plants the fault anew. The same tests and runs have passed without a fault.
 set -uf # patterns of tests are for the tests to match
 
 here=tests/canary

@@ -30,19 +30,19 @@ chown -R "$user:$user" "$scratch"
 # limited LIMIT COMMAND…: both the soft and the hard limit. Root itself may not be allowed to
 # raise the hard one; who has CAP_IPC_LOCK has no limit either.
 limited() {
-    limit=$1
+    most=$1
     shift
     settings=
     capabilities="--inh-caps=-all"
-    if [ "$limit" = slots ]; then
+    if [ "$most" = slots ]; then
         settings="TSUGA_IOHEAP_REGISTRATION=always TSUGA_IOHEAP_REGISTRATION_SLOTS=2"
-        limit=unlimited
+        most=unlimited
     fi
-    if [ "$limit" = unlimited ]; then
-        limit=$(prlimit --memlock --noheadings --output=HARD | tr -d ' ')
-        [ "$limit" = unlimited ] || capabilities="--inh-caps=+ipc_lock --ambient-caps=+ipc_lock"
+    if [ "$most" = unlimited ]; then
+        most=$(prlimit --memlock --noheadings --output=HARD | tr -d ' ')
+        [ "$most" = unlimited ] || capabilities="--inh-caps=+ipc_lock --ambient-caps=+ipc_lock"
     fi
-    (cd "$scratch" && prlimit --memlock="$limit:$limit" setpriv --reuid="$user" --regid="$user" \
+    (cd "$scratch" && prlimit --memlock="$most:$most" setpriv --reuid="$user" --regid="$user" \
         --clear-groups $capabilities env HOME="$scratch" $settings "$@")
 }
 

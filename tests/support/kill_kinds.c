@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "tests/support/limits.h"
 #include "tests/support/test.h"
 
 #define SEED    1u
@@ -654,7 +655,7 @@ static void set_group(struct tsuga_kill_stage *stage, bool is_incremental)
     struct tsuga_group_options options = {
         .buffer_bytes = 4096, .buffer_count = 4, .incremental = is_incremental};
 
-    CHECK_INT(tsuga_group_make(stage->self, &options, &op_of(stage)->group), 0);
+    tsuga_make_group(stage->self, &options, &op_of(stage)->group);
 }
 
 static void set_recv_stream(struct tsuga_kill_stage *stage)

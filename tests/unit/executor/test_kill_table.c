@@ -10,6 +10,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/locked.h"
 #include "executor/turn.h"
 #include "tests/support/gate.h"
 #include "tests/support/kill_kinds.h"
@@ -24,6 +25,7 @@
 #define HEIR_LEASES 24u
 #define HEIR_SEED   77u
 #define SETTLE_NS   (30 * TSUGA_NS_PER_S)
+#define ARENAS      4u /* that are registered: each executor's first, and one ahead */
 
 /* How far the operation is. */
 enum point {
@@ -540,9 +542,12 @@ static bool is_possible(const struct tsuga_kill_kind *kind, enum point point, en
 
 static bool is_supported(const struct table *table, const struct tsuga_kill_kind *kind)
 {
-    const struct tsuga_executor *executor = &table->run.runtime->shared.executors[0];
+    const struct tsuga_shared *shared = &table->run.runtime->shared;
+    const struct tsuga_executor *executor = &shared->executors[0];
 
-    if (kind->is_fixed && !executor->registered.is_on)
+    if (kind->is_fixed &&
+        (!executor->registered.is_on ||
+         !tsuga_locked_has_room(&shared->locked, ARENAS * shared->reserve.arena_bytes)))
         return false;
     return kind->needs == TSUGA_RING_NOP ||
            executor->ring->ops->supports(executor->ring, kind->needs);
