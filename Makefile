@@ -350,8 +350,9 @@ canary:  ## Plant faults, one at a time: is each caught by a test? (FAULTS="wron
 	@mkdir -p build/canary
 	+@CC="$(CC)" tests/canary/canary.sh build/canary $(FAULTS)
 
-cov:  ## Coverage of the library by the tests, lines and branches, and the lines never run
-	$(again) CONFIG=cov run-tests
+cov:  ## Coverage of the library by tests and simulation, lines and branches, and what never ran
+	$(again) CONFIG=cov run-tests $(call BUILD_OF,cov)/sim
+	@$(call BUILD_OF,cov)/sim --seed 1 --seeds 3
 	@tests/check/coverage.sh $(call BUILD_OF,cov) $(call c_files,$(FOLDERS))
 
 # Checks.

@@ -244,16 +244,23 @@ void tsuga_executor_lose(struct tsuga_shared *shared, struct tsuga_executor *her
 void tsuga_executor_lose_letter(struct tsuga_shared *shared, struct tsuga_executor *here,
                                 struct tsuga_id to, const struct tsuga_letter *letter, int reason);
 
+/* What is attached to a letter goes. Thread: any. */
+static inline void tsuga_executor_detach(const struct tsuga_shared *shared,
+                                         const struct tsuga_letter *letter)
+{
+    if ((letter->head.flags & TSUGA_MESSAGE_ATTACHED) != 0)
+        tsuga_ticket_drop(letter->attachment);
+    if ((letter->head.flags & TSUGA_MESSAGE_BULLETIN) != 0)
+        tsuga_bulletin_release(shared->memory, letter->attachment);
+}
+
 /* Give a letter back, and what is attached to it. */
 static inline void tsuga_executor_discard(struct tsuga_executor *executor,
                                           struct tsuga_message *message)
 {
     struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
 
-    if ((message->flags & TSUGA_MESSAGE_ATTACHED) != 0)
-        tsuga_ticket_drop(letter->attachment);
-    if ((message->flags & TSUGA_MESSAGE_BULLETIN) != 0)
-        tsuga_bulletin_release(executor->shared->memory, letter->attachment);
+    tsuga_executor_detach(executor->shared, letter);
     tsuga_letters_give(&executor->letters, executor->shared->memory, letter);
 }
 

@@ -17,8 +17,7 @@ static void discard(struct tsuga_shared *shared, struct tsuga_message *message)
     switch (message->type) {
     case TSUGA_TYPE_USER:
     case TSUGA_TYPE_REPLY:
-        if ((message->flags & TSUGA_MESSAGE_ATTACHED) != 0)
-            tsuga_ticket_drop(letter_of(message)->attachment);
+        tsuga_executor_detach(shared, letter_of(message));
         tsuga_letters_give(NULL, shared->memory, letter_of(message));
         break;
     case TSUGA_TYPE_STOP:

@@ -1171,6 +1171,7 @@ TSUGA_API int tsuga_message_done(struct tsuga_actor *self);
  * that are given nothing but a message.
  */
 
+/* What a port is. The zero value: unnamed, and a mailbox as configured. */
 struct tsuga_port_options {
     const char *name;     /* for people; a string that outlives the port, or NULL */
     uint32_t capacity;    /* most messages that wait, as of a mailbox; up to as many again, and 256

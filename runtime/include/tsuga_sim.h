@@ -16,7 +16,8 @@
  *
  * What the simulated kernel checks, beside the rules of the program under test: a request ends
  * exactly once; memory that it may write to is written to by nobody else, and memory that it reads
- * does not change, from the submission to the last result; no two requests own the same byte; every
+ * does not change, from the submission to the last result; no two requests own the same byte;
+ * memory that is pinned is not given back before the kernel has told that it is no more; every
  * request in flight belongs to a live operation; nothing waits for ever. A violation prints the
  * seed, the step, what was violated and the last 200 events, and ends the process.
  *
@@ -63,7 +64,7 @@ enum tsuga_sim_fault {
     TSUGA_SIM_CANCEL,     /* a cancel finds nothing, and the request goes on */
     TSUGA_SIM_NO_ZC,      /* a zero-copy send is not supported on this socket */
     TSUGA_SIM_REGISTER,   /* memory, files or a group of buffers cannot be registered at all */
-    TSUGA_SIM_MEMLOCK,    /* memory or a group cannot be registered now: locked memory is short */
+    TSUGA_SIM_MEMLOCK,    /* locked memory is short: to register, or to send without a copy */
     TSUGA_SIM_RING,       /* a ring cannot have the size that was asked for: likewise */
     TSUGA_SIM_MEMORY,     /* the general allocator has nothing */
     TSUGA_SIM_THREAD,     /* a thread cannot be made */

@@ -182,6 +182,9 @@ static int64_t attempt_send(struct tsuga_order *order)
         (!tsuga_socket_has_zero_copy(order->file) ||
          tsuga_kernel_happens(order->kernel, TSUGA_SIM_NO_ZC)))
         return -EOPNOTSUPP;
+    if (order->ask.kind == TSUGA_RING_SEND_ZC && order->moved == 0 &&
+        tsuga_kernel_happens(order->kernel, TSUGA_SIM_MEMLOCK))
+        return -ENOMEM; /* what it sends is charged while it lasts */
     return move_all(order, order->ask.address, true);
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that every function of the public headers is preceded by its own comment with the lines
-# Owner, Errors, Thread and Blocks.
+# Owner, Errors, Thread and Blocks, and every struct and enum by one that says what it is.
 #
 #     docs.sh HEADER…
 exec awk '
@@ -23,6 +23,10 @@ in_comment { next }
 
 # A comment belongs to what follows it directly.
 /^$/ { comment = "" }
+/^(struct|enum) tsuga_[a-z_]+ \{/ && comment == "" {
+    printf "%s:%d: %s: no comment\n", FILENAME, FNR, $2
+    bad = 1
+}
 /^TSUGA_API / { is_open = 1 }
 is_open && match($0, /tsuga_[a-z0-9_]+\(/) {
     check_declaration(substr($0, RSTART, RLENGTH - 1))

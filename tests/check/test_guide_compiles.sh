@@ -8,7 +8,8 @@ for chapter in docs/guide/*.md; do
     grep -q "($name.md)" docs/guide/README.md || { echo "$chapter: not in the index"; exit 1; }
     {
         for header in dirent.h errno.h fcntl.h linux/openat2.h netinet/in.h poll.h stdatomic.h \
-            stdbool.h stdint.h stdio.h string.h sys/epoll.h tsuga.h tsuga_sim.h; do
+            stdbool.h stdint.h stdio.h string.h sys/epoll.h tsuga.h tsuga_sim.h \
+            unistd.h; do
             echo "#include <$header>"
         done
         sed -n '/^```c$/,/^```$/{ /^```/d; p; }' "$chapter"

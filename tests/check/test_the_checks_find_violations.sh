@@ -93,9 +93,16 @@ tsuga_first(void);
 
 TSUGA_API void tsuga_second(int a,
                             int b);
+
+/* Not of what follows. */
+
+struct tsuga_third {
+    int a;
+};
 END
 finds 'tsuga_first: no Errors: line' "$checks/docs.sh" runtime/include/tsuga.h
 finds 'tsuga_second: no Blocks: line' "$checks/docs.sh" runtime/include/tsuga.h
+finds 'tsuga_third: no comment' "$checks/docs.sh" runtime/include/tsuga.h
 
 plant actor/library.c <<'END'
 int tsuga_second(void);

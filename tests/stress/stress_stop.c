@@ -606,7 +606,7 @@ int main(int argc, char *argv[])
     static struct stress_tally tally;
     static struct stress_bonds bonds;
     static struct stress_scenery scenery;
-    static struct round round = {.tally = &tally, .bonds = &bonds, .scenery = &scenery};
+    struct round round = {.tally = &tally, .bonds = &bonds, .scenery = &scenery};
     uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 60;
     uint64_t end_ns = stress_now_ns() + seconds * TSUGA_NS_PER_S;
     bool is_complete;

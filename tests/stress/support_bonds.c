@@ -12,6 +12,7 @@
 static const char *const bond_names[STRESS_BONDS] = {
     [STRESS_MONITOR] = "monitor", [STRESS_WATCHED] = "watched", [STRESS_LINK] = "link",
     [STRESS_REQUEST] = "request", [STRESS_TIMER] = "timer",     [STRESS_NAME] = "name",
+    [STRESS_MEMBER] = "member",
 };
 
 static bool may_be_heard(enum stress_bond bond)
@@ -27,6 +28,18 @@ static void take_name(struct tsuga_actor *self, uint64_t random)
     snprintf(name, sizeof(name), "stress %" PRIu64, random % NAMES);
     error = tsuga_register(self, name);
     STRESS_REQUIRE(error == 0 || error == -EEXIST);
+}
+
+static void join_teams(struct tsuga_actor *self, uint64_t random)
+{
+    char name[32];
+
+    for (uint64_t i = 0; i <= random % 3; i++) {
+        snprintf(name, sizeof(name), "stress %" PRIu64, (random + i) % NAMES);
+        STRESS_REQUIRE(tsuga_team_join(self, name) == 0);
+    }
+    if (random % 5 == 0)
+        STRESS_REQUIRE(tsuga_team_leave(self, name) == 0);
 }
 
 static void set_timer(struct tsuga_actor *self, const struct tsuga_mail *mail, uint64_t random)
@@ -97,6 +110,8 @@ void stress_bonds_make(struct tsuga_actor *self, struct tsuga_id other, uint64_t
         set_timer(self, &mail, random >> 32);
     if ((random >> 6 & 7) == 0)
         take_name(self, random >> 32);
+    if ((random >> 16 & 7) == 0)
+        join_teams(self, random >> 32);
     if ((random >> 9 & 63) == 0)
         link_with(self, other, random >> 32);
 }
@@ -117,6 +132,8 @@ void stress_bonds_take_stock(struct stress_bonds *bonds, struct tsuga_actor *sel
             stress_count(&bonds->held[STRESS_TIMER], 1);
         if (bond->kind == TSUGA_BOND_NAME)
             stress_count(&bonds->held[STRESS_NAME], 1);
+        if (bond->kind == TSUGA_BOND_MEMBER)
+            stress_count(&bonds->held[STRESS_MEMBER], 1);
         if (bond->kind == TSUGA_BOND_TIE) {
             struct tsuga_tie_end *end = tsuga_tie_end_of_bond(bond);
             enum stress_bond kind = bond_of(end, tsuga_tie_of(end));

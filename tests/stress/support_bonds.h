@@ -1,6 +1,7 @@
 /*
- * What actors have with each other: monitors, links, requests, timed messages, names. A stress
- * program has some of it made at the beginning of a life, and counts what is there at its end.
+ * What actors have with each other: monitors, links, requests, timed messages, names, teams. A
+ * stress program has some of it made at the beginning of a life, and counts what is there at its
+ * end.
  *
  * Owner: the program. Thread: a turn; the counts are atomic.
  */
@@ -23,6 +24,7 @@ enum stress_bond {
     STRESS_REQUEST,
     STRESS_TIMER,
     STRESS_NAME,
+    STRESS_MEMBER,
     STRESS_BONDS,
 };
 

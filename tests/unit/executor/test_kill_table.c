@@ -558,11 +558,11 @@ static void fill_cell(struct table *table, const struct tsuga_kill_kind *kind, e
     char cell[WAYS + 1] = {0};
 
     for (unsigned way = 0; way < WAYS; way++) {
-        bool is_there = is_possible(kind, point, (enum way)way);
-
-        if (is_there)
-            kill_one(table, kind, point, (enum way)way);
-        cell[way] = is_there ? way_letters[way] : '-';
+        cell[way] = '-';
+        if (!is_possible(kind, point, (enum way)way))
+            continue;
+        kill_one(table, kind, point, (enum way)way);
+        cell[way] = way_letters[way];
     }
     printf(" %9s", cell);
     fflush(stdout);

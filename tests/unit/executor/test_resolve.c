@@ -265,7 +265,7 @@ static void ask_and_go(struct tsuga_actor *self, void *argument)
         CHECK_INT(tsuga_op_error(tsuga_resolve(self, "127.0.0.1", "1", SOCK_STREAM)), 0);
 }
 
-TEST(resolve, h43_outlives_whoever_has_asked)
+TEST(resolve, outlives_whoever_has_asked)
 {
     for (int i = 0; i < 20; i++)
         (void)tsuga_world_run(NULL, ask_and_go, NULL);

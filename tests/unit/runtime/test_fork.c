@@ -162,7 +162,7 @@ static void fork_inside(struct tsuga_actor *self, void *argument)
     CHECK(memcmp(got.data, "alive", 5) == 0);
 }
 
-TEST(fork, h43_the_child_of_an_actor_does_nothing_to_what_is_in_flight)
+TEST(fork, the_child_of_an_actor_does_nothing_to_what_is_in_flight)
 {
     for (int way = 0; way < CHILD_WAYS; way++) {
         struct forker forker = {.child_ways = way};
