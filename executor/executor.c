@@ -157,11 +157,18 @@ static void pin(const struct tsuga_executor *executor)
     }
 }
 
-/* One line, from the first executor: the others fare the same. */
+/* Fewer operations in flight than that are a limit that many programs meet. */
+#define SHORT_CQ_ENTRIES 4096u
+
+/* One line, from the first executor: the others fare the same. On a machine of many processors the
+ * usual limit shortens queues that are longer than most programs need, which only those who look
+ * may want to know. */
 static void report_small_ring(const struct tsuga_executor *executor,
                               const struct tsuga_ring_config *asked)
 {
+    const struct tsuga_ring *ring = executor->ring;
     struct tsuga_shared *shared = executor->shared;
+    bool is_short = ring->entries < asked->entries || ring->cq_entries < SHORT_CQ_ENTRIES;
     char line[256];
 
     if (executor->index != 0)
@@ -169,9 +176,8 @@ static void report_small_ring(const struct tsuga_executor *executor,
     snprintf(line, sizeof(line),
              "locked memory is short: rings have %u + %u entries instead of %u + %u; raise "
              "RLIMIT_MEMLOCK (ulimit -l) for larger ones",
-             executor->ring->entries, executor->ring->cq_entries, asked->entries,
-             asked->cq_entries);
-    shared->report(shared->report_context, TSUGA_LOG_WARN, line);
+             ring->entries, ring->cq_entries, asked->entries, asked->cq_entries);
+    shared->report(shared->report_context, is_short ? TSUGA_LOG_WARN : TSUGA_LOG_INFO, line);
 }
 
 static int open_ring(struct tsuga_executor *executor)

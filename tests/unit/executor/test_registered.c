@@ -35,6 +35,7 @@ static struct tsuga_setup setup_with(enum tsuga_registration registration)
 {
     tsuga_needs_locked(LOCKED_BYTES);
     CHECK_INT(unsetenv("TSUGA_IOHEAP_REGISTRATION"), 0); /* it would be the stronger one */
+    CHECK_INT(unsetenv("TSUGA_IOHEAP_REGISTRATION_SLOTS"), 0);
     return (struct tsuga_setup){
         .config.ioheap = {.registration = registration, .arena_size = ARENA_BYTES, .decay_ms = 1}};
 }
