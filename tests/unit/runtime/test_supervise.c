@@ -390,3 +390,55 @@ TEST(supervise, a_supervisor_falls_with_whom_it_is_linked_to)
 {
     (void)tsuga_world_run(NULL, try_fall, NULL);
 }
+
+/* A tree whose supervisors have not the time to stop it in order: what is below them ends through
+ * the links, whichever of them is ended by force first. */
+
+#define DIVISIONS 4u
+#define WORKERS   20u
+
+static void refuse_to_end(struct tsuga_actor *self, void *argument)
+{
+    const struct tsuga_message *message;
+
+    (void)argument;
+    for (;;)
+        CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+}
+
+static void start_tree(struct tsuga_actor *self, void *argument)
+{
+    static struct tsuga_child_spec workers[WORKERS];
+    static struct tsuga_child_spec divisions[DIVISIONS];
+    static const struct tsuga_supervisor division = {.children = workers, .child_count = WORKERS};
+    static const struct tsuga_supervisor top = {.children = divisions, .child_count = DIVISIONS};
+    struct tsuga_spawn_options options = tsuga_supervise(&top);
+    struct tsuga_id id;
+
+    (void)argument;
+    for (uint32_t i = 0; i < WORKERS; i++)
+        workers[i].spawn = (struct tsuga_spawn_options){
+            .behaviour = play, .placement = TSUGA_PLACE_EXECUTOR, .executor = i % 2};
+    workers[WORKERS / 2].spawn =
+        (struct tsuga_spawn_options){.body = refuse_to_end, .receives_stop = true};
+    for (uint32_t i = 0; i < DIVISIONS; i++) {
+        divisions[i].spawn = tsuga_supervise(&division);
+        divisions[i].spawn.placement = TSUGA_PLACE_EXECUTOR;
+        divisions[i].spawn.executor = i % 2;
+    }
+    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &id), 0);
+    CHECK_INT(tsuga_monitor(self, id, 0, NULL), 0);
+    settle(self);
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), id), 0);
+    check_end(self, TSUGA_STOPPED);
+}
+
+TEST(supervise, who_is_below_a_supervisor_that_is_ended_by_force_ends_too)
+{
+    const struct tsuga_setup setup = {
+        .config = {.executor.threads = 2, .actor.stop_ms = 3}, /* and then all have ended */
+    };
+
+    for (unsigned i = 0; i < 20; i++)
+        (void)tsuga_world_run(&setup, start_tree, NULL);
+}
