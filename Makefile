@@ -366,13 +366,13 @@ REQUIRED       := H01-H47 A01-A33 N01-N18 Z01-Z24 Z26 Z27
 REQUIRE_STRICT ?= yes
 
 .PHONY: check check-fast fmt fmt-check tidy layers headers docs-check exports aarch64 requirements
-# CHECK_TEST= leaves out what `make test` has just done, CHECK_SOURCES= what is the same with every
+# CHECK_TEST= leaves out what `make test` has just done, CHECK_STATIC= what is the same with every
 # compiler.
-CHECK_TEST    ?= test
-CHECK_SOURCES ?= fmt-check tidy layers docs-check aarch64
+CHECK_TEST   ?= test
+CHECK_STATIC ?= fmt-check tidy layers docs-check aarch64
 check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
 	@tests/check/deps.sh build check
-	$(again) $(CHECK_SOURCES) headers exports $(CHECK_TEST) sim asan ubsan tsan
+	$(again) $(CHECK_STATIC) headers exports $(CHECK_TEST) sim asan ubsan tsan
 	@tests/check/requirements.sh --need "$(REQUIRED)" --strict $(REQUIRE_STRICT) \
 	    $(call BUILD_OF,debug)/tests.results
 
