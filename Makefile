@@ -27,6 +27,8 @@ Q   := $(if $(V),,@)
 say  = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
 # A target that needs another CONFIG, or tools that `deps` has just installed, starts make anew.
 again = +@$(MAKE) --no-print-directory
+# For what only compiles: tests beside each other would disturb each other.
+quickly = $(again) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # Where and how.
 
@@ -377,7 +379,7 @@ check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
 	    $(call BUILD_OF,debug)/tests.results
 
 check-fast: fmt-check layers headers docs-check exports  ## The quick checks, and compile everything
-	$(again) CONFIG=debug objects
+	$(quickly) CONFIG=debug objects
 
 fmt:  ## Format every source file
 	@clang-format -i $(C_FILES)
@@ -400,7 +402,7 @@ docs-check:  ## Has every public function its comment with owner, errors, thread
 	@tests/check/docs.sh $(PUBLIC_HEADERS)
 
 exports:  ## Does the library export what its headers declare, and hold no mutable globals?
-	$(again) CONFIG=release $(call BUILD_OF,release)/$(SONAME)
+	$(quickly) CONFIG=release $(call BUILD_OF,release)/$(SONAME)
 	@tests/check/exports.sh $(call BUILD_OF,release)/$(SONAME) $(PUBLIC_HEADERS)
 	@tests/check/globals.sh $(call BUILD_OF,release)/obj $(FOLDERS)
 

@@ -553,7 +553,6 @@ static void run_round(struct round *round)
     uint64_t since_ns = stress_now_ns();
     size_t descriptors = stress_count_descriptors();
     struct tsuga_config config = draw_config(round);
-    struct tsuga_stats stats;
 
     draw_tree(round);
     STRESS_REQUIRE(tsuga_start(&config, &round->runtime) == 0);
@@ -564,10 +563,7 @@ static void run_round(struct round *round)
         usleep((useconds_t)draw(round, 2000));
     }
     STRESS_REQUIRE(tsuga_actor_stop(round->runtime, round->captain) == 0);
-    do {
-        usleep(1000);
-        tsuga_stats_read(round->runtime, &stats);
-    } while (stats.actors_alive > 0);
+    STRESS_REQUIRE(tsuga_join(round->runtime) == 0);
     check_places(round);
     stress_end_runtime(round->runtime, 0);
     STRESS_REQUIRE(stress_count_descriptors() == descriptors);
