@@ -1,5 +1,6 @@
 /* Zero-copy sends: the buffer is the kernel's until its notification, whoever asks for it. */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,12 +24,17 @@
 #define LOCKED_BYTES (4 * BYTES)
 
 /* Two ends of a TCP connection on the loopback. */
+/* A small window may fit none of the loopback's own segments, of 64 KiB: the sender would wait for
+ * its timer each time. */
 static void connect_tcp(int ends[2])
 {
     struct sockaddr_in address;
     int listener = tsuga_fixture_listener(&address);
+    int segment_bytes = 8192;
 
     ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(setsockopt(ends[0], IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, sizeof(segment_bytes)),
+              0);
     CHECK_INT(connect(ends[0], (struct sockaddr *)&address, sizeof(address)), 0);
     ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     CHECK(ends[1] >= 0);
@@ -240,7 +246,7 @@ static size_t count_corrupted(struct tsuga_actor *self, bool keeps_rule)
     struct tsuga_lease lease = make(self, BYTES);
     struct tsuga_token token;
     struct reader reader;
-    int small = 65536; /* less would be a window that the loopback's large segments fit badly */
+    int small = 65536;
     int ends[2];
 
     connect_tcp(ends);
