@@ -143,8 +143,8 @@ static void check_token(const struct play *play, struct tsuga_token token, int a
         TSUGA_VERIFY(answer == -EINVAL || answer == -ENOENT);
 }
 
-/* What lies in a completion that still waits is the actor's: a name that happens to be right gets it
- * a little early. */
+/* What lies in a completion that still waits is the actor's: a name that happens to be right gets
+ * it a little early. */
 static bool is_in_completion(const struct play *play, struct tsuga_lease lease)
 {
     struct tsuga_lease_entry *entry;
