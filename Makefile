@@ -319,10 +319,12 @@ run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	@tests/bench/httpd/bench.sh $(BUILD) $(or $(SECONDS),9) > $(BUILD)/bench.out
 	@tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out
 
-.PHONY: bench-instructions
+.PHONY: bench-instructions run-instructions
 bench-instructions:  ## Instructions of a message, an operation, a spawn, against those on record
-	$(again) CONFIG=release $(call BUILD_OF,release)/bench/count_instructions
-	@tests/bench/instructions.sh $(call BUILD_OF,release)
+	$(again) CC=gcc CONFIG=release run-instructions
+
+run-instructions: $(BUILD)/bench/count_instructions
+	@tests/bench/instructions.sh $(BUILD)
 
 SIM_SEEDS ?= 10
 sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
@@ -371,7 +373,7 @@ REQUIRE_STRICT ?= yes
 # CHECK_TEST= leaves out what `make test` has just done, CHECK_STATIC= what is the same with every
 # compiler.
 CHECK_TEST   ?= test
-CHECK_STATIC ?= fmt-check tidy layers docs-check aarch64
+CHECK_STATIC ?= fmt-check tidy layers docs-check aarch64 bench-instructions
 check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
 	@tests/check/deps.sh build check
 	$(again) $(CHECK_STATIC) headers exports $(CHECK_TEST) sim asan ubsan tsan

@@ -63,7 +63,7 @@ void tsuga_executor_enqueue(struct tsuga_executor *executor, struct tsuga_seat *
         tsuga_fifo_push(&executor->bound, &seat->node);
         return;
     }
-    tsuga_runqueue_push(&executor->queue, &seat->node);
+    tsuga_runqueue_push(&executor->queue, &seat->node); /* it has not settled */
     if (tsuga_runqueue_count(&executor->queue) > 1)
         call_for_help(executor);
 }
@@ -73,20 +73,20 @@ void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga
     tsuga_fifo_push(&executor->urgent, &seat->node);
 }
 
-static void run_schedule_task(struct tsuga_executor *executor, struct tsuga_task *task)
+static void run_call(struct tsuga_executor *executor, struct tsuga_task *task)
 {
-    tsuga_executor_enqueue(executor, seat_of_task(task));
+    tsuga_turn_call(executor, seat_of_task(task));
 }
 
-void tsuga_executor_schedule(struct tsuga_executor *here, struct tsuga_seat *seat)
+void tsuga_executor_call(struct tsuga_executor *here, struct tsuga_seat *seat)
 {
     struct tsuga_executor *home = tsuga_seat_home(seat);
 
     if (home == here) {
-        tsuga_executor_enqueue(home, seat);
+        tsuga_turn_call(home, seat);
         return;
     }
-    seat->task.run = run_schedule_task;
+    seat->task.run = run_call;
     tsuga_executor_post(home, &seat->task);
 }
 
@@ -342,12 +342,12 @@ static void tick(struct tsuga_executor *executor)
     publish_counters(executor);
 }
 
-/* Urgent actors first; the two other queues take turns. */
+/* Urgent actors first; the two other queues take turns. Without thieves one of them is empty. */
 static struct tsuga_seat *pop(struct tsuga_executor *executor)
 {
     struct tsuga_runqueue_node *node = tsuga_fifo_pop(&executor->urgent);
 
-    if (node == NULL && executor->is_bound_next)
+    if (node == NULL && (executor->is_bound_next || !executor->has_thieves))
         node = tsuga_fifo_pop(&executor->bound);
     if (node == NULL)
         node = tsuga_runqueue_pop(&executor->queue);
