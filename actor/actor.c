@@ -53,7 +53,7 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     actor->current = NULL;
     actor->kept = NULL;
     actor->room_wanted = NULL;
-    actor->timer_count = 0;
+    actor->timers = 0;
     actor->bonds = NULL;
     tsuga_mailbox_open(&actor->mailbox, options->mailbox_capacity);
     /* Sequentially consistent: a runtime's stop either finds the actor alive, or has been announced

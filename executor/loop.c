@@ -35,8 +35,7 @@ static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
 static bool may_move(const struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
     return executor->has_thieves && !seat->actor.is_pinned && seat->stack == NULL &&
-           seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE &&
-           seat->actor.timer_count == 0;
+           seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE && seat->actor.timers == 0;
 }
 
 /* One that sleeps may come and help: asked only when there is more to do than the next turn. */
