@@ -8,7 +8,9 @@
 #define EXECUTOR_SHIFT 56u
 #define SLOT_SHIFT     32u
 #define SLOT_MASK      UINT64_C(0xffffff)
-#define FETCH_AHEAD    16u /* entries */
+#define FETCHED        8     /* entries at once */
+#define TRIMMED        2048u /* letters at once: below a millisecond */
+#define LINKED_MAX     32u   /* entries that are free but for being unlinked */
 
 _Static_assert((uint64_t)TSUGA_TIMED_CHUNK_SLOTS *TSUGA_TIMED_CHUNKS_MAX == SLOT_MASK + 1,
                "a slot fits the reference");
@@ -63,11 +65,6 @@ static int grow_directory(struct tsuga_timed_table *table, const struct tsuga_me
     return 0;
 }
 
-static void put_free(struct tsuga_timed_table *table, const struct tsuga_timed *timed)
-{
-    table->free[table->free_count++] = timed->slot;
-}
-
 static int grow(struct tsuga_timed_table *table, const struct tsuga_memory *memory)
 {
     struct tsuga_timed *chunk;
@@ -85,29 +82,9 @@ static int grow(struct tsuga_timed_table *table, const struct tsuga_memory *memo
     for (uint32_t i = TSUGA_TIMED_CHUNK_SLOTS; i-- > 0;) {
         chunk[i].slot = table->chunk_count * TSUGA_TIMED_CHUNK_SLOTS + i;
         chunk[i].generation = 1;
-        put_free(table, &chunk[i]);
+        table->free[table->free_count++] = chunk[i].slot;
     }
     table->chunks[table->chunk_count++] = chunk;
-    return 0;
-}
-
-/* After a million cancels in any order the next free entries lie anywhere: they are on their way
- * into the cache before it is their turn, and the letters of the nearer ones. (A function of its
- * own for that is without effect for gcc, which leaves out the call.) */
-static int take(struct tsuga_executor *executor, struct tsuga_timed **out)
-{
-    struct tsuga_timed_table *table = &executor->timed;
-    int error = table->free_count == 0 ? grow(table, executor->shared->memory) : 0;
-
-    if (error != 0)
-        return error;
-    if (table->free_count >= FETCH_AHEAD) {
-        const uint32_t *next = table->free + table->free_count;
-
-        __builtin_prefetch(at(table, next[-(int)FETCH_AHEAD]), 1);
-        __builtin_prefetch(at(table, next[-(int)FETCH_AHEAD / 2])->letter, 1);
-    }
-    *out = at(table, table->free[--table->free_count]);
     return 0;
 }
 
@@ -134,27 +111,111 @@ static void untie(struct tsuga_timed_table *table, struct tsuga_actor *actor,
         at(table, timed->older - 1)->newer = timed->newer;
 }
 
-/* The entry leaves the wheel and its actor, and still has its letter. */
-static void disarm(struct tsuga_executor *executor, struct tsuga_actor *actor,
-                   struct tsuga_timed *timed)
+/* The entry leaves the wheel and its actor. */
+static void unlink_one(struct tsuga_executor *executor, struct tsuga_timed *timed)
 {
     (void)tsuga_timers_cancel(&executor->timers, &timed->alarm.timer);
-    untie(&executor->timed, actor, timed);
+    untie(&executor->timed, tsuga_actor_table_at(&executor->shared->table, timed->owner), timed);
+}
+
+void tsuga_timed_settle(struct tsuga_executor *executor)
+{
+    struct tsuga_timed_table *table = &executor->timed;
+
+    for (; table->linked_count > 0; table->linked_count--)
+        unlink_one(executor, at(table, table->free[table->free_count - table->linked_count]));
+}
+
+bool tsuga_timed_has_any(struct tsuga_executor *executor, const struct tsuga_seat *seat)
+{
+    if (seat->actor.timers != 0)
+        tsuga_timed_settle(executor);
+    return seat->actor.timers != 0;
+}
+
+/* The entry is armed no more, and what is in it beside the links is free. Its neighbours in the two
+ * lists are cache lines that nobody has touched for long: several entries are unlinked one after
+ * the other, so that the misses of many are under way at the same time. */
+static void disarm(struct tsuga_executor *executor, struct tsuga_timed *timed)
+{
+    struct tsuga_timed_table *table = &executor->timed;
+
     timed->is_armed = false;
     /* A slot whose generation would wrap is retired: a reference could come to mean another. */
-    if (++timed->generation != UINT32_MAX)
-        put_free(&executor->timed, timed);
+    if (++timed->generation == UINT32_MAX) {
+        unlink_one(executor, timed);
+        return;
+    }
+    table->free[table->free_count++] = timed->slot;
+    if (++table->linked_count == LINKED_MAX)
+        tsuga_timed_settle(executor);
 }
 
 /* Nothing is sent. A small letter waits for the next use, and is not even looked at. */
-static void cancel(struct tsuga_executor *executor, struct tsuga_actor *actor,
-                   struct tsuga_timed *timed)
+static void cancel(struct tsuga_executor *executor, struct tsuga_timed *timed)
 {
-    disarm(executor, actor, timed);
-    if (timed->is_small)
-        return;
-    tsuga_letters_give(&executor->letters, executor->shared->memory, timed->letter);
-    timed->letter = NULL;
+    if (!timed->is_small) {
+        tsuga_letters_give(&executor->letters, executor->shared->memory, timed->letter);
+        timed->letter = NULL;
+    }
+    disarm(executor, timed);
+}
+
+/* After a million cancels in any order the next free entries lie anywhere: they are on their way
+ * into the cache before it is their turn, and the letters of the nearer ones. Several at once: a
+ * prefetch waits for the page tables, which then happens side by side, while the look at the clock
+ * of each arming would wait for each. Those freed last are in the cache. */
+static struct tsuga_timed *take_next(struct tsuga_timed_table *table)
+{
+    if (table->free_count % FETCHED == 0 && table->free_count >= 2 * FETCHED &&
+        table->linked_count == 0) {
+        const uint32_t *next = table->free + table->free_count;
+
+        for (int i = 1; i <= FETCHED; i++) {
+            __builtin_prefetch(at(table, next[-i])->letter, 1);
+            __builtin_prefetch(at(table, next[-i - FETCHED]), 1);
+        }
+    }
+    table->free_count--;
+    if (table->free_count < table->free_low)
+        table->free_low = table->free_count;
+    return at(table, table->free[table->free_count]);
+}
+
+static int take(struct tsuga_executor *executor, struct tsuga_timed **out)
+{
+    struct tsuga_timed_table *table = &executor->timed;
+    int error = table->free_count == 0 ? grow(table, executor->shared->memory) : 0;
+
+    if (error != 0)
+        return error;
+    *out = take_next(table);
+    if (table->linked_count > 0) {
+        table->linked_count--;
+        unlink_one(executor, *out);
+    }
+    return 0;
+}
+
+bool tsuga_timed_trim(struct tsuga_executor *executor)
+{
+    struct tsuga_timed_table *table = &executor->timed;
+    uint32_t end;
+
+    if (table->bare_count > table->free_low)
+        table->bare_count = table->free_low;
+    end = table->bare_count + TRIMMED;
+    if (end > table->free_low)
+        end = table->free_low;
+    for (; table->bare_count < end; table->bare_count++) {
+        struct tsuga_timed *timed = at(table, table->free[table->bare_count]);
+
+        if (timed->letter != NULL)
+            tsuga_letters_give(NULL, executor->shared->memory, timed->letter);
+        timed->letter = NULL;
+    }
+    table->free_low = table->free_count;
+    return table->bare_count < table->free_low;
 }
 
 static struct tsuga_id receiver_of(const struct tsuga_letter *letter)
@@ -197,6 +258,7 @@ static void ring_again(struct tsuga_executor *executor, struct tsuga_alarm *alar
 {
     struct tsuga_timed *timed = TSUGA_CONTAINER_OF(alarm, struct tsuga_timed, alarm);
 
+    TSUGA_ASSERT(timed->is_armed);
     send_copy(executor, timed->letter);
     arm_again(executor, timed);
 }
@@ -206,8 +268,10 @@ static void ring_once(struct tsuga_executor *executor, struct tsuga_alarm *alarm
     struct tsuga_timed *timed = TSUGA_CONTAINER_OF(alarm, struct tsuga_timed, alarm);
     struct tsuga_letter *letter = timed->letter;
 
-    disarm(executor, tsuga_actor_table_at(&executor->shared->table, timed->owner), timed);
+    TSUGA_ASSERT(timed->is_armed);
     timed->letter = NULL;
+    disarm(executor, timed);
+    tsuga_timed_settle(executor);
     (void)tsuga_executor_dispatch(executor, receiver_of(letter), letter);
 }
 
@@ -380,7 +444,7 @@ int tsuga_timer_cancel(struct tsuga_actor *self, struct tsuga_timer_ref timer)
     int error = find(seat, timer, &timed);
 
     if (error == 0)
-        cancel(executor, &seat->actor, timed);
+        cancel(executor, timed);
     return error;
 }
 
@@ -388,6 +452,9 @@ void tsuga_timed_end(struct tsuga_seat *seat)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
-    while (seat->actor.timers != 0)
-        cancel(executor, &seat->actor, at(&executor->timed, seat->actor.timers - 1));
+    tsuga_timed_settle(executor);
+    while (seat->actor.timers != 0) {
+        cancel(executor, at(&executor->timed, seat->actor.timers - 1));
+        tsuga_timed_settle(executor);
+    }
 }

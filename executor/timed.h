@@ -8,8 +8,9 @@
  * Entries lie in chunks that are never freed while the executor lives, so that any reference is
  * safe to look up. A reference is (executor + 1) << 56 | slot << 32 | generation.
  *
- * Invariants: an entry is in its actor's list exactly while it is armed, and otherwise free or
- * retired. An actor with such an entry does not move to another executor.
+ * Invariants: an entry that is armed is in its actor's list; one that is not is free or retired,
+ * and in a list only while it is one of the last `linked_count` free ones. An actor with an entry
+ * in its list does not move to another executor.
  *
  * Owner: an executor. Thread: that executor's.
  */
@@ -29,10 +30,10 @@
 
 struct tsuga_executor;
 
-/* One cache line, and a cancel touches no other but its neighbours': a million of them are armed
- * and cancelled. What is needed only when it strikes lies in the letter: the receiver in
- * `attachment`, which a timed letter has no other use for, and behind the payload of a repeated one
- * its struct tsuga_timed_period. */
+/* One cache line, and all that a cancel looks at: a million of them are armed and cancelled. What
+ * is needed only when it strikes lies in the letter: the receiver in `attachment`, which a timed
+ * letter has no other use for, and behind the payload of a repeated one its struct
+ * tsuga_timed_period. */
 struct tsuga_timed {
     struct tsuga_alarm alarm;
     struct tsuga_letter *letter; /* while free: a small one for the next use, or NULL */
@@ -58,6 +59,9 @@ struct tsuga_timed_table {
     struct tsuga_timed **chunks;
     uint32_t *free; /* slots, as many as the chunks can have at chunk_count_max */
     uint32_t free_count;
+    uint32_t linked_count; /* of the last ones: still in the wheel and their actors' lists */
+    uint32_t free_low;     /* fewest since the last trim */
+    uint32_t bare_count;   /* of the first ones: without letters, unless free_low was below */
     uint32_t chunk_count;
     uint32_t chunk_count_max;
 };
@@ -72,6 +76,16 @@ TSUGA_NODISCARD int tsuga_timed_arm(struct tsuga_seat *seat, struct tsuga_letter
 
 /* The time of one that was armed for TSUGA_FOREVER begins. */
 void tsuga_timed_begin(struct tsuga_seat *seat, struct tsuga_timer_ref timer, uint64_t delay_ns);
+
+/* Entries that were disarmed a moment ago leave the wheel and their actors' lists. */
+void tsuga_timed_settle(struct tsuga_executor *executor);
+
+/* Whether the actor, which is at home here, has armed something that is still to come. */
+bool tsuga_timed_has_any(struct tsuga_executor *executor, const struct tsuga_seat *seat);
+
+/* Give letters back that free entries have kept, if the entries were not needed since the last
+ * time. True when there may be more. */
+bool tsuga_timed_trim(struct tsuga_executor *executor);
 
 /* The actor ends: nothing that it has armed is sent any more. */
 void tsuga_timed_end(struct tsuga_seat *seat);
