@@ -36,7 +36,7 @@ static bool may_move(struct tsuga_executor *executor, const struct tsuga_seat *s
 {
     return executor->has_thieves && !seat->actor.is_pinned && seat->stack == NULL &&
            seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE &&
-           !tsuga_timed_has_any(executor, seat);
+           (seat->actor.timers == 0 || !tsuga_timed_has_any(executor, seat));
 }
 
 /* One that sleeps may come and help: asked only when there is more to do than the next turn. */
@@ -335,7 +335,8 @@ static void tick(struct tsuga_executor *executor)
     if (executor->ring->queue_count > 0 || tsuga_ring_wants_enter(executor->ring))
         enter_once(executor);
     reap(executor);
-    tsuga_timed_settle(executor);
+    if (executor->timed.linked_count > 0)
+        tsuga_timed_settle(executor);
     tsuga_timers_expire(&executor->timers, executor->now_ns, ring_alarm, executor);
     tsuga_io_expire_orphans(executor);
     tsuga_executor_offer_room(executor);

@@ -128,8 +128,7 @@ void tsuga_timed_settle(struct tsuga_executor *executor)
 
 bool tsuga_timed_has_any(struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
-    if (seat->actor.timers != 0)
-        tsuga_timed_settle(executor);
+    tsuga_timed_settle(executor);
     return seat->actor.timers != 0;
 }
 
