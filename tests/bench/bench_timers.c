@@ -21,6 +21,7 @@
 
 #define TIMER_COUNT 1000000u
 #define CASE_COUNT  4u
+#define FETCHED     8u
 #define HOUR_NS     (3600 * TSUGA_NS_PER_S)
 
 /* What the project promises of a timer that is armed and cancelled. */
@@ -134,8 +135,14 @@ static void memory_fill(void)
 
 static void memory_arm(uint32_t index, uint64_t deadline)
 {
-    uint32_t at = memory.free[--memory.free_count];
+    uint32_t at;
 
+    /* As the runtime does: else each would wait by itself. */
+    for (uint32_t i = 0; i < FETCHED && memory.free_count % FETCHED == 0; i++) {
+        if (memory.free_count >= 2 * FETCHED)
+            __builtin_prefetch(&memory.records[memory.free[memory.free_count - 2 * FETCHED + i]]);
+    }
+    at = memory.free[--memory.free_count];
     memory.records[at] = (struct record){deadline, true};
     memory.where[index] = at;
 }
