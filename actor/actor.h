@@ -74,7 +74,7 @@ struct tsuga_actor {
     const char *name;
     uint64_t ioheap_quota;
     uint32_t ioheap_classes;
-    uint32_t timer_count; /* armed: they lie in the wheel of its executor */
+    uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none */
     struct tsuga_message stop_message;
     struct tsuga_message *current;     /* the message taken last; NULL when given back */
     struct tsuga_message *kept;        /* by tsuga_message_keep() */

@@ -32,11 +32,11 @@ static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
 }
 
 /* An actor that moves takes neither a stack nor a heap nor an armed timer along. */
-static bool may_move(const struct tsuga_executor *executor, const struct tsuga_seat *seat)
+static bool may_move(struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
     return executor->has_thieves && !seat->actor.is_pinned && seat->stack == NULL &&
            seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE &&
-           seat->actor.timer_count == 0;
+           (seat->actor.timers == 0 || !tsuga_timed_has_any(executor, seat));
 }
 
 /* One that sleeps may come and help: asked only when there is more to do than the next turn. */
@@ -309,6 +309,7 @@ static void trim(struct tsuga_executor *executor)
     tsuga_receive_trim(executor);
     trim->has_more = tsuga_ioheap_decay_pool(pool, executor->now_ns);
     trim->has_more |= tsuga_arena_pool_decay(pool, executor->now_ns);
+    trim->has_more |= tsuga_timed_trim(executor);
     trim->next_ns = executor->now_ns + trim_period_ns(executor);
     trim->turns = turns_of(executor);
     tsuga_registered_watch(executor);
@@ -334,6 +335,8 @@ static void tick(struct tsuga_executor *executor)
     if (executor->ring->queue_count > 0 || tsuga_ring_wants_enter(executor->ring))
         enter_once(executor);
     reap(executor);
+    if (executor->timed.linked_count > 0)
+        tsuga_timed_settle(executor);
     tsuga_timers_expire(&executor->timers, executor->now_ns, ring_alarm, executor);
     tsuga_io_expire_orphans(executor);
     tsuga_executor_offer_room(executor);

@@ -287,7 +287,7 @@ static void end(struct tsuga_seat *seat, int reason)
         tsuga_executor_end_child();
     actor->reason = reason;
     tsuga_actor_fini(actor, shared->memory);
-    if (actor->timer_count > 0) /* also what a hook has armed */
+    if (actor->timers != 0) /* also what a hook has armed */
         tsuga_timed_end(seat);
     if (actor->seen_stop != TSUGA_STOP_NONE)
         (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);
