@@ -1,0 +1,125 @@
+#!/bin/sh
+# Runs Tsuga, the floors and the peers in turns, each once a round: A B C A B C. The first round
+# warms up and does not count. A figure is one JSON object a line in BUILD/bench-peers.jsonl; a section
+# that is run again replaces its own lines. Peers that are not installed are left out, and said so.
+#
+#     [REPS=9] peers.sh BUILD [SECTION…]
+set -eu
+
+build=$1
+shift
+reps=${REPS:-9}
+programs=$build/bench/peers
+figures=$build/bench-peers.jsonl
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "bench-peers: $1" >&2
+    exit 1
+}
+
+# record ROW SIDE ROUND VALUE [KEY VALUE]…: of the section that runs.
+record() {
+    [ "$3" -gt 0 ] || return 0
+    object=$(printf '{"section": "%s", "row": "%s", "side": "%s", "round": %d, "value": %s' \
+        "$section" "$1" "$2" "$3" "$4")
+    shift 4
+    while [ $# -gt 0 ]; do
+        object="$object, \"$1\": $2"
+        shift 2
+    done
+    echo "$object}" >>"$figures"
+}
+
+skipped=
+skip() {
+    case " $skipped " in
+    *" $1 "*) ;;
+    *)
+        skipped="$skipped $1"
+        echo "bench-peers: skipped: $2" >&2
+        ;;
+    esac
+}
+
+# What the machine is, and of which version the peers are.
+describe() {
+    printf '{"section": "machine", "machine": "%s, %s processors, Linux %s, %s", "day": "%s"}\n' \
+        "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" \
+        "$(gcc --version | head -n 1)" "$(date -u +%F)"
+    for package in libcaf-dev erlang-base golang-go libuv1-dev libev-dev libmimalloc-dev \
+        libjemalloc-dev libc6-dev fio nginx-light xxhash; do
+        version=$(dpkg-query -W -f '${Version}' $package 2>/dev/null) || continue
+        printf '{"section": "machine", "package": "%s", "version": "%s"}\n' $package "$version"
+    done
+}
+
+# Messages.
+
+# message_command SIDE GAME THREADS: how a side plays; nothing when it can not.
+message_command() {
+    case $1 in
+    erlang)
+        [ -f "$programs/messages_erlang.beam" ] || return 0
+        echo "erl -noshell +P 2000000 +S $3:$3 -pa $programs -run messages_erlang main $2"
+        ;;
+    *)
+        [ ! -x "$programs/messages_$1" ] || echo "$programs/messages_$1 $2 $3"
+        ;;
+    esac
+}
+
+# play ROW GAME THREADS FLOOR_THREADS: FLOOR_THREADS is what the floor is best with. Who plays on
+# one processor never waits, and is timed without what others had of it.
+play() {
+    processors=0
+    [ "$3" -eq 1 ] || processors=0,1
+    round=0
+    while [ $round -le "$reps" ]; do
+        for side in tsuga floor go erlang caf; do
+            threads=$3
+            [ $side != floor ] || threads=$4
+            command=$(message_command $side "$2" "$threads")
+            if [ -z "$command" ]; then
+                skip $side "messages of $side: its package is not installed"
+                continue
+            fi
+            # shellcheck disable=SC2086 # a command and its arguments
+            "$programs/pinned" $processors $command >"$scratch/line" || fail "$1: $side"
+            read -r clock mib others alone <"$scratch/line"
+            value=$clock
+            [ "$3" -gt 1 ] || value=$alone
+            record "$1" $side $round "$value" clock "$clock" others "$others"
+            [ "$2" != million ] || record "$1, memory" $side $round "$mib"
+        done
+        round=$((round + 1))
+    done
+}
+
+run_messages() {
+    play "ping-pong, 1 executor" ping-pong 1 1
+    play "ping-pong, 2 executors allowed" ping-pong 2 2
+    play "ring of 503, 1 executor" ring 1 1
+    play "ring of 503, 2 executors allowed" ring 2 1
+    play "fan-in 100 to 1, 1 executor" fan-in 1 1
+    play "fan-in 100 to 1, 2 executors" fan-in 2 2
+    play "big, 1 executor" big 1 1
+    play "big, 2 executors" big 2 2
+    play "spawn, one message, end" spawn 1 1
+    play "a million alive" million 1 1
+}
+
+[ "$(nproc)" -ge 2 ] || fail "needs two processors"
+touch "$figures"
+[ $# -gt 0 ] || set -- messages
+for section in machine "$@"; do
+    grep -v "\"section\": \"$section\"" "$figures" >"$scratch/kept" || true
+    cp "$scratch/kept" "$figures"
+    case $section in
+    machine) describe >>"$figures" ;;
+    messages) "run_$section" ;;
+    *) fail "$section: no such section" ;;
+    esac
+done
