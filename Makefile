@@ -212,10 +212,12 @@ $(BUILD)/bench/savina: $(call objects,$(SAVINA_SOURCES)) $(BUILD)/libtsuga.a
 PEERS := $(BUILD)/bench/peers
 GO    := GO111MODULE=off GOCACHE=$(CURDIR)/build/go go
 ifneq ($(filter run-bench-peers,$(MAKECMDGOALS)),)
-PEER_NAMES := pinned messages_tsuga messages_floor \
+PEER_NAMES := pinned messages_tsuga messages_floor echo_load echo_tsuga echo_raw echo_epoll \
               $(if $(shell command -v go),messages_go) \
               $(if $(shell command -v erlc),messages_erlang.beam) \
-              $(if $(wildcard /usr/include/caf/all.hpp),messages_caf)
+              $(if $(wildcard /usr/include/caf/all.hpp),messages_caf) \
+              $(if $(wildcard /usr/include/ev.h),echo_libev) \
+              $(if $(wildcard /usr/include/uv.h),echo_libuv)
 endif
 
 $(patsubst tests/%.c,$(BUILD)/%,$(PEER_SOURCES)): \
@@ -225,7 +227,14 @@ $(patsubst tests/%.c,$(BUILD)/%,$(PEER_SOURCES)): \
 	$(Q)$(link) $^ $(PEER_LIBS)
 
 $(PEERS)/messages_tsuga: $(BUILD)/obj/tests/bench/savina/support.o $(BUILD)/libtsuga.a
-$(PEERS)/messages_tsuga: private PEER_LIBS := $(LIBS)
+$(addprefix $(PEERS)/echo_,load tsuga raw epoll libev libuv): \
+    $(BUILD)/obj/tests/bench/support_tcp.o
+$(PEERS)/echo_tsuga: $(BUILD)/libtsuga.a
+$(PEERS)/echo_raw: $(call objects,$(addprefix tests/bench/support_,echo.c raw.c))
+$(PEERS)/%_tsuga: private PEER_LIBS := $(LIBS)
+$(PEERS)/echo_raw: private PEER_LIBS := -luring
+$(PEERS)/echo_libev: private PEER_LIBS := -lev
+$(PEERS)/echo_libuv: private PEER_LIBS := -luv
 
 $(PEERS)/messages_go: tests/bench/peers/messages_go.go
 	@mkdir -p $(@D)
@@ -358,7 +367,7 @@ run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 bench-deps:  ## Install the packages of whom bench-peers compares with
 	@tests/check/deps.sh build bench peers
 
-bench-peers:  ## Tsuga, floors and peers in turns, REPS=9 rounds, [SECTIONS="messages …"]; the table
+bench-peers:  ## Tsuga, floors and peers in turns (REPS=9, SECTIONS="messages"); the table
 	$(again) CONFIG=release run-bench-peers
 	$(again) bench-table
 
@@ -439,7 +448,7 @@ fmt-check:  ## Is every source file formatted, and what clang-format cannot see 
 	    $(wildcard tests/bench/*/*.sh tests/canary/*.sh tests/fuzz/*.sh)
 
 tidy:  ## clang-tidy: function size, bug patterns, the analyzer
-	@tests/check/tidy.sh $(filter %.c,$(C_FILES))
+	@tests/check/tidy.sh $(filter-out %_libev.c %_libuv.c,$(filter %.c,$(C_FILES)))
 
 layers:  ## Do the includes point one way, and stay system calls and libraries in their files?
 	@tests/check/layers.sh $(C_FILES)

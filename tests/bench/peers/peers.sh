@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs Tsuga, the floors and the peers in turns, each once a round: A B C A B C. The first round
-# warms up and does not count. A figure is one JSON object a line in BUILD/bench-peers.jsonl; a section
-# that is run again replaces its own lines. Peers that are not installed are left out, and said so.
+# warms up and does not count. A figure is one JSON object a line in BUILD/bench-peers.jsonl; a
+# section that is run again replaces its own lines. Peers that are not installed are left out, and
+# said so.
 #
 #     [REPS=9] peers.sh BUILD [SECTION…]
 set -eu
@@ -12,7 +13,11 @@ reps=${REPS:-9}
 programs=$build/bench/peers
 figures=$build/bench-peers.jsonl
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+clean_up() {
+    stop_servers
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 fail() {
@@ -111,15 +116,90 @@ run_messages() {
     play "a million alive" million 1 1
 }
 
+# Echo servers, all on one processor; the load has the other one, and drives one at a time.
+
+servers=
+stop_servers() {
+    for pid in $servers; do
+        kill -TERM "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    servers=
+}
+
+# Sets `sides` and `places`, PORT:PID for each side.
+start_servers() {
+    sides=
+    places=
+    ulimit -n "$(ulimit -H -n)"
+    for side in tsuga raw epoll libev libuv; do
+        if [ ! -x "$programs/echo_$side" ]; then
+            skip $side "echo of $side: its package is not installed"
+            continue
+        fi
+        mkfifo "$scratch/$side"
+        taskset -c 0 "$programs/echo_$side" >"$scratch/$side" &
+        servers="$servers $!"
+        read -r port <"$scratch/$side" || fail "$side does not listen"
+        rm "$scratch/$side"
+        sides="$sides $side"
+        places="$places $port:$!"
+    done
+}
+
+# The floor's name among sides.
+side_name() {
+    [ "$1" = raw ] && echo floor || echo "$1"
+}
+
+# talk CONNECTIONS BYTES ROW
+talk() {
+    start_servers
+    # shellcheck disable=SC2086 # lists
+    taskset -c 1 "$programs/echo_load" talk "$1" "$2" "$reps" $places >"$scratch/talk" ||
+        fail "$3: the load"
+    stop_servers
+    round=0
+    while read -r values; do
+        round=$((round + 1))
+        for side in $sides; do
+            record "$3" "$(side_name "$side")" $round "${values%% *}"
+            values=${values#* }
+        done
+    done <"$scratch/talk"
+}
+
+run_echo() {
+    talk 64 64 "echo, 64 connections, 64 bytes, server"
+    talk 512 4096 "echo, 512 connections, 4 KiB, server"
+}
+
+run_idle() {
+    round=0
+    [ "$reps" -le 3 ] || reps=3 # memory does not depend on the weather
+    while [ $round -le "$reps" ]; do
+        start_servers
+        # shellcheck disable=SC2086 # lists
+        taskset -c 1 "$programs/echo_load" idle 10000 $places >"$scratch/idle" || fail "idle"
+        stop_servers
+        for side in $sides; do
+            read -r bytes wakes
+            record "10,000 idle connections" "$(side_name "$side")" $round "$bytes"
+            record "idle process" "$(side_name "$side")" $round "$wakes"
+        done <"$scratch/idle"
+        round=$((round + 1))
+    done
+}
+
 [ "$(nproc)" -ge 2 ] || fail "needs two processors"
 touch "$figures"
-[ $# -gt 0 ] || set -- messages
+[ $# -gt 0 ] || set -- messages echo idle
 for section in machine "$@"; do
     grep -v "\"section\": \"$section\"" "$figures" >"$scratch/kept" || true
     cp "$scratch/kept" "$figures"
     case $section in
     machine) describe >>"$figures" ;;
-    messages) "run_$section" ;;
+    messages | echo | idle) "run_$section" ;;
     *) fail "$section: no such section" ;;
     esac
 done
