@@ -371,7 +371,9 @@ bench-peers:  ## Tsuga, floors and peers in turns (REPS=9, SECTIONS="messages");
 	$(again) CONFIG=release run-bench-peers
 	$(again) bench-table
 
-run-bench-peers: $(addprefix $(PEERS)/,$(PEER_NAMES))
+run-bench-peers: $(addprefix $(PEERS)/,$(PEER_NAMES)) \
+    $(addprefix $(BUILD)/bench/bench_,nop message read ioheap) \
+    $(addprefix $(BUILD)/examples/,httpd hash)
 	@REPS=$(or $(REPS),9) tests/bench/peers/peers.sh $(BUILD) $(SECTIONS)
 
 bench-table:  ## Put what bench-peers has measured into docs/performance.md

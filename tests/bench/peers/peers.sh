@@ -13,9 +13,10 @@ reps=${REPS:-9}
 programs=$build/bench/peers
 figures=$build/bench-peers.jsonl
 scratch=$(mktemp -d)
+servers=
 clean_up() {
     stop_servers
-    rm -rf "$scratch"
+    rm -rf "$scratch" "$build/tree" "$build/fio.data"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -118,7 +119,6 @@ run_messages() {
 
 # Echo servers, all on one processor; the load has the other one, and drives one at a time.
 
-servers=
 stop_servers() {
     for pid in $servers; do
         kill -TERM "$pid" 2>/dev/null || true
@@ -191,15 +191,163 @@ run_idle() {
     done
 }
 
+# What our own benchmarks measure beside a floor, in turns a few milliseconds each.
+
+# run_bench NAME [SECONDS]: on one processor, into a file that pick reads.
+run_bench() {
+    taskset -c 0 "$build/bench/$1" ${2:+"$2"} >"$scratch/bench" || fail "$1"
+}
+
+# pick KEY TEXT…: a number from the one line of the last benchmark that has all of these texts.
+pick() {
+    key=$1
+    shift
+    cp "$scratch/bench" "$scratch/picked"
+    for text in "$@"; do
+        grep -F "$text" "$scratch/picked" >"$scratch/fewer" || fail "no figure for $text"
+        mv "$scratch/fewer" "$scratch/picked"
+    done
+    sed -n "s/.*\"$key\": *\([0-9.]*\).*/\1/p" "$scratch/picked"
+}
+
+# pair ROW SIDE TEXT…: a figure, and that of what the benchmark calls its floor. The ratio is the
+# benchmark's own: the median over its many pairs.
+pair() {
+    row=$1
+    side=$2
+    shift 2
+    record "$row" tsuga $round "$(pick ns "$@")"
+    record "$row" "$side" $round "$(pick floor_ns "$@")" ratio "$(pick ratio "$@")"
+}
+
+run_operations() {
+    round=1
+    while [ $round -le "$reps" ]; do
+        run_bench bench_nop 2
+        pair "NOP through a mailbox, depth 1" floor '"behaviour, depth 1"'
+        pair "NOP through a mailbox, depth 32" floor '"behaviour, depth 32"'
+        run_bench bench_message 2
+        pair "a body resumed by a message" floor '"ping-pong of bodies in receive"'
+        round=$((round + 1))
+    done
+}
+
+# run_fio [OPTION…]: nanoseconds for a read.
+run_fio() {
+    taskset -c 0 fio --name=read --filename="$build/fio.data" --size=16M --rw=randread --bs=4k \
+        --ioengine=io_uring --iodepth=32 --iodepth_batch_submit=32 --iodepth_batch_complete_min=1 \
+        --iodepth_batch_complete_max=32 --registerfiles=1 --norandommap=1 --gtod_reduce=1 \
+        --time_based=1 --runtime=1 --output-format=terse --terse-version=3 "$@" |
+        awk -F ';' '$8 > 0 { print 1e9 / $8 }'
+}
+
+run_reads() {
+    round=1
+    while [ $round -le "$reps" ]; do
+        run_bench bench_read 3
+        cached="4 KiB page-cache read, depth 32"
+        direct="O_DIRECT 4 KiB read, depth 32"
+        pair "$cached" floor '"4 KiB, depth 32"' '"raw liburing"'
+        pair "$cached" pread '"4 KiB, depth 32"' '"pread loop"'
+        if grep -q O_DIRECT "$scratch/bench"; then
+            pair "$direct" floor '"4 KiB, depth 32, O_DIRECT"'
+        else
+            skip direct "O_DIRECT: the file system of the build has none"
+        fi
+        if command -v fio >/dev/null; then
+            record "$cached" fio $round "$(run_fio)"
+            record "$direct" fio $round "$(run_fio --direct=1)"
+        else
+            skip fio "reads of fio: its package is not installed"
+        fi
+        round=$((round + 1))
+    done
+}
+
+run_heap() {
+    trace="heap allocate or free, 64 B to 2 MiB, 1,000 live"
+    round=1
+    while [ $round -le "$reps" ]; do
+        run_bench bench_ioheap
+        record "$trace" tsuga $round "$(pick tsuga_ns ioheap_trace)"
+        record "$trace" floor $round "$(pick buddy_ns ioheap_trace)"
+        for side in mimalloc jemalloc glibc; do
+            value=$(pick ${side}_ns ioheap_trace)
+            if [ -n "$value" ]; then
+                record "$trace" $side $round "$value"
+            else
+                skip $side "heap of $side: its package is not installed"
+            fi
+        done
+        record "an operation's record from its slab, or back" tsuga $round "$(pick ns ioheap_record)"
+        record "arena over peak live bytes" tsuga $round "$(pick ratio ioheap_footprint)"
+        round=$((round + 1))
+    done
+}
+
+run_httpd() {
+    if ! command -v nginx >/dev/null || ! command -v wrk >/dev/null; then
+        skip httpd "httpd: nginx-light and wrk are not both installed"
+        return
+    fi
+    round=1
+    while [ $round -le "$reps" ]; do
+        tests/bench/httpd/bench.sh "$build" 1 >"$scratch/bench" || fail "httpd"
+        for file in 1k 64k; do
+            row="httpd, ${file%k} KiB, 64 connections"
+            record "$row" tsuga $round "$(pick per_s "\"$file\"")"
+            record "$row" nginx $round "$(pick nginx_per_s "\"$file\"")"
+        done
+        round=$((round + 1))
+    done
+}
+
+# Whole programs over a tree in the page cache, HASH_MIB in files of 1 MiB.
+
+make_tree() {
+    rm -rf "$build/tree"
+    mkdir "$build/tree"
+    head -c 1048576 /dev/urandom >"$scratch/random"
+    number=0
+    while [ $number -lt "$hash_mib" ]; do
+        { echo $number && cat "$scratch/random"; } >"$build/tree/$number"
+        number=$((number + 1))
+    done
+}
+
+hash_with() {
+    case $1 in
+    tsuga) "$build/examples/hash" -j 2 "$build/tree" ;;
+    xxhsum) find "$build/tree" -type f -exec xxhsum -H2 {} + ;;
+    xargs) find "$build/tree" -type f -print0 | xargs -0 -P 2 -n 64 xxhsum -H2 ;;
+    esac >/dev/null 2>&1
+}
+
+run_hash() {
+    hash_mib=${HASH_MIB:-4096}
+    make_tree
+    round=0
+    while [ $round -le "$reps" ]; do
+        for side in tsuga xxhsum xargs; do
+            start_ns=$(date +%s%N)
+            hash_with $side || fail "hash: $side"
+            spent_ns=$(($(date +%s%N) - start_ns))
+            record "hash of a cached tree, 2 executors" $side $round \
+                $((hash_mib * 1000000 / (spent_ns / 1000)))
+        done
+        round=$((round + 1))
+    done
+}
+
 [ "$(nproc)" -ge 2 ] || fail "needs two processors"
 touch "$figures"
-[ $# -gt 0 ] || set -- messages echo idle
+[ $# -gt 0 ] || set -- messages echo idle operations reads heap httpd hash
 for section in machine "$@"; do
     grep -v "\"section\": \"$section\"" "$figures" >"$scratch/kept" || true
     cp "$scratch/kept" "$figures"
     case $section in
     machine) describe >>"$figures" ;;
-    messages | echo | idle) "run_$section" ;;
+    messages | echo | idle | operations | reads | heap | httpd | hash) "run_$section" ;;
     *) fail "$section: no such section" ;;
     esac
 done

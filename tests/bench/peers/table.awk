@@ -2,8 +2,9 @@
 #
 #     awk -f table.awk rows.txt bench-peers.jsonl
 #
-# A ratio is formed within each round, ours to the other side's; the table has the median of a
-# side's values, and of its ratios the median and the deciles.
+# A ratio is formed within each round, ours to the other side's, unless the figure brings one: the
+# median over many shorter rounds. The table has the median of a side's values, and of its ratios the
+# median and the deciles.
 
 function trim(text) {
     gsub(/^ +| +$/, "", text)
@@ -46,7 +47,9 @@ function sum_up(row, side,    round, count) {
     median[row, side] = quantile(count, 0.5)
     count = 0
     for (round = 1; round <= rounds[row]; round++) {
-        if ((row, side, round) in value && (row, "tsuga", round) in value &&
+        if ((row, side, round) in paired)
+            sample[++count] = paired[row, side, round]
+        else if ((row, side, round) in value && (row, "tsuga", round) in value &&
             value[row, side, round] > 0)
             sample[++count] = value[row, "tsuga", round] / value[row, side, round]
     }
@@ -124,6 +127,8 @@ file == 2 && field("row") != "" {
         side_list[row] = side_list[row] (side_list[row] == "" ? "" : "\t") side
     seen[row, side] = 1
     value[row, side, round] = field("value") + 0
+    if (field("ratio") != "")
+        paired[row, side, round] = field("ratio") + 0
     if (round > rounds[row])
         rounds[row] = round
     if (field("others") != "")
