@@ -213,6 +213,7 @@ PEERS := $(BUILD)/bench/peers
 GO    := GO111MODULE=off GOCACHE=$(CURDIR)/build/go go
 ifneq ($(filter run-bench-peers,$(MAKECMDGOALS)),)
 PEER_NAMES := pinned messages_tsuga messages_floor echo_load echo_tsuga echo_raw echo_epoll \
+              http_floor memory_floor \
               $(if $(shell command -v go),messages_go) \
               $(if $(shell command -v erlc),messages_erlang.beam) \
               $(if $(wildcard /usr/include/caf/all.hpp),messages_caf) \
@@ -227,7 +228,7 @@ $(patsubst tests/%.c,$(BUILD)/%,$(PEER_SOURCES)): \
 	$(Q)$(link) $^ $(PEER_LIBS)
 
 $(PEERS)/messages_tsuga: $(BUILD)/obj/tests/bench/savina/support.o $(BUILD)/libtsuga.a
-$(addprefix $(PEERS)/echo_,load tsuga raw epoll libev libuv): \
+$(PEERS)/http_floor $(addprefix $(PEERS)/echo_,load tsuga raw epoll libev libuv): \
     $(BUILD)/obj/tests/bench/support_tcp.o
 $(PEERS)/echo_tsuga: $(BUILD)/libtsuga.a
 $(PEERS)/echo_raw: $(call objects,$(addprefix tests/bench/support_,echo.c raw.c))

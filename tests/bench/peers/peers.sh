@@ -279,7 +279,7 @@ run_heap() {
                 skip $side "heap of $side: its package is not installed"
             fi
         done
-        record "an operation's record from its slab, or back" tsuga $round "$(pick ns ioheap_record)"
+        record "an operation's record, taken or given" tsuga $round "$(pick ns ioheap_record)"
         record "arena over peak live bytes" tsuga $round "$(pick ratio ioheap_footprint)"
         round=$((round + 1))
     done
@@ -296,6 +296,7 @@ run_httpd() {
         for file in 1k 64k; do
             row="httpd, ${file%k} KiB, 64 connections"
             record "$row" tsuga $round "$(pick per_s "\"$file\"")"
+            record "$row" floor $round "$(pick floor_per_s "\"$file\"")"
             record "$row" nginx $round "$(pick nginx_per_s "\"$file\"")"
         done
         round=$((round + 1))
@@ -324,6 +325,7 @@ hash_with() {
 }
 
 run_hash() {
+    row="hash of a cached tree, 2 executors"
     hash_mib=${HASH_MIB:-4096}
     make_tree
     round=0
@@ -332,9 +334,9 @@ run_hash() {
             start_ns=$(date +%s%N)
             hash_with $side || fail "hash: $side"
             spent_ns=$(($(date +%s%N) - start_ns))
-            record "hash of a cached tree, 2 executors" $side $round \
-                $((hash_mib * 1000000 / (spent_ns / 1000)))
+            record "$row" $side $round $((hash_mib * 1000000 / (spent_ns / 1000)))
         done
+        record "$row" floor $round "$("$programs/memory_floor")"
         round=$((round + 1))
     done
 }
