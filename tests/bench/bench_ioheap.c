@@ -113,7 +113,7 @@ static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_ioheap: %s\n", what);
     exit(1);
