@@ -1,5 +1,5 @@
-%% erl -noshell +S THREADS:THREADS -run messages_erlang main GAME: the games of README.md with
-%% processes. Prints nanoseconds for each unit.
+%% erl -noshell +P 2000000 +S THREADS:THREADS -run messages_erlang main GAME: the games of README.md
+%% with processes. Prints nanoseconds for each unit.
 -module(messages_erlang).
 -export([main/1]).
 
