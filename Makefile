@@ -230,6 +230,7 @@ $(patsubst tests/%.c,$(BUILD)/%,$(PEER_SOURCES)): \
 $(PEERS)/messages_tsuga: $(BUILD)/obj/tests/bench/savina/support.o $(BUILD)/libtsuga.a
 $(PEERS)/http_floor $(addprefix $(PEERS)/echo_,load tsuga raw epoll libev libuv): \
     $(BUILD)/obj/tests/bench/support_tcp.o
+$(PEERS)/messages_floor: $(BUILD)/obj/executor/switch_$(MACHINE).o
 $(PEERS)/echo_tsuga: $(BUILD)/libtsuga.a
 $(PEERS)/echo_raw: $(call objects,$(addprefix tests/bench/support_,echo.c raw.c))
 $(PEERS)/%_tsuga: private PEER_LIBS := $(LIBS)

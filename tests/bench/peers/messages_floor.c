@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/switch.h"
 #include "tests/bench/support.h"
 
 #define PLAY_NS     UINT64_C(500000000)
@@ -29,7 +30,8 @@
 #define SITES_MAX   512u
 #define LETTERS_MAX 1024u /* of a queue or ring, power of two */
 #define OFFICES_MAX 2u
-#define CASE_COUNT  6u
+#define CASE_COUNT  7u
+#define STACK_BYTES 16384u
 #define SPINS_MAX   10000u /* before an office gives its processor to somebody else */
 
 struct site;
@@ -225,6 +227,32 @@ static void play_ring(struct world *world)
     play_ring_of(world, RING_SITES, RING_HOPS);
 }
 
+/* Nothing but what a body needs to be resumed and to wait again: a stack of its own. */
+
+struct switching {
+    void *here;
+    void *there;
+};
+
+static void switch_back(void *context)
+{
+    struct switching *switching = context;
+
+    for (;;)
+        tsuga_switch(&switching->there, switching->here);
+}
+
+static void play_bodies(struct world *world)
+{
+    static _Alignas(64) unsigned char stack[STACK_BYTES];
+    struct switching switching;
+
+    (void)world;
+    tsuga_switch_start(&switching.here, stack + sizeof(stack), switch_back, &switching);
+    for (uint32_t i = 0; i < PING_PONG; i++)
+        tsuga_switch(&switching.here, switching.there);
+}
+
 /* The first site consumes, the others produce in turn; a letter to itself tells one to go on. */
 static void consume_or_produce(struct site *site, const struct letter *letter)
 {
@@ -345,6 +373,7 @@ struct game {
 
 static const struct game games[CASE_COUNT] = {
     {"ping-pong", PING_PONG, play_ping_pong, false},
+    {"bodies", PING_PONG, play_bodies, false},
     {"ring", RING_HOPS, play_ring, false},
     {"fan-in", UINT64_C(1) * PRODUCERS *PRODUCTS, play_fan_in, false},
     {"big", UINT64_C(2) * BIG_SITES *BIG_PINGS, play_big, false},

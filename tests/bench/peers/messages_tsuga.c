@@ -26,7 +26,7 @@
 #define CHAIN         100000u
 #define MILLION       1000000u
 #define EXECUTORS_MAX 2u
-#define CASE_COUNT    6u
+#define CASE_COUNT    7u
 #define LONG_TURN_US  60000000u /* some of the root's turns are long on purpose */
 
 struct game {
@@ -54,20 +54,46 @@ struct player {
     struct tsuga_id next;
 };
 
-static void pass(struct tsuga_actor *self, const struct tsuga_message *message)
+static void hand_on(struct tsuga_actor *self, const struct player *player, uint64_t left)
 {
-    const struct player *player = savina_player(self);
-    uint64_t left = tsuga_message_tag(message);
-
     if (left > 0)
         savina_send(self, player->next, left - 1);
     else
         savina_send(self, player->root, 0);
 }
 
+static void pass(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    hand_on(self, savina_player(self), tsuga_message_tag(message));
+}
+
+static void pass_blocking(struct tsuga_actor *self, void *player)
+{
+    const struct tsuga_message *message;
+
+    while (tsuga_receive(self, NULL, TSUGA_FOREVER, &message) == 0)
+        hand_on(self, player, tsuga_message_tag(message));
+}
+
 static void start_player(struct tsuga_actor *self, void *player)
 {
     *(void **)tsuga_state(self) = player;
+}
+
+static void play_pair(struct tsuga_actor *self, struct tsuga_spawn_options *options)
+{
+    struct player players[2];
+    struct tsuga_id ids[2];
+
+    for (uint32_t i = 0; i < 2; i++) {
+        options->argument = &players[i];
+        tsuga_bench_require("tsuga_spawn", tsuga_spawn(tsuga_runtime_of(self), options, &ids[i]));
+    }
+    players[0] = (struct player){tsuga_self(self), ids[1]};
+    players[1] = (struct player){tsuga_self(self), ids[0]};
+    savina_send(self, ids[0], PING_PONG - 1);
+    (void)savina_collect(self, 1);
+    stop_all(self, ids, 2);
 }
 
 static void play_ping_pong(struct tsuga_actor *self, void *argument)
@@ -76,19 +102,17 @@ static void play_ping_pong(struct tsuga_actor *self, void *argument)
                                           .start = start_player,
                                           .state_bytes = sizeof(void *),
                                           .placement = TSUGA_PLACE_LEAST_LOADED};
-    struct player players[2];
-    struct tsuga_id ids[2];
 
     (void)argument;
-    for (uint32_t i = 0; i < 2; i++) {
-        options.argument = &players[i];
-        tsuga_bench_require("tsuga_spawn", tsuga_spawn(tsuga_runtime_of(self), &options, &ids[i]));
-    }
-    players[0] = (struct player){tsuga_self(self), ids[1]};
-    players[1] = (struct player){tsuga_self(self), ids[0]};
-    savina_send(self, ids[0], PING_PONG - 1);
-    (void)savina_collect(self, 1);
-    stop_all(self, ids, 2);
+    play_pair(self, &options);
+}
+
+static void play_bodies(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_spawn_options options = {.body = pass_blocking};
+
+    (void)argument;
+    play_pair(self, &options);
 }
 
 static void play_ring(struct tsuga_actor *self, void *argument)
@@ -255,6 +279,7 @@ static void play_million(struct tsuga_actor *self, void *argument)
 
 static const struct game games[CASE_COUNT] = {
     {"ping-pong", PING_PONG, play_ping_pong, false},
+    {"bodies", PING_PONG, play_bodies, false},
     {"ring", RING_HOPS, play_ring, false},
     {"fan-in", UINT64_C(1) * PRODUCERS *PRODUCTS, play_fan_in, false},
     {"big", UINT64_C(2) * BIG_ACTORS *BIG_PINGS, play_big, false},

@@ -12,6 +12,7 @@ shift
 reps=${REPS:-9}
 programs=$build/bench/peers
 figures=$build/bench-peers.jsonl
+day=$(date -u +%F)
 scratch=$(mktemp -d)
 servers=
 clean_up() {
@@ -29,8 +30,9 @@ fail() {
 # record ROW SIDE ROUND VALUE [KEY VALUE]…: of the section that runs.
 record() {
     [ "$3" -gt 0 ] || return 0
-    object=$(printf '{"section": "%s", "row": "%s", "side": "%s", "round": %d, "value": %s' \
-        "$section" "$1" "$2" "$3" "$4")
+    object=$(printf '{"section": "%s", "day": "%s", "row": "%s", "side": "%s", "round": %d' \
+        "$section" "$day" "$1" "$2" "$3")
+    object="$object, \"value\": $4"
     shift 4
     while [ $# -gt 0 ]; do
         object="$object, \"$1\": $2"
@@ -52,9 +54,9 @@ skip() {
 
 # What the machine is, and of which version the peers are.
 describe() {
-    printf '{"section": "machine", "machine": "%s, %s processors, Linux %s, %s", "day": "%s"}\n' \
+    printf '{"section": "machine", "machine": "%s, %s processors, Linux %s, %s"}\n' \
         "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" \
-        "$(gcc --version | head -n 1)" "$(date -u +%F)"
+        "$(gcc --version | head -n 1)"
     for package in libcaf-dev erlang-base golang-go libuv1-dev libev-dev libmimalloc-dev \
         libjemalloc-dev libc6-dev fio nginx-light xxhash; do
         version=$(dpkg-query -W -f '${Version}' $package 2>/dev/null) || continue
@@ -77,14 +79,14 @@ message_command() {
     esac
 }
 
-# play ROW GAME THREADS FLOOR_THREADS: FLOOR_THREADS is what the floor is best with. Who plays on
-# one processor never waits, and is timed without what others had of it.
+# play ROW GAME THREADS FLOOR_THREADS [SIDES]: FLOOR_THREADS is what the floor is best with. Who
+# plays on one processor never waits, and is timed without what others had of it.
 play() {
     processors=0
     [ "$3" -eq 1 ] || processors=0,1
     round=0
     while [ $round -le "$reps" ]; do
-        for side in tsuga floor go erlang caf; do
+        for side in ${5:-tsuga floor go erlang caf}; do
             threads=$3
             [ $side != floor ] || threads=$4
             command=$(message_command $side "$2" "$threads")
@@ -107,6 +109,7 @@ play() {
 run_messages() {
     play "ping-pong, 1 executor" ping-pong 1 1
     play "ping-pong, 2 executors allowed" ping-pong 2 2
+    play "a body resumed by a message" bodies 1 1 "tsuga floor"
     play "ring of 503, 1 executor" ring 1 1
     play "ring of 503, 2 executors allowed" ring 2 1
     play "fan-in 100 to 1, 1 executor" fan-in 1 1
@@ -226,8 +229,6 @@ run_operations() {
         run_bench bench_nop 2
         pair "NOP through a mailbox, depth 1" floor '"behaviour, depth 1"'
         pair "NOP through a mailbox, depth 32" floor '"behaviour, depth 32"'
-        run_bench bench_message 2
-        pair "a body resumed by a message" floor '"ping-pong of bodies in receive"'
         round=$((round + 1))
     done
 }
@@ -334,7 +335,8 @@ run_hash() {
             start_ns=$(date +%s%N)
             hash_with $side || fail "hash: $side"
             spent_ns=$(($(date +%s%N) - start_ns))
-            record "$row" $side $round $((hash_mib * 1000000 / (spent_ns / 1000)))
+            record "$row" $side $round $((hash_mib * 1000000 / (spent_ns / 1000))) \
+                note "\"$hash_mib MiB\""
         done
         record "$row" floor $round "$("$programs/memory_floor")"
         round=$((round + 1))

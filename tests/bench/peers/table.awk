@@ -103,7 +103,7 @@ function print_row(row,    i, count, sides, peers, bounds, verdicts, list) {
         bounds = bounds (i > 1 ? "; " : "") bound_text(trim(list[i]))
         verdicts = verdicts (i > 1 ? "; " : "") verdict(row, trim(list[i]))
     }
-    printf "| %s, %s | %s | %s | %s | %s | %s |\n", row, unit[row], number(median[row, "tsuga"]),
+    printf "| %s%s, %s | %s | %s | %s | %s | %s |\n", row, note[row], unit[row], number(median[row, "tsuga"]),
         (row, "floor") in median ? shown(row, "floor") : "", peers, bounds, verdicts
 }
 
@@ -115,7 +115,7 @@ file == 1 && !/^#/ && split($0, column, "|") == 3 {
     bounds_of[row] = trim(column[3])
 }
 
-file == 2 && field("machine") != "" { machine = field("machine"); day = field("day") }
+file == 2 && field("machine") != "" { machine = field("machine") }
 file == 2 && field("package") != "" {
     packages = packages (packages == "" ? "" : ", ") field("package") " " field("version")
 }
@@ -127,6 +127,15 @@ file == 2 && field("row") != "" {
         side_list[row] = side_list[row] (side_list[row] == "" ? "" : "\t") side
     seen[row, side] = 1
     value[row, side, round] = field("value") + 0
+    if (field("note") != "")
+        note[row] = ", " field("note")
+    day = field("day")
+    if (first_day == "" || day < first_day)
+        first_day = day
+    if (day > last_day)
+        last_day = day
+    if (round > round_max)
+        round_max = round
     if (field("ratio") != "")
         paired[row, side, round] = field("ratio") + 0
     if (round > rounds[row])
@@ -136,7 +145,8 @@ file == 2 && field("row") != "" {
 }
 
 END {
-    printf "%s; %s. Peers: %s.\n", machine, day, packages
+    printf "%s; %s, %d rounds. Peers: %s.\n", machine,
+        first_day == last_day ? last_day : first_day " to " last_day, round_max, packages
     for (i = 1; i <= others_count; i++)
         sample[i] = others[i]
     if (others_count > 0)
