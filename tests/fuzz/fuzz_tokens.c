@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/leases.h"
 #include "runtime/base/assert.h"
 
 #include <tsuga.h>
@@ -142,9 +143,18 @@ static void check_token(const struct play *play, struct tsuga_token token, int a
         TSUGA_VERIFY(answer == -EINVAL || answer == -ENOENT);
 }
 
+/* What lies in a completion that still waits is the actor's: a name that happens to be right gets
+ * it a little early. */
+static bool is_in_completion(const struct play *play, struct tsuga_lease lease)
+{
+    struct tsuga_lease_entry *entry;
+
+    return tsuga_lease_find(play->self, lease, &entry) == 0 && entry->message_count > 0;
+}
+
 static void check_lease(const struct play *play, struct tsuga_lease lease, int answer)
 {
-    if (!is_issued(&play->issued_leases, lease.value))
+    if (!is_issued(&play->issued_leases, lease.value) && !is_in_completion(play, lease))
         TSUGA_VERIFY(answer == -EINVAL || answer == -ENOENT);
 }
 

@@ -363,9 +363,11 @@ static uint32_t reap(struct tsuga_ring *ring, struct tsuga_ring_result *results,
 {
     struct tsuga_ring_fault *fault = tsuga_ring_fault_of(ring);
     uint32_t head = atomic_load_explicit(&fault->head, memory_order_relaxed);
-    uint32_t count = visible_count(fault);
+    uint32_t count;
 
     call_hook(fault, TSUGA_RING_FAULT_REAP, NULL);
+    collect(fault); /* without deferred task work results come without an enter */
+    count = visible_count(fault);
     if (count > count_max)
         count = count_max;
     for (uint32_t i = 0; i < count; i++)
