@@ -92,6 +92,7 @@ BENCH_SOURCES   := $(wildcard tests/bench/bench_*.c)
 COUNT_SOURCES   := $(wildcard tests/bench/count_*.c)
 BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 SAVINA_SOURCES  := $(wildcard tests/bench/savina/*.c) tests/bench/support.c
+PEER_SOURCES    := $(wildcard tests/bench/peers/*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
 STRESS_SUPPORT  := $(wildcard tests/stress/support*.c)
 FUZZ_SOURCES    := $(wildcard tests/fuzz/fuzz_*.c)
@@ -207,6 +208,51 @@ $(BUILD)/bench/savina: $(call objects,$(SAVINA_SOURCES)) $(BUILD)/libtsuga.a
 	$(call say,LD)
 	$(Q)$(link) $^ $(LIBS)
 
+# Peers are built for `make bench-peers` alone: those whose packages are installed.
+PEERS := $(BUILD)/bench/peers
+GO    := GO111MODULE=off GOCACHE=$(CURDIR)/build/go go
+ifneq ($(filter run-bench-peers,$(MAKECMDGOALS)),)
+PEER_NAMES := pinned messages_tsuga messages_floor echo_load echo_tsuga echo_raw echo_epoll \
+              http_floor memory_floor \
+              $(if $(shell command -v go),messages_go) \
+              $(if $(shell command -v erlc),messages_erlang.beam) \
+              $(if $(wildcard /usr/include/caf/all.hpp),messages_caf) \
+              $(if $(wildcard /usr/include/ev.h),echo_libev) \
+              $(if $(wildcard /usr/include/uv.h),echo_libuv)
+endif
+
+$(patsubst tests/%.c,$(BUILD)/%,$(PEER_SOURCES)): \
+    $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/bench/support.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(link) $^ $(PEER_LIBS)
+
+$(PEERS)/messages_tsuga: $(BUILD)/obj/tests/bench/savina/support.o $(BUILD)/libtsuga.a
+$(PEERS)/http_floor $(addprefix $(PEERS)/echo_,load tsuga raw epoll libev libuv): \
+    $(BUILD)/obj/tests/bench/support_tcp.o
+$(PEERS)/messages_floor: $(BUILD)/obj/executor/switch_$(MACHINE).o
+$(PEERS)/echo_tsuga: $(BUILD)/libtsuga.a
+$(PEERS)/echo_raw: $(call objects,$(addprefix tests/bench/support_,echo.c raw.c))
+$(PEERS)/%_tsuga: private PEER_LIBS := $(LIBS)
+$(PEERS)/echo_raw: private PEER_LIBS := -luring
+$(PEERS)/echo_libev: private PEER_LIBS := -lev
+$(PEERS)/echo_libuv: private PEER_LIBS := -luv
+
+$(PEERS)/messages_go: tests/bench/peers/messages_go.go
+	@mkdir -p $(@D)
+	$(call say,GO)
+	$(Q)$(GO) build -o $@ $<
+
+$(PEERS)/messages_erlang.beam: tests/bench/peers/messages_erlang.erl
+	@mkdir -p $(@D)
+	$(call say,ERLC)
+	$(Q)erlc -o $(@D) $<
+
+$(PEERS)/messages_caf: tests/bench/peers/messages_caf.cpp
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) -std=c++17 -O2 -o $@ $< -lcaf_core -pthread
+
 $(filter-out %/savina,$(BENCHES)) $(COUNTERS): \
     $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
@@ -319,6 +365,22 @@ run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	@tests/bench/httpd/bench.sh $(BUILD) $(or $(SECONDS),9) > $(BUILD)/bench.out
 	@tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out
 
+.PHONY: bench-deps bench-peers run-bench-peers bench-table
+bench-deps:  ## Install the packages of whom bench-peers compares with
+	@tests/check/deps.sh build bench peers
+
+bench-peers:  ## Tsuga, floors and peers in turns (REPS=9, SECTIONS="messages"); the table
+	$(again) CONFIG=release run-bench-peers
+	$(again) bench-table
+
+run-bench-peers: $(addprefix $(PEERS)/,$(PEER_NAMES)) \
+    $(addprefix $(BUILD)/bench/bench_,nop message read ioheap) \
+    $(addprefix $(BUILD)/examples/,httpd hash)
+	@REPS=$(or $(REPS),9) tests/bench/peers/peers.sh $(BUILD) $(SECTIONS)
+
+bench-table:  ## Put what bench-peers has measured into docs/performance.md
+	@tests/bench/peers/table.sh $(call BUILD_OF,release) docs/performance.md
+
 .PHONY: bench-instructions run-instructions
 bench-instructions:  ## Instructions of a message, an operation, a spawn, against those on record
 	$(again) CC=gcc CONFIG=release run-instructions
@@ -392,7 +454,7 @@ fmt-check:  ## Is every source file formatted, and what clang-format cannot see 
 	    $(wildcard tests/bench/*/*.sh tests/canary/*.sh tests/fuzz/*.sh)
 
 tidy:  ## clang-tidy: function size, bug patterns, the analyzer
-	@tests/check/tidy.sh $(filter %.c,$(C_FILES))
+	@tests/check/tidy.sh $(filter-out %_libev.c %_libuv.c,$(filter %.c,$(C_FILES)))
 
 layers:  ## Do the includes point one way, and stay system calls and libraries in their files?
 	@tests/check/layers.sh $(C_FILES)

@@ -1,34 +1,28 @@
 /*
  * Echo over 64 TCP connections on the loopback: a server of one executor, with an actor and a
- * receive stream for each connection, against a raw liburing loop that does the same with multishot
- * receives and a ring of provided buffers.
+ * receive stream for each connection, against a raw liburing loop that does the same.
  *
  * The load is a thread with epoll that keeps one message on its way on every connection. It drives
  * the two servers in turns, 20 ms each; who is not driven sleeps. The ratio is that of the rates.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <tsuga.h>
 #include <unistd.h>
 
 #include "tests/bench/support.h"
-#include "tests/bench/support_raw.h"
+#include "tests/bench/support_echo.h"
+#include "tests/bench/support_tcp.h"
 
 #define CONNECTIONS  64u
 #define BYTES_MAX    4096u
 #define TURN_NS      UINT64_C(20000000)
 #define WARM_TURNS   5u
 #define BUFFER_COUNT 256u
-#define RING_ENTRIES 256u
 
 /* One connection, as the load sees it. */
 struct line {
@@ -52,43 +46,18 @@ struct bench {
 
 /* Connecting. */
 
-static int listen_somewhere(struct sockaddr_in *address)
-{
-    socklen_t bytes = sizeof(*address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    *address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (fd < 0 || bind(fd, (struct sockaddr *)address, bytes) != 0 ||
-        listen(fd, (int)CONNECTIONS) != 0 ||
-        getsockname(fd, (struct sockaddr *)address, &bytes) != 0)
-        tsuga_bench_fail("a listener", -errno);
-    return fd;
-}
-
-static void set_no_delay(int fd)
-{
-    int one = 1;
-
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
-        tsuga_bench_fail("TCP_NODELAY", -errno);
-}
-
 static void connect_all(struct load *load)
 {
-    struct sockaddr_in address;
-    int listener = listen_somewhere(&address);
+    uint16_t port;
+    int listener = tsuga_bench_listen(&port);
 
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     for (uint32_t i = 0; i < CONNECTIONS; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = tsuga_bench_connect(port);
 
-        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-            tsuga_bench_fail("a connection", -errno);
         load->server_fds[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        set_no_delay(fd);
-        set_no_delay(load->server_fds[i]);
+        tsuga_bench_require("accept4", load->server_fds[i] < 0 ? -errno : 0);
         tsuga_bench_require("fcntl", fcntl(fd, F_SETFL, O_NONBLOCK));
         tsuga_bench_require("epoll_ctl", epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event));
         load->lines[i].fd = fd;
@@ -149,115 +118,14 @@ static double drive(struct load *load, size_t bytes)
     return (double)(now_ns - start_ns) / (double)count;
 }
 
-/* The raw server. */
-
-struct raw {
-    struct io_uring ring;
-    struct io_uring_buf_ring *offers;
-    char *buffers;
-    const int *fds;
-};
-
-static void offer(struct raw *raw, uint32_t number)
-{
-    io_uring_buf_ring_add(raw->offers, raw->buffers + number * BYTES_MAX, BYTES_MAX,
-                          (unsigned short)number, io_uring_buf_ring_mask(BUFFER_COUNT), 0);
-    io_uring_buf_ring_advance(raw->offers, 1);
-}
-
-static struct io_uring_sqe *next_entry(struct raw *raw)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&raw->ring);
-
-    if (sqe != NULL)
-        return sqe;
-    io_uring_submit(&raw->ring);
-    return io_uring_get_sqe(&raw->ring);
-}
-
-/* user_data: the connection's number for a receive, with the buffer's number + 1 for a send. */
-static void arm(struct raw *raw, uint32_t connection)
-{
-    struct io_uring_sqe *sqe = next_entry(raw);
-
-    io_uring_prep_recv_multishot(sqe, raw->fds[connection], NULL, 0, 0);
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = 0;
-    sqe->user_data = connection;
-}
-
-static void send_back(struct raw *raw, uint32_t connection, uint32_t number, int bytes)
-{
-    struct io_uring_sqe *sqe = next_entry(raw);
-
-    io_uring_prep_send(sqe, raw->fds[connection], raw->buffers + number * BYTES_MAX, (size_t)bytes,
-                       MSG_WAITALL | MSG_NOSIGNAL);
-    sqe->user_data = (uint64_t)(number + 1) << 32 | connection;
-}
-
-/* False at the end. */
-static bool handle(struct raw *raw, const struct io_uring_cqe *cqe)
-{
-    uint32_t connection = (uint32_t)cqe->user_data;
-    uint32_t sent = (uint32_t)(cqe->user_data >> 32);
-
-    if (sent > 0) {
-        offer(raw, sent - 1);
-        return true;
-    }
-    if (cqe->res > 0)
-        send_back(raw, connection, cqe->flags >> IORING_CQE_BUFFER_SHIFT, cqe->res);
-    if (cqe->res == 0)
-        return false;
-    if ((cqe->flags & IORING_CQE_F_MORE) == 0)
-        arm(raw, connection);
-    return true;
-}
-
-static void open_raw(struct raw *raw)
-{
-    struct io_uring_buf_reg reg = {.ring_entries = BUFFER_COUNT};
-    void *memory = NULL;
-
-    tsuga_bench_raw_open(&raw->ring, RING_ENTRIES);
-    tsuga_bench_require("memory", -posix_memalign(&memory, 4096, 4096));
-    memset(memory, 0, 4096);
-    raw->offers = memory;
-    tsuga_bench_require("memory", -posix_memalign(&memory, 4096, BUFFER_COUNT * BYTES_MAX));
-    raw->buffers = memory;
-    reg.ring_addr = (uintptr_t)raw->offers;
-    tsuga_bench_require("io_uring_register_buf_ring",
-                        io_uring_register_buf_ring(&raw->ring, &reg, 0));
-    io_uring_buf_ring_init(raw->offers);
-    for (uint32_t i = 0; i < BUFFER_COUNT; i++)
-        offer(raw, i);
-}
-
 static void *serve_raw(void *context)
 {
-    struct load *load = context;
-    struct raw raw = {.fds = load->server_fds};
-    bool is_open = true;
+    const struct load *load = context;
 
-    open_raw(&raw);
-    for (uint32_t i = 0; i < CONNECTIONS; i++)
-        arm(&raw, i);
-    while (is_open) {
-        const struct io_uring_cqe *cqe;
-        uint32_t count = 0;
-        unsigned head;
-
-        io_uring_submit_and_wait(&raw.ring, 1);
-        io_uring_for_each_cqe(&raw.ring, head, cqe)
-        {
-            is_open &= handle(&raw, cqe);
-            count++;
-        }
-        io_uring_cq_advance(&raw.ring, count);
-    }
-    io_uring_queue_exit(&raw.ring);
-    free(raw.offers);
-    free(raw.buffers);
+    tsuga_bench_echo_serve(&(struct tsuga_bench_echo){.fds = load->server_fds,
+                                                      .fd_count = CONNECTIONS,
+                                                      .buffer_count = BUFFER_COUNT,
+                                                      .listener = -1});
     return NULL;
 }
 

@@ -1,6 +1,7 @@
 /*
- * The I/O heap against general allocators, on a random trace of powers of two from 64 bytes to
- * 2 MiB with 1,000 live blocks: each step frees a random block and allocates one of a random size.
+ * The I/O heap against a buddy allocator that promises less, and against general ones, on a random
+ * trace of powers of two from 64 bytes to 2 MiB with 1,000 live blocks: each step frees a random
+ * block and allocates one of a random size.
  *
  * The allocators take turns in short batches of the same trace, so that what disturbs the machine
  * disturbs them alike; a figure is the median of an allocator's batches. Nobody touches the blocks:
@@ -13,6 +14,7 @@
 
 #include "ioheap/ioheap.h"
 #include "runtime/base/clock.h"
+#include "tests/bench/support_buddy.h"
 
 __attribute__((weak)) void *tsuga_je_malloc(size_t bytes);
 __attribute__((weak)) void tsuga_je_free(void *block);
@@ -21,9 +23,9 @@ __attribute__((weak)) void tsuga_je_free(void *block);
 #define BATCH_STEPS 1000u
 #define BATCH_COUNT 2000u
 
-enum allocator { TSUGA, MIMALLOC, JEMALLOC, GLIBC, ALLOCATOR_COUNT };
+enum allocator { TSUGA, BUDDY, MIMALLOC, JEMALLOC, GLIBC, ALLOCATOR_COUNT };
 
-static const char *const names[] = {"tsuga", "mimalloc", "jemalloc", "glibc"};
+static const char *const names[] = {"tsuga", "buddy", "mimalloc", "jemalloc", "glibc"};
 
 struct contender {
     void *(*alloc)(void *context, size_t bytes);
@@ -44,6 +46,7 @@ struct bench {
     struct tsuga_reserve reserve;
     struct tsuga_arena_pool pool;
     struct tsuga_ioheap heap;
+    struct tsuga_bench_buddy buddy;
     struct library libraries[ALLOCATOR_COUNT];
     struct contender contenders[ALLOCATOR_COUNT];
 };
@@ -110,7 +113,7 @@ static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_ioheap: %s\n", what);
     exit(1);
@@ -252,6 +255,9 @@ static void open_contenders(struct bench *bench)
     bench->libraries[JEMALLOC] = (struct library){tsuga_je_malloc, tsuga_je_free};
     bench->libraries[GLIBC] = (struct library){malloc, free};
     bench->contenders[TSUGA] = (struct contender){heap_alloc, heap_free, .context = &bench->heap};
+    tsuga_bench_buddy_open(&bench->buddy);
+    bench->contenders[BUDDY] = (struct contender){tsuga_bench_buddy_alloc, tsuga_bench_buddy_free,
+                                                  .context = &bench->buddy};
     for (unsigned a = MIMALLOC; a < ALLOCATOR_COUNT; a++) {
         if (bench->libraries[a].alloc != NULL && bench->libraries[a].free != NULL)
             bench->contenders[a] =
@@ -293,6 +299,7 @@ int main(void)
     run_slab(bench);
     run_small(bench);
     close_contenders(bench);
+    tsuga_bench_buddy_close(&bench->buddy);
     tsuga_ioheap_fini(&bench->heap);
     tsuga_arena_pool_fini(&bench->pool);
     tsuga_reserve_fini(&bench->reserve);

@@ -3,7 +3,8 @@
  * ring, two bodies that block for each message, and two actors on two executors.
  *
  * The floor of one executor is the same game over a list in one function: take the oldest letter,
- * call whom it is for, put the answer at the end. The floor of two executors is two threads that
+ * call whom it is for, put the answer at the end. That of bodies is a switch to another stack and
+ * back, with nothing in between. The floor of two executors is two threads that
  * wake each other through eventfds.
  */
 #include <errno.h>
@@ -14,12 +15,14 @@
 #include <tsuga.h>
 #include <unistd.h>
 
+#include "executor/switch.h"
 #include "tests/bench/support.h"
 
 #define PLAYERS_MAX 503u
 #define CASE_COUNT  4u
 #define HOPS_LOCAL  200000u
 #define HOPS_REMOTE 2000u
+#define STACK_BYTES 16384u
 
 struct player {
     struct game *game;
@@ -102,6 +105,34 @@ static double measure_list(uint32_t player_count, uint32_t hops)
     return (double)(tsuga_bench_now_ns() - start_ns) / hops;
 }
 
+/* The floor of bodies. Sanitizers are not told of it: benchmarks are release builds. */
+
+struct switching {
+    void *here;
+    void *there;
+};
+
+static void switch_back(void *context)
+{
+    struct switching *switching = context;
+
+    for (;;)
+        tsuga_switch(&switching->there, switching->here);
+}
+
+static double measure_switches(uint32_t hops)
+{
+    static _Alignas(64) unsigned char stack[STACK_BYTES];
+    struct switching switching;
+    uint64_t start_ns;
+
+    tsuga_switch_start(&switching.here, stack + sizeof(stack), switch_back, &switching);
+    start_ns = tsuga_bench_now_ns();
+    for (uint32_t i = 0; i < hops; i++)
+        tsuga_switch(&switching.here, switching.there);
+    return (double)(tsuga_bench_now_ns() - start_ns) / hops;
+}
+
 /* The floor of two executors. */
 
 struct line {
@@ -166,6 +197,22 @@ static void pass(struct tsuga_actor *self, const struct player *player, uint64_t
     tsuga_bench_require("tsuga_send", tsuga_send(self, next_of(player), left, NULL, 0));
 }
 
+static double measure_floor(const struct game *game)
+{
+    if (game->is_remote)
+        return measure_threads(game->hops);
+    if (game->blocks)
+        return measure_switches(game->hops);
+    return measure_list(game->player_count, game->hops);
+}
+
+static const char *floor_name(const struct game *game)
+{
+    if (game->is_remote)
+        return "eventfd threads";
+    return game->blocks ? "to a stack and back" : "list and call";
+}
+
 /* The first player between two samples. */
 static void keep_score(struct tsuga_actor *self, struct player *player)
 {
@@ -178,8 +225,7 @@ static void keep_score(struct tsuga_actor *self, struct player *player)
         tsuga_stop(tsuga_runtime_of(self), TSUGA_STOP_GRACEFUL);
         return;
     }
-    game->floor_ns = game->is_remote ? measure_threads(game->hops)
-                                     : measure_list(game->player_count, game->hops);
+    game->floor_ns = measure_floor(game);
     game->start_ns = tsuga_bench_now_ns();
     pass(self, player, game->hops - 1);
 }
@@ -248,7 +294,7 @@ static void run_case(const char *variant, struct game *game, double seconds)
     tsuga_bench_require("tsuga_join", tsuga_join(runtime));
     tsuga_destroy(runtime);
     tsuga_bench_begin("message", variant);
-    tsuga_bench_summary(&game->pairs, game->is_remote ? "eventfd threads" : "list and call");
+    tsuga_bench_summary(&game->pairs, floor_name(game));
     tsuga_bench_end();
 }
 

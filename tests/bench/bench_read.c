@@ -1,6 +1,7 @@
 /*
  * Reads of 4 KiB from the page cache, so many in flight, against the same loop in raw liburing
- * (reading into a fixed set of buffers) and against a loop of pread(2).
+ * (reading into a fixed set of buffers) and against a loop of pread(2); and from the disk, past the
+ * page cache, where the file system of the current directory can do that.
  *
  * The runtime's reads bring a buffer of the actor's I/O heap each, as the normal form does.
  */
@@ -16,7 +17,8 @@
 #include "tests/bench/support_raw.h"
 
 #define SAMPLE_OPS   8192u
-#define CASE_COUNT   2u
+#define DIRECT_OPS   1024u
+#define CASE_COUNT   3u
 #define RING_ENTRIES 256u
 #define READ_BYTES   4096u
 #define FILE_READS   4096u /* 16 MiB */
@@ -27,6 +29,8 @@ struct run {
     struct tsuga_bench_pairs plain; /* against pread */
     struct io_uring ring;
     int fd;
+    bool is_direct;
+    uint32_t sample_ops;
     uint32_t depth;
     uint32_t submit_count;
     uint32_t wait_count;
@@ -55,13 +59,13 @@ static double measure_pread(struct run *run)
 {
     uint64_t start_ns = tsuga_bench_now_ns();
 
-    for (uint32_t i = 0; i < SAMPLE_OPS; i++) {
+    for (uint32_t i = 0; i < run->sample_ops; i++) {
         ssize_t got =
             pread(run->fd, run->buffers[i % run->depth], READ_BYTES, (off_t)next_offset(run));
 
         tsuga_bench_require("pread", got == READ_BYTES ? 0 : -EIO);
     }
-    return (double)(tsuga_bench_now_ns() - start_ns) / SAMPLE_OPS;
+    return (double)(tsuga_bench_now_ns() - start_ns) / run->sample_ops;
 }
 
 static void submit(struct tsuga_actor *self, struct run *run)
@@ -74,11 +78,12 @@ static void submit(struct tsuga_actor *self, struct run *run)
 
 static void begin_sample(struct tsuga_actor *self, struct run *run)
 {
-    run->plain_ns = measure_pread(run);
+    if (!run->is_direct) /* where one read after the other would measure the disk */
+        run->plain_ns = measure_pread(run);
     run->floor_ns =
-        tsuga_bench_raw_run(&run->ring, run->depth, SAMPLE_OPS, READ_BYTES, fill_read, run);
-    run->submit_count = SAMPLE_OPS;
-    run->wait_count = SAMPLE_OPS;
+        tsuga_bench_raw_run(&run->ring, run->depth, run->sample_ops, READ_BYTES, fill_read, run);
+    run->submit_count = run->sample_ops;
+    run->wait_count = run->sample_ops;
     run->start_ns = tsuga_bench_now_ns();
     for (uint32_t i = 0; i < run->depth; i++)
         submit(self, run);
@@ -86,7 +91,7 @@ static void begin_sample(struct tsuga_actor *self, struct run *run)
 
 static void end_sample(struct run *run)
 {
-    double ours_ns = (double)(tsuga_bench_now_ns() - run->start_ns) / SAMPLE_OPS;
+    double ours_ns = (double)(tsuga_bench_now_ns() - run->start_ns) / run->sample_ops;
 
     tsuga_bench_add(&run->pairs, run->floor_ns, ours_ns);
     tsuga_bench_add(&run->plain, run->plain_ns, ours_ns);
@@ -120,7 +125,7 @@ static void start(struct tsuga_actor *self, void *argument)
     begin_sample(self, run);
 }
 
-static void run_case(int fd, uint32_t depth, double seconds)
+static void run_case(int fd, uint32_t depth, bool is_direct, double seconds)
 {
     static const struct tsuga_config config = {.executor.threads = 1};
     static struct run run;
@@ -135,44 +140,63 @@ static void run_case(int fd, uint32_t depth, double seconds)
     memset(&run, 0, sizeof(run));
     run.fd = fd;
     run.depth = depth;
+    run.is_direct = is_direct;
+    run.sample_ops = is_direct ? DIRECT_OPS : SAMPLE_OPS;
     tsuga_bench_start(&run.pairs, seconds);
     tsuga_bench_start(&run.plain, seconds);
     tsuga_bench_require("tsuga_start", tsuga_start(&config, &runtime));
     tsuga_bench_require("tsuga_spawn", tsuga_spawn(runtime, &options, NULL));
     tsuga_bench_require("tsuga_join", tsuga_join(runtime));
     tsuga_destroy(runtime);
-    snprintf(variant, sizeof(variant), "4 KiB, depth %u", depth);
+    snprintf(variant, sizeof(variant), "4 KiB, depth %u%s", depth, is_direct ? ", O_DIRECT" : "");
     tsuga_bench_begin("read", variant);
     tsuga_bench_summary(&run.pairs, "raw liburing");
     tsuga_bench_end();
+    if (is_direct)
+        return;
     tsuga_bench_begin("read", variant);
     tsuga_bench_summary(&run.plain, "pread loop");
     tsuga_bench_end();
 }
 
-/* A file without a name, written once, so that all of it lies in the page cache. */
+/* A file without a name, written once, so that all of it lies in the page cache, and on the disk.
+ */
 static int make_file(void)
 {
     static unsigned char piece[READ_BYTES];
-    FILE *file = tmpfile();
-    int fd = file == NULL ? -1 : dup(fileno(file));
+    int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-    tsuga_bench_require("tmpfile", fd < 0 ? -errno : 0);
+    if (fd < 0) /* the file system can not */
+        fd = fileno(tmpfile());
+    tsuga_bench_require("a file", fd < 0 ? -errno : 0);
     for (uint32_t i = 0; i < FILE_READS; i++) {
         memset(piece, (int)i, sizeof(piece));
-        tsuga_bench_require("fwrite", fwrite(piece, sizeof(piece), 1, file) == 1 ? 0 : -EIO);
+        tsuga_bench_require("write", write(fd, piece, sizeof(piece)) == sizeof(piece) ? 0 : -EIO);
     }
-    tsuga_bench_require("fclose", fclose(file) == 0 ? 0 : -errno);
+    tsuga_bench_require("fdatasync", fdatasync(fd) == 0 ? 0 : -errno);
     return fd;
+}
+
+/* The same file once more, past the page cache; -1 where that is not to be had. */
+static int open_direct(int fd)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 }
 
 int main(int argc, char **argv)
 {
     double seconds = tsuga_bench_seconds(argc, argv, 10) / CASE_COUNT;
     int fd = make_file();
+    int direct = open_direct(fd);
 
-    run_case(fd, 1, seconds);
-    run_case(fd, DEPTH_MAX, seconds);
-    close(fd);
+    run_case(fd, 1, false, seconds);
+    run_case(fd, DEPTH_MAX, false, seconds);
+    if (direct >= 0)
+        run_case(direct, DEPTH_MAX, true, seconds);
+    else
+        fputs("read: skipped: no O_DIRECT in the current directory\n", stderr);
     return 0;
 }

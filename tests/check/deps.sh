@@ -2,7 +2,7 @@
 # Makes sure that what the build needs is installed: looks first, installs with apt-get when it
 # may, and otherwise prints the one command that does it.
 #
-#     deps.sh [build] [check] [bench] [fuzz]
+#     deps.sh [build] [check] [bench] [peers] [fuzz]
 set -eu
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
@@ -57,6 +57,17 @@ need_bench() {
     need nginx-light has_command nginx
     need wrk has_command wrk
     need curl has_command curl
+}
+
+# Whom `make bench-peers` compares with.
+need_peers() {
+    need g++ has_command g++
+    need libcaf-dev has_header caf/all.hpp
+    need erlang-base has_command erlc
+    need golang-go has_command go
+    need libuv1-dev has_library libuv
+    need libev-dev has_header ev.h
+    need fio has_command fio
 }
 
 need_fuzz() {

@@ -2,7 +2,8 @@
 # Requests per second of the example httpd beside those of nginx: one worker each on one processor,
 # 64 connections by wrk on another one, in turns, so that neighbours on the machine disturb both.
 # Prints one JSON object a line; `ratio` is the median of ours / nginx over the rounds, `cpu_ratio`
-# that of the processor time that nginx and we spend on a request.
+# that of the processor time that nginx and we spend on a request. Where `make bench-peers` has
+# built the floor, an epoll loop that parses nothing, it takes its turns, too.
 #
 #     bench.sh BUILD [ROUNDS [SECONDS]]
 set -eu
@@ -75,6 +76,19 @@ until start_nginx $their_port; do
 done
 servers="$ours $theirs"
 
+# The floor has a port for each file.
+floor=
+floor_1k=
+floor_64k=
+if [ -x "$build/bench/peers/http_floor" ]; then
+    mkfifo "$scratch/ports"
+    taskset -c 0 "$build/bench/peers/http_floor" "$scratch/www/1k" "$scratch/www/64k" \
+        >"$scratch/ports" 2>"$scratch/floor.log" &
+    floor=$!
+    servers="$servers $floor"
+    read -r floor_1k floor_64k <"$scratch/ports" || fail "the floor does not listen"
+fi
+
 # Ticks of processor time that a process has used.
 ticks_of() {
     awk '{ print $14 + $15 }' "/proc/$1/stat"
@@ -99,8 +113,11 @@ for file in 1k 64k; do
     measure "$their_port" $file "$theirs" >/dev/null
     round=0
     while [ $round -lt "$rounds" ]; do
-        echo "$(measure "$our_port" $file "$ours") $(measure "$their_port" $file "$theirs")" \
-            >>"$scratch/rounds"
+        line="$(measure "$our_port" $file "$ours") $(measure "$their_port" $file "$theirs")"
+        floor_port=$floor_1k
+        [ $file = 1k ] || floor_port=$floor_64k
+        [ -z "$floor" ] || line="$line $(measure "$floor_port" $file "$floor")"
+        echo "$line" >>"$scratch/rounds"
         round=$((round + 1))
     done
     awk -v file=$file -v connections=$connections -v rounds="$rounds" '
@@ -111,6 +128,7 @@ for file in 1k 64k; do
                 }
             return list[1 + int((NR - 1) * share + 0.5)]
         }
+        NF > 4 { has_floor = 1; floor[NR] = $5; floor_ratio[NR] = $1 / $5 }
         { ours[NR] = $1; theirs[NR] = $3; ratio[NR] = $1 / $3; cpu[NR] = $4 / $2
           our_cpu[NR] = $2; their_cpu[NR] = $4 }
         END {
@@ -120,6 +138,9 @@ for file in 1k 64k; do
                 at(ours, 0.5), at(theirs, 0.5)
             printf "\"ratio\": %.3f, \"ratio_p10\": %.3f, \"ratio_p90\": %.3f, ",
                 at(ratio, 0.5), at(ratio, 0.1), at(ratio, 0.9)
+            if (has_floor)
+                printf "\"floor_per_s\": %.0f, \"floor_ratio\": %.3f, ", at(floor, 0.5),
+                    at(floor_ratio, 0.5)
             printf "\"cpu_us\": %.2f, \"nginx_cpu_us\": %.2f, \"cpu_ratio\": %.3f}\n",
                 at(our_cpu, 0.5), at(their_cpu, 0.5), at(cpu, 0.5)
         }' "$scratch/rounds"
