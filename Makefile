@@ -381,10 +381,12 @@ run-bench-peers: $(addprefix $(PEERS)/,$(PEER_NAMES)) \
 bench-table:  ## Put what bench-peers has measured into docs/performance.md
 	@tests/bench/peers/table.sh $(call BUILD_OF,release) docs/performance.md
 
-.PHONY: bench-instructions
+.PHONY: bench-instructions run-instructions
 bench-instructions:  ## Instructions of a message, an operation, a spawn, against those on record
-	$(again) CONFIG=release $(call BUILD_OF,release)/bench/count_instructions
-	@tests/bench/instructions.sh $(call BUILD_OF,release)
+	$(again) CC=gcc CONFIG=release run-instructions
+
+run-instructions: $(BUILD)/bench/count_instructions
+	@tests/bench/instructions.sh $(BUILD)
 
 SIM_SEEDS ?= 10
 sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
@@ -433,7 +435,7 @@ REQUIRE_STRICT ?= yes
 # CHECK_TEST= leaves out what `make test` has just done, CHECK_STATIC= what is the same with every
 # compiler.
 CHECK_TEST   ?= test
-CHECK_STATIC ?= fmt-check tidy layers docs-check aarch64
+CHECK_STATIC ?= fmt-check tidy layers docs-check aarch64 bench-instructions
 check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
 	@tests/check/deps.sh build check
 	$(again) $(CHECK_STATIC) headers exports $(CHECK_TEST) sim asan ubsan tsan

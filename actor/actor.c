@@ -23,29 +23,47 @@ static void set_options(struct tsuga_actor *actor, const struct tsuga_spawn_opti
     actor->behaviour = options->behaviour;
     actor->first = options->body != NULL ? options->body : options->start;
     actor->argument = options->argument;
-    actor->state_bytes = options->state_bytes;
-    actor->state_fini = options->state_fini;
     actor->name = options->name;
     actor->ioheap_quota = options->ioheap_quota;
     actor->ioheap_classes = options->ioheap_size_classes;
-    atomic_store_explicit(&actor->mailbox_full, (uint8_t)options->mailbox_full,
-                          memory_order_relaxed);
     actor->is_pinned = options->placement == TSUGA_PLACE_EXECUTOR;
     actor->receives_stop = options->receives_stop;
 }
 
-int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options *options,
-                     const struct tsuga_memory *memory)
+static void free_state(struct tsuga_actor *actor, const struct tsuga_memory *memory)
 {
-    void *state = NULL;
+    if (actor->state != NULL)
+        tsuga_memory_free(memory, actor->state, actor->state_bytes);
+    actor->state = NULL;
+}
 
+/* The state, and its destructor, which runs last because it is tied first. */
+static int make_state(struct tsuga_actor *actor, const struct tsuga_spawn_options *options,
+                      const struct tsuga_memory *memory)
+{
+    actor->bonds = NULL;
+    actor->state = NULL;
+    actor->state_bytes = options->state_bytes;
     if (options->state_bytes > 0) {
-        state = tsuga_memory_alloc_zeroed(memory, options->state_bytes);
-        if (state == NULL)
+        actor->state = tsuga_memory_alloc_zeroed(memory, options->state_bytes);
+        if (actor->state == NULL)
             return -ENOMEM;
     }
+    if (options->state_fini == NULL ||
+        tsuga_actor_add_hook(actor, options->state_fini, actor->state, memory) == 0)
+        return 0;
+    free_state(actor, memory);
+    return -ENOMEM;
+}
+
+int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options *options,
+                     struct tsuga_actor_room room, const struct tsuga_memory *memory)
+{
+    int error = make_state(actor, options, memory);
+
+    if (error != 0)
+        return error;
     set_options(actor, options);
-    actor->state = state;
     actor->status = TSUGA_ACTOR_FRESH;
     actor->seen_stop = TSUGA_STOP_NONE;
     actor->reason = TSUGA_NORMAL;
@@ -53,9 +71,9 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     actor->current = NULL;
     actor->kept = NULL;
     actor->room_wanted = NULL;
-    actor->timer_count = 0;
-    actor->bonds = NULL;
-    tsuga_mailbox_open(&actor->mailbox, options->mailbox_capacity);
+    actor->timers = 0;
+    atomic_store_explicit(&actor->mailbox_full, (uint8_t)room.full, memory_order_relaxed);
+    tsuga_mailbox_open(&actor->mailbox, room.capacity);
     /* Sequentially consistent: a runtime's stop either finds the actor alive, or has been announced
      * before whoever spawns looks for it. */
     atomic_store_explicit(
@@ -93,14 +111,10 @@ void tsuga_actor_fini(struct tsuga_actor *actor, const struct tsuga_memory *memo
         hook->run(hook->context);
         tsuga_memory_free(memory, hook, sizeof(*hook));
     }
-    if (actor->state_fini != NULL)
-        actor->state_fini(actor->state);
-    if (actor->state != NULL)
-        tsuga_memory_free(memory, actor->state, actor->state_bytes);
-    actor->state = NULL;
+    free_state(actor, memory);
 }
 
-void tsuga_actor_vacate(struct tsuga_actor *actor, struct tsuga_message **rest)
+bool tsuga_actor_vacate(struct tsuga_actor *actor, struct tsuga_message **rest)
 {
     uint32_t next = tsuga_actor_generation(actor) + 1;
 
@@ -110,7 +124,7 @@ void tsuga_actor_vacate(struct tsuga_actor *actor, struct tsuga_message **rest)
      * the closed inlet, or, in a later life, by the generation in the message. */
     atomic_store_explicit(&actor->life, tsuga_actor_life(next, 0, TSUGA_STOP_NONE),
                           memory_order_seq_cst);
-    tsuga_mailbox_close(&actor->mailbox, rest);
+    return tsuga_mailbox_close(&actor->mailbox, rest);
 }
 
 int tsuga_actor_add_hook(struct tsuga_actor *actor, void (*run)(void *context), void *context,

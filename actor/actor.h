@@ -71,11 +71,10 @@ struct tsuga_actor {
     void *argument;
     void *state;
     size_t state_bytes;
-    void (*state_fini)(void *state);
     const char *name;
     uint64_t ioheap_quota;
     uint32_t ioheap_classes;
-    uint32_t timer_count; /* armed: they lie in the wheel of its executor */
+    uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none */
     struct tsuga_message stop_message;
     struct tsuga_message *current;     /* the message taken last; NULL when given back */
     struct tsuga_message *kept;        /* by tsuga_message_keep() */
@@ -110,13 +109,20 @@ static inline struct tsuga_id tsuga_actor_id(const struct tsuga_actor *actor)
     return (struct tsuga_id){(uint64_t)tsuga_actor_generation(actor) << 32 | actor->slot};
 }
 
-/* Fill in a free slot from options that were checked and are complete; the actor is alive then,
- * and can be posted to.
+/* Of the mailbox; where the options say nothing, as configured. */
+struct tsuga_actor_room {
+    uint32_t capacity; /* 0: unlimited */
+    enum tsuga_full full;
+};
+
+/* Fill in a free slot from options that were checked; the actor is alive then, and can be posted
+ * to.
  *
  * Errors: -ENOMEM, and the slot is as before.
  * Thread: whoever took the slot from the table. */
 TSUGA_NODISCARD int tsuga_actor_init(struct tsuga_actor *actor,
                                      const struct tsuga_spawn_options *options,
+                                     struct tsuga_actor_room room,
                                      const struct tsuga_memory *memory);
 
 /* Ask the actor `generation` in this slot to stop. 0: its level was raised and it must be woken;
@@ -128,12 +134,13 @@ TSUGA_NODISCARD int tsuga_actor_raise_stop(struct tsuga_actor *actor, uint32_t g
 TSUGA_NODISCARD int tsuga_actor_add_hook(struct tsuga_actor *actor, void (*run)(void *context),
                                          void *context, const struct tsuga_memory *memory);
 
-/* Run the exit hooks and the state's destructor, and free the state. */
+/* Run the exit hooks, of which the state's destructor is the first, and free the state. */
 void tsuga_actor_fini(struct tsuga_actor *actor, const struct tsuga_memory *memory);
 
 /* Make the slot mean nobody: from now on its generation is the next one's and posts are refused.
- * Undelivered messages are linked to `*rest`. */
-void tsuga_actor_vacate(struct tsuga_actor *actor, struct tsuga_message **rest);
+ * Undelivered messages are linked to `*rest`. True: a call of its mailbox is under way, and the
+ * slot is free when it has come. */
+TSUGA_NODISCARD bool tsuga_actor_vacate(struct tsuga_actor *actor, struct tsuga_message **rest);
 
 /* -EINVAL unless the options make an actor. Thread: any. */
 TSUGA_NODISCARD int tsuga_actor_check_options(const struct tsuga_spawn_options *options);

@@ -15,7 +15,6 @@
 enum tsuga_bond_kind {
     TSUGA_BOND_NONE,   /* it is in no list */
     TSUGA_BOND_HOOK,   /* struct tsuga_exit_hook */
-    TSUGA_BOND_TIMER,  /* a message that is to be sent later: executor/timed.h */
     TSUGA_BOND_TIE,    /* an end of a monitor or a link: executor/ties.h */
     TSUGA_BOND_NAME,   /* struct tsuga_name */
     TSUGA_BOND_MEMBER, /* struct tsuga_member */
@@ -25,12 +24,8 @@ enum tsuga_bond_kind {
 struct tsuga_bond {
     struct tsuga_bond *next; /* an older one */
     struct tsuga_bond **place;
-    uint32_t kind : 8;  /* enum tsuga_bond_kind */
-    uint32_t slot : 24; /* these two are its maker's */
-    uint32_t generation;
+    uint32_t kind; /* enum tsuga_bond_kind */
 };
-
-_Static_assert(sizeof(struct tsuga_bond) == 24, "a timed message counts on it");
 
 static inline void tsuga_bond_tie(struct tsuga_bond **bonds, struct tsuga_bond *bond)
 {

@@ -175,6 +175,12 @@ struct tsuga_executor *tsuga_executor_current(void);
  * thread of the kernel. */
 void tsuga_executor_become(struct tsuga_executor *executor);
 
+/* What mailboxes call its thread. */
+static inline uint32_t tsuga_executor_number(const struct tsuga_executor *executor)
+{
+    return executor->index + 1;
+}
+
 /* Whether an actor has called fork(2), and this is the child. */
 static inline bool tsuga_executor_is_child(const struct tsuga_executor *executor)
 {
@@ -203,9 +209,9 @@ void tsuga_executor_post(struct tsuga_executor *executor, struct tsuga_task *tas
 /* Wake the executor if it sleeps. */
 void tsuga_executor_wake(struct tsuga_executor *executor);
 
-/* Queue an actor whose mailbox the caller found asleep (or that was just made). In the next two,
- * `here` is the calling thread's executor, NULL when it is none of this runtime's. */
-void tsuga_executor_schedule(struct tsuga_executor *here, struct tsuga_seat *seat);
+/* Call an actor whose mailbox the caller found asleep (or that was just made): see mailbox.h. In
+ * the next two, `here` is the calling thread's executor, NULL when it is none of this runtime's. */
+void tsuga_executor_call(struct tsuga_executor *here, struct tsuga_seat *seat);
 
 /* Send a message to whoever `to` names. On failure the letter stays the caller's.
  * Errors: -ESRCH, -EAGAIN full (policy fail or block), -ECHRNG dropped by policy. */

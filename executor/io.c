@@ -66,6 +66,7 @@ int tsuga_io_make(struct tsuga_seat *seat)
     io->piece.state = TSUGA_RECORD_TAKEN;
     io->piece.message.type = TSUGA_TYPE_PIECE;
     seat->io = io;
+    tsuga_turn_settle(seat);
     return 0;
 }
 

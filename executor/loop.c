@@ -32,11 +32,11 @@ static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
 }
 
 /* An actor that moves takes neither a stack nor a heap nor an armed timer along. */
-static bool may_move(const struct tsuga_executor *executor, const struct tsuga_seat *seat)
+static bool may_move(struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
     return executor->has_thieves && !seat->actor.is_pinned && seat->stack == NULL &&
            seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE &&
-           seat->actor.timer_count == 0;
+           (seat->actor.timers == 0 || !tsuga_timed_has_any(executor, seat));
 }
 
 /* One that sleeps may come and help: asked only when there is more to do than the next turn. */
@@ -63,7 +63,7 @@ void tsuga_executor_enqueue(struct tsuga_executor *executor, struct tsuga_seat *
         tsuga_fifo_push(&executor->bound, &seat->node);
         return;
     }
-    tsuga_runqueue_push(&executor->queue, &seat->node);
+    tsuga_runqueue_push(&executor->queue, &seat->node); /* it has not settled */
     if (tsuga_runqueue_count(&executor->queue) > 1)
         call_for_help(executor);
 }
@@ -73,20 +73,20 @@ void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga
     tsuga_fifo_push(&executor->urgent, &seat->node);
 }
 
-static void run_schedule_task(struct tsuga_executor *executor, struct tsuga_task *task)
+static void run_call(struct tsuga_executor *executor, struct tsuga_task *task)
 {
-    tsuga_executor_enqueue(executor, seat_of_task(task));
+    tsuga_turn_call(executor, seat_of_task(task));
 }
 
-void tsuga_executor_schedule(struct tsuga_executor *here, struct tsuga_seat *seat)
+void tsuga_executor_call(struct tsuga_executor *here, struct tsuga_seat *seat)
 {
     struct tsuga_executor *home = tsuga_seat_home(seat);
 
     if (home == here) {
-        tsuga_executor_enqueue(home, seat);
+        tsuga_turn_call(home, seat);
         return;
     }
-    seat->task.run = run_schedule_task;
+    seat->task.run = run_call;
     tsuga_executor_post(home, &seat->task);
 }
 
@@ -309,6 +309,7 @@ static void trim(struct tsuga_executor *executor)
     tsuga_receive_trim(executor);
     trim->has_more = tsuga_ioheap_decay_pool(pool, executor->now_ns);
     trim->has_more |= tsuga_arena_pool_decay(pool, executor->now_ns);
+    trim->has_more |= tsuga_timed_trim(executor);
     trim->next_ns = executor->now_ns + trim_period_ns(executor);
     trim->turns = turns_of(executor);
     tsuga_registered_watch(executor);
@@ -334,6 +335,8 @@ static void tick(struct tsuga_executor *executor)
     if (executor->ring->queue_count > 0 || tsuga_ring_wants_enter(executor->ring))
         enter_once(executor);
     reap(executor);
+    if (executor->timed.linked_count > 0)
+        tsuga_timed_settle(executor);
     tsuga_timers_expire(&executor->timers, executor->now_ns, ring_alarm, executor);
     tsuga_io_expire_orphans(executor);
     tsuga_executor_offer_room(executor);
@@ -342,12 +345,12 @@ static void tick(struct tsuga_executor *executor)
     publish_counters(executor);
 }
 
-/* Urgent actors first; the two other queues take turns. */
+/* Urgent actors first; the two other queues take turns. Without thieves one of them is empty. */
 static struct tsuga_seat *pop(struct tsuga_executor *executor)
 {
     struct tsuga_runqueue_node *node = tsuga_fifo_pop(&executor->urgent);
 
-    if (node == NULL && executor->is_bound_next)
+    if (node == NULL && (executor->is_bound_next || !executor->has_thieves))
         node = tsuga_fifo_pop(&executor->bound);
     if (node == NULL)
         node = tsuga_runqueue_pop(&executor->queue);

@@ -6,7 +6,7 @@
  * exactly as long as the call that blocks.
  *
  * Owner: the executor that is the actor's home. Thread: that executor's, except for `task`, which
- * whoever found the mailbox asleep may push into the home's inbox.
+ * whoever found the mailbox asleep pushes into the home's inbox.
  */
 #ifndef TSUGA_EXECUTOR_SEAT_H
 #define TSUGA_EXECUTOR_SEAT_H
@@ -58,19 +58,17 @@ struct tsuga_wait {
 
 struct tsuga_seat {
     struct tsuga_actor actor;
-    union {                     /* an actor is in one of the two at most: it is queued once */
-        struct tsuga_task task; /* puts it into its home's run queue */
-        struct tsuga_runqueue_node node; /* in one of its home's queues */
-    };
-    struct tsuga_stack *stack;     /* while BLOCKED */
-    struct tsuga_wait *wait;       /* while BLOCKED */
-    struct tsuga_io *io;           /* NULL before the first operation */
-    struct tsuga_message *gifts;   /* descriptors for which there was no memory yet */
-    struct tsuga_alarm stop_alarm; /* from a stop to the abandoning of the stack */
+    struct tsuga_task task;          /* in its home's inbox: calls it */
+    struct tsuga_runqueue_node node; /* in one of its home's queues */
+    struct tsuga_stack *stack;       /* while BLOCKED */
+    struct tsuga_wait *wait;         /* while BLOCKED */
+    struct tsuga_io *io;             /* NULL before the first operation */
+    struct tsuga_message *gifts;     /* descriptors for which there was no memory yet */
+    struct tsuga_alarm stop_alarm;   /* from a stop to the abandoning of the stack */
 };
 
 /* A million idle actors count on it. */
-_Static_assert(sizeof(struct tsuga_seat) <= 304, "an idle actor takes 320 bytes in all");
+_Static_assert(sizeof(struct tsuga_seat) <= 312, "an idle actor takes 320 bytes in all");
 
 static inline struct tsuga_seat *tsuga_seat_of(struct tsuga_actor *actor)
 {

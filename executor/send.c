@@ -27,6 +27,14 @@ static struct tsuga_actor *find(struct tsuga_shared *shared, struct tsuga_id id)
     return actor;
 }
 
+static enum tsuga_posted post_to(struct tsuga_actor *actor, const struct tsuga_executor *here,
+                                 struct tsuga_message *message)
+{
+    if (here != NULL && tsuga_mailbox_is_near(&actor->mailbox, tsuga_executor_number(here)))
+        return tsuga_mailbox_post_near(&actor->mailbox, message);
+    return tsuga_mailbox_post(&actor->mailbox, message);
+}
+
 int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *here,
                            struct tsuga_id to, struct tsuga_message *message)
 {
@@ -35,11 +43,14 @@ int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *h
     if (actor == NULL)
         return -ESRCH;
     message->to_generation = (uint32_t)(to.value >> 32);
-    switch (tsuga_mailbox_post(&actor->mailbox, message)) {
+    switch (post_to(actor, here, message)) {
     case TSUGA_POSTED:
         return 0;
     case TSUGA_POSTED_WAKE:
-        tsuga_executor_schedule(here, tsuga_seat_of(actor));
+        tsuga_executor_call(here, tsuga_seat_of(actor));
+        return 0;
+    case TSUGA_POSTED_ROUSED:
+        tsuga_executor_enqueue(here, tsuga_seat_of(actor));
         return 0;
     case TSUGA_POSTED_FULL:
         return -EAGAIN;
@@ -150,17 +161,19 @@ int tsuga_executor_dispatch(struct tsuga_executor *executor, struct tsuga_id to,
     return error;
 }
 
-int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,
-                        struct tsuga_seat *seat, struct tsuga_id to, struct tsuga_letter *letter)
+/* After a refusal, until it is delivered or discarded. Apart, because it may wait, in a large
+ * frame.
+ */
+__attribute__((noinline)) static int insist(struct tsuga_shared *shared,
+                                            struct tsuga_executor *here, struct tsuga_seat *seat,
+                                            struct tsuga_id to, struct tsuga_letter *letter,
+                                            int error)
 {
-    int error;
-
-    if (seat != NULL)
-        letter->from = tsuga_actor_id(&seat->actor);
-    while ((error = tsuga_executor_deliver(shared, here, to, &letter->head)) == -EAGAIN) {
+    while (error == -EAGAIN) {
         error = face_full(seat, shared, to, &letter->head);
         if (error != 0)
             break;
+        error = tsuga_executor_deliver(shared, here, to, &letter->head);
     }
     if (error == 0) {
         count_sent(shared, here);
@@ -170,6 +183,20 @@ int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here
         tsuga_executor_lose_letter(shared, here, to, letter, error == -ESRCH ? error : -EAGAIN);
     discard(shared, here, letter);
     return error;
+}
+
+int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here,
+                        struct tsuga_seat *seat, struct tsuga_id to, struct tsuga_letter *letter)
+{
+    int error;
+
+    if (seat != NULL)
+        letter->from = tsuga_actor_id(&seat->actor);
+    error = tsuga_executor_deliver(shared, here, to, &letter->head);
+    if (error != 0)
+        return insist(shared, here, seat, to, letter, error);
+    count_sent(shared, here);
+    return 0;
 }
 
 static int post(struct tsuga_shared *shared, struct tsuga_executor *here, struct tsuga_seat *seat,
@@ -251,6 +278,6 @@ int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsug
     if (error == -EALREADY)
         return 0;
     if (error == 0 && tsuga_mailbox_wake(&actor->mailbox))
-        tsuga_executor_schedule(executor_at_hand(shared), tsuga_seat_of(actor));
+        tsuga_executor_call(executor_at_hand(shared), tsuga_seat_of(actor));
     return error;
 }

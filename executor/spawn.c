@@ -48,24 +48,22 @@ static int check(const struct tsuga_shared *shared, const struct tsuga_executor 
     return (options->ioheap_size_classes & ~CLASSES_ALL) != 0 ? -EINVAL : 0;
 }
 
-/* With what the configuration says where the caller says nothing. */
-static struct tsuga_spawn_options complete(const struct tsuga_shared *shared,
-                                           const struct tsuga_spawn_options *options)
+/* As the configuration says where the caller says nothing. */
+static struct tsuga_actor_room room_of(const struct tsuga_shared *shared,
+                                       const struct tsuga_spawn_options *options)
 {
-    struct tsuga_spawn_options all = *options;
+    struct tsuga_actor_room room = {options->mailbox_capacity, options->mailbox_full};
 
-    if (all.mailbox_capacity == 0)
-        all.mailbox_capacity = shared->config.mailbox.capacity;
-    if (all.mailbox_full == TSUGA_FULL_DEFAULT)
-        all.mailbox_full = shared->config.mailbox.full;
-    return all;
+    if (room.capacity == 0)
+        room.capacity = shared->config.mailbox.capacity;
+    if (room.full == TSUGA_FULL_DEFAULT)
+        room.full = shared->config.mailbox.full;
+    return room;
 }
 
 static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
                      struct tsuga_executor *home, const struct tsuga_spawn_options *options)
 {
-    struct tsuga_spawn_options all = complete(shared, options);
-
     seat->stack = NULL;
     seat->wait = NULL;
     seat->io = NULL;
@@ -73,7 +71,7 @@ static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
     seat->actor.has_room = false;
     seat->stop_alarm = (struct tsuga_alarm){0};
     atomic_store_explicit(&seat->actor.home, home, memory_order_release);
-    return tsuga_actor_init(&seat->actor, &all, shared->memory);
+    return tsuga_actor_init(&seat->actor, options, room_of(shared, options), shared->memory);
 }
 
 /* Whether the runtime's stop leaves room for this one. */
@@ -141,7 +139,7 @@ int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_opt
     level = atomic_load_explicit(&shared->stop_level, memory_order_seq_cst);
     if (level != TSUGA_STOP_NONE)
         (void)!tsuga_actor_raise_stop(actor, tsuga_actor_generation(actor), level);
-    tsuga_executor_schedule(here, tsuga_seat_of(actor));
+    tsuga_executor_call(here, tsuga_seat_of(actor));
     if (out != NULL)
         *out = id;
     return 0;

@@ -85,7 +85,7 @@ void tsuga_executor_offer_room(struct tsuga_executor *executor)
             return;
         tsuga_list_remove(&wait->link);
         wait->is_over = true;
-        if (tsuga_mailbox_wake(&wait->seat->actor.mailbox))
+        if (tsuga_mailbox_rouse(&wait->seat->actor.mailbox))
             tsuga_executor_enqueue_urgent(executor, wait->seat);
     }
 }

@@ -61,6 +61,7 @@ void tsuga_timers_arm(struct tsuga_timers *timers, struct tsuga_timer *timer, ui
 bool tsuga_timers_cancel(struct tsuga_timers *timers, struct tsuga_timer *timer)
 {
     struct tsuga_list_node *next = timer->link.next;
+    bool is_alone = next == timer->link.prev; /* known without a look at the list */
     unsigned level;
 
     if (timer->tick == 0)
@@ -68,7 +69,7 @@ bool tsuga_timers_cancel(struct tsuga_timers *timers, struct tsuga_timer *timer)
     tsuga_list_remove(&timer->link);
     /* A list that has become empty is its slot's. A timer in the list that is being fired is in no
      * slot any more, and the bit it would clear is clear. */
-    if (tsuga_list_is_empty(next) && timer->tick > timers->tick) {
+    if (is_alone && timer->tick > timers->tick) {
         level = level_of(timer->tick, timers->tick);
         if (next == &timers->slots[level][digit_of(timer->tick, level)])
             timers->busy[level] &= ~(UINT64_C(1) << digit_of(timer->tick, level));

@@ -26,8 +26,16 @@ bool tsuga_turn_is_refused(const struct tsuga_seat *seat)
 
 void tsuga_turn_wake(struct tsuga_seat *seat)
 {
-    if (tsuga_mailbox_wake(&seat->actor.mailbox))
+    if (tsuga_mailbox_rouse(&seat->actor.mailbox))
         tsuga_executor_enqueue(tsuga_seat_home(seat), seat);
+}
+
+void tsuga_turn_settle(struct tsuga_seat *seat)
+{
+    uint32_t number = tsuga_executor_number(tsuga_seat_home(seat));
+
+    if (!tsuga_mailbox_is_near(&seat->actor.mailbox, number))
+        tsuga_mailbox_settle(&seat->actor.mailbox, number);
 }
 
 /* The answer to a sender that waits for room: its own letter, turned round. */
@@ -72,6 +80,12 @@ static bool is_of_tie(const struct tsuga_message *message)
            message->type == TSUGA_TYPE_UNTIE || message->type == TSUGA_TYPE_WATCH;
 }
 
+static void give_letter_back(struct tsuga_executor *executor, struct tsuga_message *message)
+{
+    tsuga_letters_give(&executor->letters, executor->shared->memory,
+                       TSUGA_CONTAINER_OF(message, struct tsuga_letter, head));
+}
+
 /* Apart, so that completions do not pay for its frame. */
 __attribute__((noinline)) static void give_other_back(struct tsuga_seat *seat,
                                                       struct tsuga_message *message)
@@ -94,8 +108,20 @@ void tsuga_turn_give_back(struct tsuga_seat *seat)
     actor->current = NULL;
     if (message->type == TSUGA_TYPE_COMPLETION)
         tsuga_record_give(tsuga_record_of(message));
+    else if (message->type == TSUGA_TYPE_USER && message->flags == 0) /* nothing hangs on it */
+        give_letter_back(tsuga_seat_home(seat), message);
     else
         give_other_back(seat, message);
+}
+
+/* Apart, so that letters do not pay for its frame. */
+__attribute__((noinline)) static void take_other(struct tsuga_seat *seat,
+                                                 struct tsuga_message *message)
+{
+    if (message->type == TSUGA_TYPE_COMPLETION)
+        seat->actor.current = tsuga_record_open(tsuga_record_of(message));
+    else if (is_news(message))
+        tsuga_ties_take(seat, message);
 }
 
 /* A message leaves its lane for the user. */
@@ -104,15 +130,13 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
     struct tsuga_actor *actor = &seat->actor;
 
     actor->current = message;
-    if (message->type == TSUGA_TYPE_COMPLETION) {
-        actor->current = tsuga_record_open(tsuga_record_of(message));
-    } else if (message->type == TSUGA_TYPE_USER) {
-        tsuga_mailbox_credit(&actor->mailbox, message);
-        if (actor->room_wanted != NULL)
-            give_room(seat);
-    } else if (is_news(message)) {
-        tsuga_ties_take(seat, message);
+    if (message->type != TSUGA_TYPE_USER) {
+        take_other(seat, message);
+        return;
     }
+    tsuga_mailbox_credit(&actor->mailbox, message);
+    if (actor->room_wanted != NULL)
+        give_room(seat);
 }
 
 static void discard_letter(struct tsuga_seat *seat, struct tsuga_message *message)
@@ -179,7 +203,7 @@ static void handle_system(struct tsuga_seat *seat)
         give_room(seat);
 }
 
-void tsuga_turn_collect(struct tsuga_seat *seat)
+__attribute__((noinline)) static void collect(struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
     struct tsuga_message *strays = NULL;
@@ -193,22 +217,32 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
         handle_system(seat);
 }
 
+void tsuga_turn_collect(struct tsuga_seat *seat)
+{
+    const struct tsuga_mailbox *mailbox = &seat->actor.mailbox;
+
+    if (!tsuga_mailbox_is_quiet(mailbox) || seat->gifts != NULL ||
+        mailbox->lanes[TSUGA_LANE_SYSTEM].first != NULL)
+        collect(seat);
+}
+
 /* The slot means nobody from here on. Who watches the actor hears of its end when its memory and
- * its descriptors have been given back. */
-static void bury(struct tsuga_seat *seat)
+ * its descriptors have been given back. True: a call is under way to it. */
+static bool bury(struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_obituary obituary = {.reason = actor->reason};
     uint32_t generation = tsuga_actor_generation(actor);
     struct tsuga_message *rest = NULL;
+    bool is_owed;
 
     if (actor->bonds != NULL) {
         tsuga_names_leave(&executor->shared->names, actor);
         tsuga_teams_leave_all(&executor->shared->teams, actor);
         tsuga_ties_leave(seat, &obituary);
     }
-    tsuga_actor_vacate(actor, &rest);
+    is_owed = tsuga_actor_vacate(actor, &rest);
     if (rest != NULL) {
         tsuga_ties_admit(&rest, generation, &obituary);
         discard_strays(seat, rest);
@@ -221,6 +255,24 @@ static void bury(struct tsuga_seat *seat)
     } else if (obituary.ends != NULL) {
         tsuga_ties_announce(executor, &obituary, true);
     }
+    return is_owed;
+}
+
+/* The slot is free, and the runtime need not wait for it. */
+static void leave(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    struct tsuga_shared *shared = executor->shared;
+
+    tsuga_actor_table_give(&shared->table, &executor->slots, &seat->actor);
+    tsuga_shared_leave(shared);
+}
+
+void tsuga_turn_call(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    if (seat->actor.status == TSUGA_ACTOR_ENDED)
+        leave(executor, seat);
+    else if (tsuga_mailbox_called(&seat->actor.mailbox))
+        tsuga_executor_enqueue(executor, seat);
 }
 
 /* Nothing is in flight to or from the actor any more but what the kernel holds. */
@@ -229,12 +281,13 @@ static void end(struct tsuga_seat *seat, int reason)
     struct tsuga_actor *actor = &seat->actor;
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_shared *shared = executor->shared;
+    bool is_owed;
 
     if (tsuga_executor_is_child(executor))
         tsuga_executor_end_child();
     actor->reason = reason;
     tsuga_actor_fini(actor, shared->memory);
-    if (actor->timer_count > 0) /* also what a hook has armed */
+    if (actor->timers != 0) /* also what a hook has armed */
         tsuga_timed_end(seat);
     if (actor->seen_stop != TSUGA_STOP_NONE)
         (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);
@@ -245,14 +298,15 @@ static void end(struct tsuga_seat *seat, int reason)
         actor->kept = kept->next;
         tsuga_executor_discard(executor, kept);
     }
-    give_room(seat);
-    bury(seat);
+    if (actor->room_wanted != NULL)
+        give_room(seat);
+    is_owed = bury(seat);
     tsuga_count(&executor->counters.ended, 1);
     atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
     if (seat->actor.is_first)
         shared->first_reason = reason;
-    tsuga_actor_table_give(&shared->table, &executor->slots, actor);
-    tsuga_shared_leave(shared);
+    if (!is_owed)
+        leave(executor, seat);
 }
 
 /* Why an actor ends that was asked to. */
@@ -338,7 +392,15 @@ static bool must_look_again(struct tsuga_seat *seat)
      * ourselves unless somebody else has done so and scheduled us. */
     if (tsuga_actor_stop_level(actor) == (enum tsuga_stop_level)actor->seen_stop)
         return false;
-    return tsuga_mailbox_wake(&actor->mailbox);
+    return tsuga_mailbox_rouse(&actor->mailbox);
+}
+
+/* The next look at the clock, but not beyond the last message of the slice. */
+static void plan_check(struct tsuga_executor *executor, uint32_t messages)
+{
+    uint32_t messages_max = executor->shared->config.executor.slice_messages;
+
+    executor->slice_check = messages < messages_max ? messages : messages_max;
 }
 
 /* Starts the time slice anew. */
@@ -348,7 +410,7 @@ static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat
     /* Right after a tick its clock will do. */
     executor->slice_start_ns = executor->turns_to_tick == TSUGA_TICK_TURNS ? executor->now_ns : 0;
     executor->slice_messages = 0;
-    executor->slice_check = SLICE_CHECK_FIRST;
+    plan_check(executor, SLICE_CHECK_FIRST);
     /* The watchdog reads it from its own thread. */
     atomic_store_explicit(&executor->turn_name, seat->actor.name, memory_order_relaxed);
     atomic_store_explicit(&executor->is_in_turn, true, memory_order_relaxed);
@@ -379,17 +441,23 @@ static bool is_time_used(struct tsuga_executor *executor)
     return now_ns - executor->slice_start_ns >= slice_ns(executor);
 }
 
-/* After each message. The clock is read ever more seldom, because a turn that has not used an
- * eighth of its slice in n messages will hardly use the rest in the next n. */
+/* The clock is read ever more seldom, because a turn that has not used an eighth of its slice in n
+ * messages will hardly use the rest in the next n. */
+__attribute__((noinline)) static bool check_slice(struct tsuga_executor *executor)
+{
+    uint32_t messages = executor->slice_messages;
+
+    if (messages >= executor->shared->config.executor.slice_messages)
+        return true;
+    plan_check(executor,
+               executor->slice_check + (messages < SLICE_CHECK_MAX ? messages : SLICE_CHECK_MAX));
+    return is_time_used(executor);
+}
+
+/* After each message. */
 static bool is_slice_used(struct tsuga_executor *executor)
 {
-    if (executor->slice_messages >= executor->shared->config.executor.slice_messages)
-        return true;
-    if (executor->slice_messages < executor->slice_check)
-        return false;
-    executor->slice_check +=
-        executor->slice_messages < SLICE_CHECK_MAX ? executor->slice_messages : SLICE_CHECK_MAX;
-    return is_time_used(executor);
+    return executor->slice_messages >= executor->slice_check && check_slice(executor);
 }
 
 bool tsuga_slice_used(struct tsuga_actor *self)
@@ -439,6 +507,8 @@ static void begin(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
 
+    if (!executor->has_thieves || actor->is_pinned)
+        tsuga_turn_settle(seat);
     actor->status = TSUGA_ACTOR_READY;
     if (actor->first != NULL)
         actor->first(actor, actor->argument);

@@ -27,6 +27,12 @@ TSUGA_NODISCARD int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait 
 /* Count one message of the turn, and let others run when the time slice is used up. */
 void tsuga_turn_pause(struct tsuga_seat *seat);
 
+/* An actor is called: queue it if it sleeps. One that has ended meanwhile leaves its slot now. */
+void tsuga_turn_call(struct tsuga_executor *executor, struct tsuga_seat *seat);
+
+/* The running actor will never again move to another executor: its mailbox may know. */
+void tsuga_turn_settle(struct tsuga_seat *seat);
+
 /* Queue an actor if it sleeps; its wait is then looked at. */
 void tsuga_turn_wake(struct tsuga_seat *seat);
 

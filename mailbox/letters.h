@@ -9,13 +9,15 @@
 #ifndef TSUGA_MAILBOX_LETTERS_H
 #define TSUGA_MAILBOX_LETTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "mailbox/message.h"
 #include "runtime/base/memory.h"
 
-#define TSUGA_LETTER_CLASS_COUNT 3u    /* 64, 128 and 256 bytes, header included */
+#define TSUGA_LETTER_CLASS_COUNT 3u /* 64, 128 and 256 bytes, header included */
+#define TSUGA_LETTER_BYTES_MIN   64u
 #define TSUGA_LETTER_CACHE_MAX   1024u /* letters kept per class */
 #define TSUGA_LETTER_BYTES_MAX   (UINT64_C(1) << 30)
 
@@ -26,6 +28,12 @@ struct tsuga_letters {
 
 /* Errors: of what a user wants to send: -EMSGSIZE; -EINVAL. */
 TSUGA_NODISCARD int tsuga_letters_check(const void *data, size_t bytes);
+
+/* Whether a letter with so much payload is one of the smallest, of TSUGA_LETTER_BYTES_MIN. */
+static inline bool tsuga_letters_is_small(size_t payload_bytes)
+{
+    return payload_bytes <= TSUGA_LETTER_BYTES_MIN - sizeof(struct tsuga_letter);
+}
 
 /* A letter with room for `payload_bytes`; its head is undefined but for next. NULL: no memory.
  * Owner: the caller, until posted. */

@@ -1,17 +1,15 @@
 #include "mailbox/mailbox.h"
 
-/* Two addresses that no message can have. */
-static const char asleep_mark;
-static const char closed_mark;
+const char tsuga_mailbox_marks[2];
 
 static struct tsuga_message *asleep(void)
 {
-    return (struct tsuga_message *)(uintptr_t)&asleep_mark;
+    return tsuga_mailbox_asleep();
 }
 
 static struct tsuga_message *closed(void)
 {
-    return (struct tsuga_message *)(uintptr_t)&closed_mark;
+    return (struct tsuga_message *)(uintptr_t)&tsuga_mailbox_marks[1];
 }
 
 void tsuga_mailbox_init(struct tsuga_mailbox *mailbox)
@@ -20,6 +18,7 @@ void tsuga_mailbox_init(struct tsuga_mailbox *mailbox)
         mailbox->lanes[lane] = (struct tsuga_lane_list){NULL, NULL};
     atomic_init(&mailbox->user_count, 0);
     atomic_init(&mailbox->capacity, 0);
+    atomic_init(&mailbox->thread, 0);
     atomic_init(&mailbox->inlet, closed());
 }
 
@@ -29,6 +28,20 @@ void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity)
     atomic_store_explicit(&mailbox->capacity, capacity, memory_order_relaxed);
     /* Publishes the actor. Pairs with the acquire in push(). */
     atomic_store_explicit(&mailbox->inlet, NULL, memory_order_release);
+}
+
+static bool is_settled(const struct tsuga_mailbox *mailbox)
+{
+    return atomic_load_explicit(&mailbox->thread, memory_order_relaxed) != 0;
+}
+
+void tsuga_mailbox_settle(struct tsuga_mailbox *mailbox, uint32_t thread)
+{
+    TSUGA_ASSERT(thread != 0 && !is_settled(mailbox));
+    /* It runs because it was called. */
+    mailbox->is_due = true;
+    mailbox->is_called = true;
+    atomic_store_explicit(&mailbox->thread, thread, memory_order_relaxed);
 }
 
 void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
@@ -41,18 +54,23 @@ void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox, struct tsuga_message *m
 
 /* Room is taken before the push and given back when the push is refused, so the count may be too
  * high for a moment but never too low: the capacity is never exceeded. */
-static bool reserve(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
+static bool take_room(struct tsuga_mailbox *mailbox, struct tsuga_message *message,
+                      uint32_t capacity)
 {
-    uint32_t capacity = atomic_load_explicit(&mailbox->capacity, memory_order_relaxed);
-
-    if (capacity == 0 || message->lane != TSUGA_LANE_USER ||
-        (message->flags & TSUGA_MESSAGE_ADMITTED) != 0)
+    if (message->lane != TSUGA_LANE_USER || (message->flags & TSUGA_MESSAGE_ADMITTED) != 0)
         return true;
     message->flags |= TSUGA_MESSAGE_COUNTED;
     if (atomic_fetch_add_explicit(&mailbox->user_count, 1, memory_order_relaxed) < capacity)
         return true;
     tsuga_mailbox_credit(mailbox, message);
     return false;
+}
+
+static inline bool reserve(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
+{
+    uint32_t capacity = atomic_load_explicit(&mailbox->capacity, memory_order_relaxed);
+
+    return capacity == 0 || take_room(mailbox, message, capacity);
 }
 
 static enum tsuga_posted push(struct tsuga_mailbox *mailbox, struct tsuga_message *message)
@@ -83,6 +101,39 @@ enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox, struct tsuga
     return posted;
 }
 
+enum tsuga_posted tsuga_mailbox_post_near(struct tsuga_mailbox *mailbox,
+                                          struct tsuga_message *message)
+{
+    /* What waits in the inlet may be of the same sender, who has just moved here. */
+    if (message->lane != TSUGA_LANE_USER || !tsuga_mailbox_is_quiet(mailbox))
+        return tsuga_mailbox_post(mailbox, message);
+    if (!reserve(mailbox, message))
+        return TSUGA_POSTED_FULL;
+    tsuga_mailbox_put(mailbox, message);
+    if (mailbox->is_due)
+        return TSUGA_POSTED;
+    mailbox->is_due = true;
+    return TSUGA_POSTED_ROUSED;
+}
+
+bool tsuga_mailbox_rouse(struct tsuga_mailbox *mailbox)
+{
+    bool was_due = mailbox->is_due;
+
+    if (!is_settled(mailbox))
+        return tsuga_mailbox_wake(mailbox);
+    mailbox->is_due = true;
+    return !was_due;
+}
+
+bool tsuga_mailbox_called(struct tsuga_mailbox *mailbox)
+{
+    if (!is_settled(mailbox))
+        return true;
+    mailbox->is_called = true;
+    return tsuga_mailbox_rouse(mailbox);
+}
+
 bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox)
 {
     struct tsuga_message *expected = asleep();
@@ -96,7 +147,7 @@ bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox)
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
-bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox)
+static bool fall_asleep(struct tsuga_mailbox *mailbox)
 {
     struct tsuga_message *expected = NULL;
 
@@ -107,17 +158,35 @@ bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox)
                                                    memory_order_seq_cst, memory_order_relaxed);
 }
 
-/* Everything in the inlet, oldest first. */
+bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox)
+{
+    struct tsuga_message *seen;
+
+    if (!is_settled(mailbox))
+        return fall_asleep(mailbox);
+    seen = atomic_load_explicit(&mailbox->inlet, memory_order_relaxed);
+    /* Without its call an empty inlet stays as it is: the call will rouse the consumer. */
+    if (seen != asleep() && (seen != NULL || mailbox->is_called)) {
+        if (!fall_asleep(mailbox))
+            return false;
+        mailbox->is_called = false;
+    }
+    mailbox->is_due = false;
+    return true;
+}
+
+/* What the inlet held, newest first. */
 static struct tsuga_message *take_inlet(struct tsuga_mailbox *mailbox,
                                         struct tsuga_message *replacement)
 {
-    struct tsuga_message *newest;
+    /* Acquire pairs with the release in push(): the messages' contents are visible. */
+    return atomic_exchange_explicit(&mailbox->inlet, replacement, memory_order_acq_rel);
+}
+
+static struct tsuga_message *reverse(struct tsuga_message *newest)
+{
     struct tsuga_message *oldest = NULL;
 
-    /* Acquire pairs with the release in push(): the messages' contents are visible. */
-    newest = atomic_exchange_explicit(&mailbox->inlet, replacement, memory_order_acq_rel);
-    if (newest == asleep())
-        return NULL;
     while (newest != NULL) {
         struct tsuga_message *next = newest->next;
 
@@ -133,9 +202,9 @@ void tsuga_mailbox_collect(struct tsuga_mailbox *mailbox, uint32_t generation,
 {
     struct tsuga_message *message;
 
-    if (atomic_load_explicit(&mailbox->inlet, memory_order_relaxed) == NULL)
+    if (tsuga_mailbox_is_quiet(mailbox))
         return;
-    message = take_inlet(mailbox, NULL);
+    message = reverse(take_inlet(mailbox, NULL));
     while (message != NULL) {
         struct tsuga_message *next = message->next;
 
@@ -163,13 +232,19 @@ static void set_aside(struct tsuga_mailbox *mailbox, struct tsuga_message *messa
     }
 }
 
-void tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **rest)
+bool tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **rest)
 {
-    set_aside(mailbox, take_inlet(mailbox, closed()), rest);
+    struct tsuga_message *inlet = take_inlet(mailbox, closed());
+    bool is_owed = is_settled(mailbox) && inlet != asleep() && !mailbox->is_called;
+
+    if (inlet != asleep())
+        set_aside(mailbox, reverse(inlet), rest);
     set_aside(mailbox, mailbox->lanes[TSUGA_LANE_SYSTEM].first, rest);
     set_aside(mailbox, mailbox->lanes[TSUGA_LANE_USER].first, rest);
     mailbox->lanes[TSUGA_LANE_SYSTEM].first = NULL;
     mailbox->lanes[TSUGA_LANE_USER].first = NULL;
+    atomic_store_explicit(&mailbox->thread, 0, memory_order_relaxed);
+    return is_owed;
 }
 
 static struct tsuga_message *unlink_first(struct tsuga_lane_list *lane,

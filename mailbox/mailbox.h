@@ -15,10 +15,18 @@
  * so "queued at most once" and "never forgotten" are properties of one word. (The idea of a stack
  * with special states for an actor's inlet is CAF's; Treiber 1986 for the stack.)
  *
+ * A consumer that will not change its thread any more settles there, and then that thread's own
+ * messages, which are most, take no atomic operation: they go to the lanes directly. What the
+ * inlet's word says is then only what other threads have to know. ASLEEP means that nothing came
+ * from elsewhere, although the consumer may be running; whoever changes it owes the consumer's
+ * thread a call, and the word is ASLEEP again only when that call has come. Whether the consumer is
+ * scheduled, its own thread knows from a plain flag.
+ *
  * A message names its receiver's generation, and collecting sets aside what was meant for a
  * predecessor in the slot: a sender that was overtaken by death and rebirth is harmless.
  *
- * Invariants: a lane's `last` is its final message; messages of one sender keep their order.
+ * Invariants: a lane's `last` is its final message; messages of one sender keep their order: a
+ * message passes by the inlet only while that is empty. At most one call is under way.
  * Owner: the actor. Thread: the consumer, except where stated.
  */
 #ifndef TSUGA_MAILBOX_MAILBOX_H
@@ -45,15 +53,19 @@ struct tsuga_mailbox {
                                     it or in it; never reset, so that a late sender of an earlier
                                     life gives back exactly what it took */
     _Atomic uint32_t capacity;   /* 0: unlimited */
+    _Atomic uint32_t thread;     /* on which the consumer has settled; 0: on none */
     /* owner */
+    bool is_due;    /* settled: it is scheduled, or runs */
+    bool is_called; /* settled: the call came that belongs to the inlet's not being ASLEEP */
     struct tsuga_lane_list lanes[TSUGA_LANE_COUNT];
 };
 
 enum tsuga_posted {
-    TSUGA_POSTED,      /* the consumer is awake and will see it */
-    TSUGA_POSTED_WAKE, /* the consumer was asleep: the caller must schedule it */
-    TSUGA_POSTED_FULL, /* refused: the capacity is used up */
-    TSUGA_POSTED_DEAD, /* refused: closed */
+    TSUGA_POSTED,        /* the consumer is awake and will see it */
+    TSUGA_POSTED_WAKE,   /* the consumer was asleep: the caller must call it */
+    TSUGA_POSTED_ROUSED, /* the same, on the consumer's own thread: the caller must schedule it */
+    TSUGA_POSTED_FULL,   /* refused: the capacity is used up */
+    TSUGA_POSTED_DEAD,   /* refused: closed */
 };
 
 /* Starts closed, as the mailbox of a slot in which nobody has lived yet. */
@@ -68,6 +80,21 @@ void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity);
  * Thread: any. */
 TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailbox,
                                                      struct tsuga_message *message);
+
+/* The consumer, which is running, stays on its thread until the mailbox is closed. The number means
+ * that thread and is not 0. */
+void tsuga_mailbox_settle(struct tsuga_mailbox *mailbox, uint32_t thread);
+
+/* Whether the consumer has settled on the calling thread. */
+static inline bool tsuga_mailbox_is_near(const struct tsuga_mailbox *mailbox, uint32_t thread)
+{
+    /* Only the thread itself writes its number here, and takes it away. */
+    return atomic_load_explicit(&mailbox->thread, memory_order_relaxed) == thread;
+}
+
+/* tsuga_mailbox_post() for the thread on which the consumer has settled. */
+TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post_near(struct tsuga_mailbox *mailbox,
+                                                          struct tsuga_message *message);
 
 static inline void tsuga_lane_append(struct tsuga_lane_list *lane, struct tsuga_message *message)
 {
@@ -85,20 +112,44 @@ static inline void tsuga_mailbox_put(struct tsuga_mailbox *mailbox, struct tsuga
     tsuga_lane_append(&mailbox->lanes[message->lane], message);
 }
 
-/* True when the consumer was asleep: the caller must schedule it. Thread: any. */
+/* True when the consumer was asleep: the caller must call it. Thread: any. */
 TSUGA_NODISCARD bool tsuga_mailbox_wake(struct tsuga_mailbox *mailbox);
+
+/* The call has come. True: schedule the consumer. Thread: the consumer's, if it has settled. */
+TSUGA_NODISCARD bool tsuga_mailbox_called(struct tsuga_mailbox *mailbox);
+
+/* Something was put. True: schedule the consumer. */
+TSUGA_NODISCARD bool tsuga_mailbox_rouse(struct tsuga_mailbox *mailbox);
 
 /* Go to sleep. False when a message came in the meantime: collect again. */
 TSUGA_NODISCARD bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox);
 
-/* Move what is in the inlet into the lanes, oldest first. Messages of another generation are
- * linked to `*strays` and stay the caller's. */
+/* Two addresses that no message can have: what an inlet holds that is asleep, or closed. */
+extern const char tsuga_mailbox_marks[2];
+
+static inline struct tsuga_message *tsuga_mailbox_asleep(void)
+{
+    return (struct tsuga_message *)(uintptr_t)&tsuga_mailbox_marks[0];
+}
+
+/* Whether collecting would move nothing. */
+static inline bool tsuga_mailbox_is_quiet(const struct tsuga_mailbox *mailbox)
+{
+    const struct tsuga_message *seen = atomic_load_explicit(&mailbox->inlet, memory_order_relaxed);
+
+    return seen == NULL || seen == tsuga_mailbox_asleep();
+}
+
+/* Move what is in the inlet of a consumer that is awake into the lanes, oldest first. Messages of
+ * another generation are linked to `*strays` and stay the caller's. */
 void tsuga_mailbox_collect(struct tsuga_mailbox *mailbox, uint32_t generation,
                            struct tsuga_message **strays);
 
 /* Refuse all posts from now on. Everything that was undelivered in the inlet and in the system and
- * user lanes is linked to `*rest`; the completion lane is left alone. */
-void tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **rest);
+ * user lanes is linked to `*rest`; the completion lane is left alone. True: a call is under way,
+ * and the mailbox may be opened again when it has come. */
+TSUGA_NODISCARD bool tsuga_mailbox_close(struct tsuga_mailbox *mailbox,
+                                         struct tsuga_message **rest);
 
 /* What a selective receive accepts. */
 typedef bool tsuga_mailbox_accepts_fn(const struct tsuga_message *message, const void *context);

@@ -916,7 +916,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_register(struct tsuga_actor *self, const cha
  * Errors: -ENOENT it is no name of the calling actor.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links, timers and names.
+ * Cost:   linear in the calling actor's monitors, links and names.
  */
 TSUGA_API int tsuga_unregister(struct tsuga_actor *self, const char *name);
 
@@ -945,7 +945,7 @@ TSUGA_API struct tsuga_id tsuga_whereis(struct tsuga_runtime *runtime, const cha
  * Errors: -EEXIST it is a member; -EINVAL; -ENOMEM.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ * Cost:   linear in the calling actor's monitors, links, names and teams.
  */
 TSUGA_API TSUGA_NODISCARD int tsuga_team_join(struct tsuga_actor *self, const char *team);
 
@@ -956,7 +956,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_team_join(struct tsuga_actor *self, const ch
  * Errors: -ENOENT the calling actor is no member.
  * Thread: turn.
  * Blocks: never.
- * Cost:   linear in the calling actor's monitors, links, timers, names and teams.
+ * Cost:   linear in the calling actor's monitors, links, names and teams.
  */
 TSUGA_API int tsuga_team_leave(struct tsuga_actor *self, const char *team);
 

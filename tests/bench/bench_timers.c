@@ -4,18 +4,24 @@
  * and sent and taken when their time has come.
  *
  * The floor is the same by timeouts in a binary heap of deadlines, an array with back pointers:
- * what a program without a wheel does. Both are measured in processor time; nobody waits here.
+ * what a program without a wheel does. Beside it stands what the memory alone costs in this run: a
+ * record of one cache line for each timer, and nothing that orders them. All are measured in
+ * processor time; nobody waits here.
  */
 #include <errno.h>
+#include <stdalign.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <tsuga.h>
 
+#include "runtime/base/bits.h"
 #include "runtime/base/clock.h"
 #include "tests/bench/support.h"
 
 #define TIMER_COUNT 1000000u
 #define CASE_COUNT  4u
+#define FETCHED     8u
 #define HOUR_NS     (3600 * TSUGA_NS_PER_S)
 
 /* What the project promises of a timer that is armed and cancelled. */
@@ -25,6 +31,7 @@ enum shape { ALL_IN_ORDER, ALL_SHUFFLED, ONE_BY_ONE, SENT };
 
 struct job {
     struct tsuga_bench_pairs pairs;
+    double memory_ns[TSUGA_BENCH_PAIRS_MAX];
     enum shape shape;
 };
 
@@ -105,6 +112,65 @@ static double measure_heap(enum shape shape)
     return (double)(tsuga_bench_processor_ns() - start_ns) / TIMER_COUNT;
 }
 
+/* The memory: records in an array, and a stack of those that are free. */
+
+struct record {
+    alignas(TSUGA_CACHE_LINE_BYTES) uint64_t deadline;
+    bool is_armed;
+};
+
+static struct {
+    struct record records[TIMER_COUNT];
+    uint32_t free[TIMER_COUNT];
+    uint32_t where[TIMER_COUNT];
+    uint32_t free_count;
+} memory;
+
+static void memory_fill(void)
+{
+    for (uint32_t i = 0; i < TIMER_COUNT; i++)
+        memory.free[i] = TIMER_COUNT - 1 - i;
+    memory.free_count = TIMER_COUNT;
+}
+
+static void memory_arm(uint32_t index, uint64_t deadline)
+{
+    uint32_t at;
+
+    /* As the runtime does: else each would wait by itself. */
+    for (uint32_t i = 0; i < FETCHED && memory.free_count % FETCHED == 0; i++) {
+        if (memory.free_count >= 2 * FETCHED)
+            __builtin_prefetch(&memory.records[memory.free[memory.free_count - 2 * FETCHED + i]]);
+    }
+    at = memory.free[--memory.free_count];
+    memory.records[at] = (struct record){deadline, true};
+    memory.where[index] = at;
+}
+
+static void memory_cancel(uint32_t index)
+{
+    uint32_t at = memory.where[index];
+
+    if (!memory.records[at].is_armed)
+        tsuga_bench_fail("a record", EINVAL);
+    memory.records[at].is_armed = false;
+    memory.free[memory.free_count++] = at;
+}
+
+static double measure_memory(enum shape shape)
+{
+    uint64_t start_ns = tsuga_bench_processor_ns();
+
+    for (uint32_t i = 0; i < TIMER_COUNT; i++) {
+        memory_arm(i, tsuga_bench_now_ns() + delay_of(i));
+        if (shape == ONE_BY_ONE)
+            memory_cancel(i);
+    }
+    for (uint32_t i = 0; i < TIMER_COUNT && shape != ONE_BY_ONE; i++)
+        memory_cancel(order[i]);
+    return (double)(tsuga_bench_processor_ns() - start_ns) / TIMER_COUNT;
+}
+
 /* The runtime. */
 
 static void arm(struct tsuga_actor *self, uint32_t index, uint64_t delay_ns)
@@ -148,6 +214,7 @@ static void measure(struct tsuga_actor *self, void *argument)
     while (tsuga_bench_wants_more(&job->pairs)) {
         double floor_ns = measure_heap(job->shape);
 
+        job->memory_ns[job->pairs.count] = measure_memory(job->shape);
         tsuga_bench_add(&job->pairs, floor_ns,
                         job->shape == SENT ? measure_sent(self)
                                            : measure_cancelled(self, job->shape));
@@ -181,10 +248,12 @@ static void run_case(const char *variant, enum shape shape, double seconds)
         order[i] = i;
     if (shape == ALL_SHUFFLED)
         shuffle();
+    memory_fill();
     tsuga_bench_start(&job.pairs, seconds);
     tsuga_bench_require("tsuga_run", tsuga_run(&config, measure, &job));
     tsuga_bench_begin("timers", variant);
     tsuga_bench_summary(&job.pairs, "binary heap");
+    tsuga_bench_number("memory_ns", tsuga_bench_quantile(job.memory_ns, job.pairs.count, 0.5));
     if (shape != SENT)
         tsuga_bench_bound("ns", tsuga_bench_quantile(job.pairs.ours, job.pairs.count, 0.5),
                           CANCELLED_NS_MAX, TSUGA_BENCH_AT_MOST);

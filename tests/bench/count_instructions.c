@@ -100,6 +100,19 @@ static void make_leases(struct tsuga_actor *self, void *argument)
     }
 }
 
+/* A message to oneself, armed and cancelled. */
+static void arm_timers(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_mail mail = {.to = tsuga_self(self)};
+    struct tsuga_timer_ref timer;
+
+    for (uint64_t i = *(uint64_t *)argument; i > 0; i--) {
+        tsuga_bench_require("tsuga_send_after",
+                            tsuga_send_after(self, &mail, TSUGA_NS_PER_S, &timer));
+        tsuga_bench_require("tsuga_timer_cancel", tsuga_timer_cancel(self, timer));
+    }
+}
+
 static const struct {
     const char *name;
     struct tsuga_spawn_options options;
@@ -109,6 +122,7 @@ static const struct {
     {"message", {.behaviour = on_ping, .start = start_pings}},
     {"spawn", {.body = spawn_next}},
     {"lease", {.body = make_leases}},
+    {"timer", {.body = arm_timers}},
 };
 
 /* Time passes with each look at it: under a tool that slows the program down, slices would end
@@ -148,6 +162,6 @@ int main(int argc, char **argv)
         run(cases[i].options, count);
         return 0;
     }
-    fprintf(stderr, "usage: count_instructions nop|await|message|spawn|lease COUNT\n");
+    fprintf(stderr, "usage: count_instructions nop|await|message|spawn|lease|timer COUNT\n");
     return 2;
 }

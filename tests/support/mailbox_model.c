@@ -7,6 +7,7 @@
 
 #define LIVE_MAX   TSUGA_MAILBOX_MODEL_LIVE_MAX
 #define GENERATION 7u
+#define THREAD     3u
 
 /* A message with something to recognise it by. */
 struct tsuga_mailbox_item {
@@ -49,23 +50,62 @@ static void drop_at(struct tsuga_mailbox_model_lane *sequence, uint32_t index)
             (sequence->count - index) * sizeof(sequence->serials[0]));
 }
 
+/* What its own thread posts goes into the lane, if nothing may be older. */
+static bool passes_by(const struct tsuga_mailbox_model *model,
+                      const struct tsuga_mailbox_item *item)
+{
+    return item->head.lane == TSUGA_LANE_USER && model->inlet_count == 0;
+}
+
+static void expect_in_lane(struct tsuga_mailbox_model *model, struct tsuga_mailbox_item *item,
+                           enum tsuga_posted posted)
+{
+    TSUGA_VERIFY(posted == (model->is_due ? TSUGA_POSTED : TSUGA_POSTED_ROUSED));
+    model->is_due = true;
+    append(&model->lanes[TSUGA_LANE_USER], item->serial);
+}
+
+static void expect_in_inlet(struct tsuga_mailbox_model *model, struct tsuga_mailbox_item *item,
+                            enum tsuga_posted posted)
+{
+    TSUGA_VERIFY(posted == (model->is_asleep ? TSUGA_POSTED_WAKE : TSUGA_POSTED));
+    model->owes_call |= model->is_settled && model->is_asleep;
+    model->is_asleep = false;
+    model->inlet[model->inlet_count++] = item;
+}
+
 static void post(struct tsuga_mailbox_model *model)
 {
+    bool is_near = model->is_settled && pick(model, 2) == 0;
     struct tsuga_mailbox_item *item = make(model, (uint8_t)pick(model, TSUGA_LANE_COUNT));
     bool is_user = item->head.lane == TSUGA_LANE_USER;
     bool has_room = !is_user || model->capacity == 0 || model->user_count < model->capacity;
-    enum tsuga_posted posted = tsuga_mailbox_post(&model->mailbox, &item->head);
+    enum tsuga_posted posted;
 
+    if (is_near) /* between actors of one thread nobody is late */
+        item->head.to_generation = GENERATION;
+    posted = is_near ? tsuga_mailbox_post_near(&model->mailbox, &item->head)
+                     : tsuga_mailbox_post(&model->mailbox, &item->head);
     if (!has_room) {
         TSUGA_VERIFY(posted == TSUGA_POSTED_FULL);
         free(item);
         return;
     }
-    TSUGA_VERIFY(posted == (model->is_asleep ? TSUGA_POSTED_WAKE : TSUGA_POSTED));
-    model->is_asleep = false;
-    model->inlet[model->inlet_count++] = item;
+    if (is_near && passes_by(model, item))
+        expect_in_lane(model, item, posted);
+    else
+        expect_in_inlet(model, item, posted);
     model->live++;
     model->user_count += is_user && model->capacity != 0;
+}
+
+static void rouse(struct tsuga_mailbox_model *model)
+{
+    bool was_asleep = model->is_settled ? !model->is_due : model->is_asleep;
+
+    TSUGA_VERIFY(tsuga_mailbox_rouse(&model->mailbox) == was_asleep);
+    model->is_due = model->is_settled;
+    model->is_asleep &= model->is_settled;
 }
 
 static void put(struct tsuga_mailbox_model *model)
@@ -75,9 +115,37 @@ static void put(struct tsuga_mailbox_model *model)
     tsuga_mailbox_put(&model->mailbox, &item->head);
     append(&model->lanes[TSUGA_LANE_COMPLETION], item->serial);
     model->live++;
-    if (tsuga_mailbox_wake(&model->mailbox))
-        TSUGA_VERIFY(model->is_asleep);
+    rouse(model);
+}
+
+/* Whoever stops the actor wakes it, from any thread. */
+static void wake(struct tsuga_mailbox_model *model)
+{
+    TSUGA_VERIFY(tsuga_mailbox_wake(&model->mailbox) == model->is_asleep);
+    model->owes_call |= model->is_settled && model->is_asleep;
     model->is_asleep = false;
+}
+
+static void call(struct tsuga_mailbox_model *model)
+{
+    if (!model->owes_call)
+        return;
+    TSUGA_VERIFY(tsuga_mailbox_called(&model->mailbox) == !model->is_due);
+    model->is_due = true;
+    model->owes_call = false;
+}
+
+/* A consumer does when it runs. */
+static void settle(struct tsuga_mailbox_model *model)
+{
+    if (model->is_settled || model->is_asleep)
+        return;
+    TSUGA_VERIFY(!tsuga_mailbox_is_near(&model->mailbox, THREAD));
+    tsuga_mailbox_settle(&model->mailbox, THREAD);
+    TSUGA_VERIFY(tsuga_mailbox_is_near(&model->mailbox, THREAD));
+    TSUGA_VERIFY(!tsuga_mailbox_is_near(&model->mailbox, THREAD + 1));
+    model->is_settled = true;
+    model->is_due = true;
 }
 
 static void collect(struct tsuga_mailbox_model *model)
@@ -98,7 +166,6 @@ static void collect(struct tsuga_mailbox_model *model)
         model->user_count -= item->head.lane == TSUGA_LANE_USER && model->capacity != 0;
     }
     model->inlet_count = 0;
-    model->is_asleep = false;
     while (strays != NULL) {
         struct tsuga_mailbox_item *item = item_of(strays);
 
@@ -187,10 +254,13 @@ static void remove_one(struct tsuga_mailbox_model *model)
 
 static void sleep_if_empty(struct tsuga_mailbox_model *model)
 {
-    bool may_sleep = model->inlet_count == 0 && !model->is_asleep;
-
-    TSUGA_VERIFY(tsuga_mailbox_sleep(&model->mailbox) == may_sleep);
-    model->is_asleep |= may_sleep;
+    if (model->is_settled ? !model->is_due : model->is_asleep)
+        return; /* it does already */
+    TSUGA_VERIFY(tsuga_mailbox_sleep(&model->mailbox) == (model->inlet_count == 0));
+    if (model->inlet_count > 0)
+        return;
+    model->is_due = false;
+    model->is_asleep = !model->owes_call;
 }
 
 static void check(struct tsuga_mailbox_model *model)
@@ -209,12 +279,14 @@ void tsuga_mailbox_model_open(struct tsuga_mailbox_model *model, uint32_t capaci
 {
     model->capacity = capacity;
     model->is_asleep = false;
+    model->is_settled = false;
+    model->is_due = false;
     tsuga_mailbox_open(&model->mailbox, capacity);
 }
 
 void tsuga_mailbox_model_step(struct tsuga_mailbox_model *model)
 {
-    switch (pick(model, 8)) {
+    switch (pick(model, 11)) {
     case 0:
     case 1:
         if (model->live < LIVE_MAX)
@@ -234,6 +306,16 @@ void tsuga_mailbox_model_step(struct tsuga_mailbox_model *model)
     case 6:
         remove_one(model);
         break;
+    case 7:
+        wake(model);
+        break;
+    case 8:
+        call(model);
+        break;
+    case 9:
+        if (pick(model, 8) == 0)
+            settle(model);
+        break;
     default:
         sleep_if_empty(model);
         break;
@@ -247,7 +329,8 @@ void tsuga_mailbox_model_close(struct tsuga_mailbox_model *model)
     struct tsuga_mailbox_item *late = make(model, TSUGA_LANE_USER);
     uint32_t completions = model->lanes[TSUGA_LANE_COMPLETION].count;
 
-    tsuga_mailbox_close(&model->mailbox, &rest);
+    TSUGA_VERIFY(tsuga_mailbox_close(&model->mailbox, &rest) == model->owes_call);
+    model->owes_call = false;
     TSUGA_VERIFY(tsuga_mailbox_post(&model->mailbox, &late->head) == TSUGA_POSTED_DEAD);
     free(late);
     TSUGA_VERIFY(model->mailbox.user_count == 0);

@@ -1,6 +1,7 @@
 /*
  * The mailbox against a model that is too simple to be wrong: one array for each lane, in the order
- * in which the consumer would see it. Whoever steers the model picks each step, message and lane.
+ * in which the consumer would see it. Whoever steers the model picks each step, message and lane,
+ * and when, if at all, the consumer settles.
  *
  * A difference aborts the process.
  *
@@ -34,7 +35,10 @@ struct tsuga_mailbox_model {
     uint32_t user_count; /* messages that take room */
     uint64_t next_serial;
     uint32_t capacity;
-    bool is_asleep;
+    bool is_asleep; /* the inlet */
+    bool is_settled;
+    bool is_due;    /* settled: the consumer is scheduled */
+    bool owes_call; /* settled: somebody found the inlet asleep, and has not called */
     tsuga_mailbox_model_pick_fn *pick;
     void *context; /* for pick */
 };

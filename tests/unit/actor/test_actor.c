@@ -37,6 +37,8 @@ static void open_store(struct store *store, unsigned calls)
     *store = (struct store){.memory = {fetch, put_back, store}, .left = calls};
 }
 
+static const struct tsuga_actor_room unlimited;
+
 static void do_nothing(struct tsuga_actor *self, void *argument)
 {
     (void)self;
@@ -76,7 +78,7 @@ TEST(actor, ends_with_its_hooks_and_then_its_state)
 
     open_slot(&actor);
     open_store(&store, 100);
-    CHECK_INT(tsuga_actor_init(&actor, &options, &store.memory), 0);
+    CHECK_INT(tsuga_actor_init(&actor, &options, unlimited, &store.memory), 0);
     for (size_t i = 0; i < 100; i++)
         CHECK_INT(((char *)tsuga_state(&actor))[i], 0);
     *(char ***)actor.state = &end;
@@ -96,12 +98,12 @@ TEST(actor, without_memory_the_slot_stays_as_it_was)
 
     open_slot(&actor);
     open_store(&store, 0);
-    CHECK_INT(tsuga_actor_init(&actor, &options, &store.memory), -ENOMEM);
+    CHECK_INT(tsuga_actor_init(&actor, &options, unlimited, &store.memory), -ENOMEM);
     CHECK_INT(actor.status, TSUGA_ACTOR_ENDED);
     CHECK_INT(tsuga_mailbox_post(&actor.mailbox, &message), TSUGA_POSTED_DEAD);
     CHECK_INT(tsuga_actor_raise_stop(&actor, 1, TSUGA_STOP_ASKED), -ESRCH);
     open_store(&store, 1);
-    CHECK_INT(tsuga_actor_init(&actor, &options, &store.memory), 0);
+    CHECK_INT(tsuga_actor_init(&actor, &options, unlimited, &store.memory), 0);
     CHECK_INT(tsuga_actor_add_hook(&actor, append, NULL, &store.memory), -ENOMEM);
     tsuga_actor_fini(&actor, &store.memory);
     CHECK_INT(store.live_bytes, 0);
@@ -116,7 +118,7 @@ TEST(actor, a_stop_is_only_ever_raised)
 
     open_slot(&actor);
     open_store(&store, 100);
-    CHECK_INT(tsuga_actor_init(&actor, &options, &store.memory), 0);
+    CHECK_INT(tsuga_actor_init(&actor, &options, unlimited, &store.memory), 0);
     CHECK_INT(tsuga_actor_raise_stop(&actor, 2, TSUGA_STOP_ASKED), -ESRCH);
     CHECK_INT(tsuga_actor_raise_stop(&actor, 1, TSUGA_STOP_ASKED), 0);
     CHECK_INT(tsuga_actor_raise_stop(&actor, 1, TSUGA_STOP_ASKED), -EALREADY);
@@ -124,7 +126,7 @@ TEST(actor, a_stop_is_only_ever_raised)
     CHECK_INT(tsuga_actor_raise_stop(&actor, 1, TSUGA_STOP_ASKED), -EALREADY);
     CHECK_INT(tsuga_actor_stop_level(&actor), TSUGA_STOP_FORCED);
     tsuga_actor_fini(&actor, &store.memory);
-    tsuga_actor_vacate(&actor, &rest);
+    CHECK(!tsuga_actor_vacate(&actor, &rest));
     CHECK_INT(tsuga_actor_raise_stop(&actor, 1, TSUGA_STOP_FORCED), -ESRCH);
     CHECK_UINT(tsuga_actor_generation(&actor), 2);
     CHECK_INT(tsuga_actor_stop_level(&actor), TSUGA_STOP_NONE);
@@ -133,7 +135,8 @@ TEST(actor, a_stop_is_only_ever_raised)
 /* A message to a life that is over is set aside, even when it slips into the next one's inlet. */
 TEST(actor, a_message_for_a_predecessor_is_set_aside)
 {
-    const struct tsuga_spawn_options options = {.body = do_nothing, .mailbox_capacity = 4};
+    const struct tsuga_spawn_options options = {.body = do_nothing};
+    const struct tsuga_actor_room room = {.capacity = 4};
     struct tsuga_message late = {.lane = TSUGA_LANE_USER, .to_generation = 1};
     struct tsuga_message timely = {.lane = TSUGA_LANE_USER, .to_generation = 2};
     struct tsuga_message *rest = NULL;
@@ -142,10 +145,10 @@ TEST(actor, a_message_for_a_predecessor_is_set_aside)
 
     open_slot(&actor);
     open_store(&store, 100);
-    CHECK_INT(tsuga_actor_init(&actor, &options, &store.memory), 0);
+    CHECK_INT(tsuga_actor_init(&actor, &options, room, &store.memory), 0);
     tsuga_actor_fini(&actor, &store.memory);
-    tsuga_actor_vacate(&actor, &rest);
-    CHECK_INT(tsuga_actor_init(&actor, &options, &store.memory), 0);
+    CHECK(!tsuga_actor_vacate(&actor, &rest));
+    CHECK_INT(tsuga_actor_init(&actor, &options, room, &store.memory), 0);
     CHECK_INT(tsuga_mailbox_post(&actor.mailbox, &late), TSUGA_POSTED);
     CHECK_INT(tsuga_mailbox_post(&actor.mailbox, &timely), TSUGA_POSTED);
     tsuga_mailbox_collect(&actor.mailbox, tsuga_actor_generation(&actor), &rest);

@@ -16,6 +16,7 @@ static void behave(struct tsuga_actor *self, const struct tsuga_message *message
 }
 
 static const struct tsuga_spawn_options idle = {.behaviour = behave};
+static const struct tsuga_actor_room unlimited;
 
 static void open_table(struct tsuga_actor_table *table)
 {
@@ -27,7 +28,7 @@ static struct tsuga_actor *bear(struct tsuga_actor_table *table, struct tsuga_ac
     struct tsuga_actor *actor;
 
     CHECK_INT(tsuga_actor_table_take(table, cache, &actor), 0);
-    CHECK_INT(tsuga_actor_init(actor, &idle, table->memory), 0);
+    CHECK_INT(tsuga_actor_init(actor, &idle, unlimited, table->memory), 0);
     return actor;
 }
 
@@ -37,7 +38,7 @@ static void bury(struct tsuga_actor_table *table, struct tsuga_actor_cache *cach
     struct tsuga_message *rest = NULL;
 
     tsuga_actor_fini(actor, table->memory);
-    tsuga_actor_vacate(actor, &rest);
+    CHECK(!tsuga_actor_vacate(actor, &rest));
     CHECK_PTR(rest, NULL);
     tsuga_actor_table_give(table, cache, actor);
 }

@@ -38,7 +38,7 @@ static void resume_normally(struct tsuga_executor *executor)
         struct tsuga_wait *wait = TSUGA_CONTAINER_OF(node, struct tsuga_wait, link);
 
         wait->is_over = true;
-        CHECK(tsuga_mailbox_wake(&wait->seat->actor.mailbox));
+        CHECK(tsuga_mailbox_rouse(&wait->seat->actor.mailbox));
         tsuga_executor_enqueue(executor, wait->seat);
     }
 }

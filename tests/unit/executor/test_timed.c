@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "executor/executor.h"
 #include "runtime/base/clock.h"
 #include "tests/support/still_clock.h"
 #include "tests/support/test.h"
@@ -257,6 +258,108 @@ TEST(timed, a_full_mailbox_refuses_only_repeated_ones)
     const struct tsuga_setup setup = {.clock = &clock, .config.mailbox.capacity = 1};
 
     (void)tsuga_world_run(&setup, fill_up, &still);
+}
+
+/* What lies below: entries that were cancelled. */
+
+static struct tsuga_executor *home_of(struct tsuga_actor *self)
+{
+    return tsuga_seat_home(tsuga_seat_of(self));
+}
+
+static uint32_t count_kept(const struct tsuga_timed_table *table)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < table->chunk_count * TSUGA_TIMED_CHUNK_SLOTS; i++) {
+        const struct tsuga_timed *chunk = table->chunks[i / TSUGA_TIMED_CHUNK_SLOTS];
+
+        count += chunk[i % TSUGA_TIMED_CHUNK_SLOTS].letter != NULL ? 1 : 0;
+    }
+    return count;
+}
+
+static void keep(struct tsuga_actor *self, void *argument)
+{
+    static struct tsuga_timer_ref timers[MANY];
+    const struct tsuga_timed_table *table = &home_of(self)->timed;
+    struct tsuga_still_clock *still = argument;
+    struct tsuga_mail mail = to_self(self, 0);
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < MANY; i++)
+            CHECK_INT(tsuga_send_after(self, &mail, TSUGA_FOREVER, &timers[i]), 0);
+        for (unsigned i = 0; i < MANY; i++)
+            CHECK_INT(tsuga_timer_cancel(self, timers[i]), 0);
+        CHECK_UINT(count_kept(table), MANY); /* in the second round the same ones */
+    }
+    CHECK_INT(tsuga_send_after(self, &mail, 60 * SECOND, NULL), 0);
+    for (unsigned i = 0; i < 30; i++)
+        tsuga_still_clock_pass(self, still, 2 * SECOND - MS);
+    CHECK_UINT(count_kept(table), 1); /* of the one that is still armed */
+    tsuga_still_clock_pass(self, still, SECOND);
+    CHECK_UINT(count_waiting(self), 1);
+}
+
+TEST(timed, letters_of_cancelled_ones_are_kept_and_given_back)
+{
+    struct tsuga_still_clock still;
+
+    run_still(keep, &still);
+}
+
+static void linger(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_mail mail = to_self(self, 0);
+    struct tsuga_executor *home = home_of(self);
+    struct tsuga_timer_ref timers[3];
+
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_INT(tsuga_send_after(self, &mail, SECOND, &timers[i]), 0);
+    CHECK_INT(tsuga_timer_cancel(self, timers[1]), 0);
+    CHECK(tsuga_timed_has_any(home, tsuga_seat_of(self)));
+    CHECK_INT(tsuga_timer_cancel(self, timers[0]), 0);
+    CHECK_INT(tsuga_timer_cancel(self, timers[2]), 0);
+    CHECK(self->timers != 0);
+    CHECK(!tsuga_timed_has_any(home, tsuga_seat_of(self)));
+    CHECK_UINT(self->timers, 0);
+    CHECK_UINT(tsuga_timers_next_ns(&home->timers), UINT64_MAX);
+    CHECK_INT(tsuga_send_after(self, &mail, SECOND, NULL), 0);
+    tsuga_still_clock_pass(self, argument, SECOND + MS);
+    CHECK_UINT(count_waiting(self), 1);
+    CHECK(!tsuga_timed_has_any(home, tsuga_seat_of(self)));
+}
+
+TEST(timed, cancelled_ones_do_not_hold_their_actor)
+{
+    struct tsuga_still_clock still;
+
+    run_still(linger, &still);
+}
+
+static void wear_out(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_mail mail = to_self(self, 0);
+    struct tsuga_timed_table *table = &home_of(self)->timed;
+    struct tsuga_timer_ref timer;
+    struct tsuga_timer_ref last;
+
+    (void)argument;
+    CHECK_INT(tsuga_send_after(self, &mail, SECOND, &timer), 0);
+    CHECK_INT(tsuga_timer_cancel(self, timer), 0);
+    table->chunks[0][table->free[table->free_count - 1]].generation = UINT32_MAX - 1;
+    CHECK_INT(tsuga_send_after(self, &mail, SECOND, &last), 0);
+    CHECK_UINT(last.value >> 32, timer.value >> 32); /* the same slot for the last time */
+    CHECK_INT(tsuga_timer_cancel(self, last), 0);
+    CHECK_INT(tsuga_timer_cancel(self, last), -ENOENT);
+    CHECK_UINT(self->timers, 0);
+    CHECK_INT(tsuga_send_after(self, &mail, SECOND, &timer), 0);
+    CHECK(timer.value >> 32 != last.value >> 32);
+}
+
+TEST(timed, a_slot_whose_generations_are_used_up_is_retired)
+{
+    (void)tsuga_world_run(NULL, wear_out, NULL);
 }
 
 /* Many timers of many actors on two executors, armed, cancelled and abandoned at random. */

@@ -280,3 +280,114 @@ TEST(executor, a_post_right_before_the_sleep_is_not_slept_over)
     tsuga_world_end(&look.run);
     tsuga_ring_fault_plan_fini(&look.plan);
 }
+
+/* Calls: what other threads owe to an actor whose inlet they found asleep, see mailbox.h. */
+
+struct calling {
+    struct tsuga_run run;
+    struct tsuga_id callee;
+    struct tsuga_gate ended;
+    struct tsuga_gate heard; /* letters that the callee has handled */
+};
+
+static void raise_ended(void *state)
+{
+    tsuga_gate_raise(&(*(struct calling **)state)->ended);
+}
+
+/* Whatever has a tag ends it. */
+static void hear(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    if (tsuga_message_tag(message) != 0)
+        tsuga_exit(self, TSUGA_NORMAL);
+    tsuga_gate_raise(&(*(struct calling **)tsuga_state(self))->heard);
+}
+
+/* Leaves the callee awake in its inlet's word and asleep in fact: its call is on the way. */
+static struct tsuga_seat *owe_call(struct calling *calling)
+{
+    struct tsuga_shared *shared = &calling->run.runtime->shared;
+    struct tsuga_actor *callee = tsuga_actor_table_find(&shared->table, calling->callee);
+
+    while (!tsuga_mailbox_wake(&callee->mailbox))
+        sched_yield(); /* it is still at its start */
+    return tsuga_seat_of(callee);
+}
+
+static void start_calling(struct calling *calling)
+{
+    struct tsuga_spawn_options options = {.behaviour = hear,
+                                          .start = keep_argument,
+                                          .argument = calling,
+                                          .state_bytes = sizeof(struct calling *),
+                                          .state_fini = raise_ended};
+
+    tsuga_world_start(NULL, &calling->run);
+    CHECK_INT(tsuga_spawn(calling->run.runtime, &options, &calling->callee), 0);
+}
+
+/* A neighbour on the callee's thread. */
+static void tell_three_times(struct tsuga_actor *self, void *argument)
+{
+    struct calling *calling = argument;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK_INT(tsuga_send(self, calling->callee, 0, NULL, 0), 0);
+        while (tsuga_gate_height(&calling->heard) <= i)
+            CHECK_INT(tsuga_yield(self), 0);
+    }
+}
+
+TEST(executor, h30_an_actor_runs_for_its_neighbours_while_a_call_is_on_its_way)
+{
+    struct calling calling = {.callee = {0}};
+    struct tsuga_seat *seat;
+
+    start_calling(&calling);
+    seat = owe_call(&calling);
+    tsuga_world_spawn(&calling.run, tell_three_times, &calling);
+    tsuga_gate_await(&calling.heard, 3);
+    CHECK(!tsuga_mailbox_wake(&seat->actor.mailbox)); /* one call at most */
+    tsuga_executor_call(NULL, seat);
+    while (!tsuga_mailbox_wake(&seat->actor.mailbox))
+        sched_yield(); /* the call has come, and the next one can be made */
+    tsuga_executor_call(NULL, seat);
+    CHECK_INT(tsuga_post(calling.run.runtime, calling.callee, 1, NULL, 0), 0);
+    tsuga_world_end(&calling.run);
+}
+
+static void end_neighbour(struct tsuga_actor *self, void *argument)
+{
+    struct calling *calling = argument;
+
+    CHECK_INT(tsuga_send(self, calling->callee, 1, NULL, 0), 0);
+}
+
+static void note_slot(struct tsuga_actor *self, void *argument)
+{
+    *(uint32_t *)argument = (uint32_t)tsuga_self(self).value;
+}
+
+/* What runs in the slot from now on would be called in its place, while its first turn is on the
+ * way by the same task. */
+TEST(executor, h30_a_slot_is_free_when_the_last_call_has_come)
+{
+    struct calling calling = {.callee = {0}};
+    struct tsuga_seat *seat;
+    uint32_t slots[2];
+
+    start_calling(&calling);
+    seat = owe_call(&calling);
+    tsuga_world_spawn(&calling.run, end_neighbour, &calling);
+    tsuga_gate_await(&calling.ended, 1);
+    for (int i = 0; i < 2; i++) {
+        struct tsuga_id id = tsuga_world_spawn(&calling.run, note_slot, &slots[i]);
+
+        CHECK_INT(tsuga_actor_wait(calling.run.runtime, id, TSUGA_FOREVER, NULL), 0);
+        CHECK(slots[i] != seat->actor.slot);
+    }
+    /* And the runtime does not end under whoever is about to call. */
+    CHECK(atomic_load(&calling.run.runtime->shared.population) > 0);
+    tsuga_executor_call(NULL, seat);
+    tsuga_world_end(&calling.run);
+}

@@ -40,7 +40,7 @@ TEST(mailbox, refuses_posts_before_it_is_opened_and_after_it_is_closed)
     CHECK(!tsuga_mailbox_wake(&mailbox));
     tsuga_mailbox_open(&mailbox, 1);
     CHECK_INT(tsuga_mailbox_post(&mailbox, &message), TSUGA_POSTED);
-    tsuga_mailbox_close(&mailbox, &rest);
+    CHECK(!tsuga_mailbox_close(&mailbox, &rest));
     CHECK_PTR(rest, &message);
     CHECK_INT(tsuga_mailbox_post(&mailbox, &message), TSUGA_POSTED_DEAD);
     CHECK(!tsuga_mailbox_wake(&mailbox));
@@ -171,7 +171,7 @@ static void *produce(void *context)
 
 static void open_parcel(struct market *market, struct parcel *parcel, uint64_t *expected)
 {
-    CHECK(parcel->producer < PRODUCERS);
+    CHECK(parcel->producer <= PRODUCERS);
     CHECK_UINT(parcel->head.tag, expected[parcel->producer]);
     expected[parcel->producer]++;
     for (uint64_t i = 0; i < 4; i++)
@@ -180,21 +180,28 @@ static void open_parcel(struct market *market, struct parcel *parcel, uint64_t *
     free(parcel);
 }
 
+static uint64_t empty_lanes(struct market *market, uint64_t *expected)
+{
+    struct tsuga_message *message;
+    uint64_t count = 0;
+
+    collect(&market->mailbox);
+    while ((message = tsuga_mailbox_take_first(&market->mailbox)) != NULL) {
+        open_parcel(market, TSUGA_CONTAINER_OF(message, struct parcel, head), expected);
+        count++;
+    }
+    return count;
+}
+
 /* Runs only when woken, until it may sleep again, as an executor runs an actor. */
 static void consume(struct market *market)
 {
-    uint64_t expected[PRODUCERS] = {0};
+    uint64_t expected[PRODUCERS + 1] = {0};
     uint32_t runs = 0;
     uint64_t taken = 0;
 
     while (taken < PRODUCERS * EACH) {
-        struct tsuga_message *message;
-
-        collect(&market->mailbox);
-        while ((message = tsuga_mailbox_take_first(&market->mailbox)) != NULL) {
-            open_parcel(market, TSUGA_CONTAINER_OF(message, struct parcel, head), expected);
-            taken++;
-        }
+        taken += empty_lanes(market, expected);
         if (!tsuga_mailbox_sleep(&market->mailbox))
             continue;
         runs++;
@@ -206,7 +213,68 @@ static void consume(struct market *market)
     CHECK_UINT(market->mailbox.user_count, 0);
 }
 
-static void trade(uint32_t capacity)
+/* One call at most is under way. True: it has come, and the consumer is to be scheduled. */
+static bool is_called(struct market *market, uint32_t *calls)
+{
+    uint32_t owed = atomic_load_explicit(&market->wakes, memory_order_acquire) - *calls;
+
+    CHECK(owed <= 1);
+    *calls += owed;
+    return owed > 0 && tsuga_mailbox_called(&market->mailbox);
+}
+
+/* Posts one parcel of the consumer's own thread. True: the consumer is to be scheduled. */
+static bool post_near(struct market *market, uint64_t *number)
+{
+    struct parcel *parcel;
+    enum tsuga_posted posted;
+
+    if (*number == EACH)
+        return false;
+    parcel = pack(PRODUCERS, *number);
+    posted = tsuga_mailbox_post_near(&market->mailbox, &parcel->head);
+    if (posted == TSUGA_POSTED_FULL) {
+        free(parcel);
+        return false;
+    }
+    ++*number;
+    /* What waits in the inlet was called for by whoever found that asleep. */
+    CHECK(posted == TSUGA_POSTED || posted == TSUGA_POSTED_ROUSED);
+    return posted == TSUGA_POSTED_ROUSED;
+}
+
+/* As consume(), but the consumer has settled, and its own thread posts, too. */
+static void consume_settled(struct market *market)
+{
+    uint64_t expected[PRODUCERS + 1] = {0};
+    uint64_t taken = 0;
+    uint64_t number = 0;
+    uint32_t calls = 0;
+    bool is_due = true;
+
+    tsuga_mailbox_settle(&market->mailbox, 1);
+    while (taken < (PRODUCERS + 1) * EACH) {
+        bool was_due = is_due;
+
+        if (is_due) {
+            taken += empty_lanes(market, expected);
+            is_due = !tsuga_mailbox_sleep(&market->mailbox);
+        }
+        if (is_called(market, &calls)) {
+            CHECK(!is_due); /* nobody is scheduled twice */
+            is_due = true;
+        }
+        if (post_near(market, &number)) {
+            CHECK(!is_due);
+            is_due = true;
+        }
+        if (!was_due && !is_due)
+            sched_yield();
+    }
+    CHECK_UINT(market->mailbox.user_count, 0);
+}
+
+static void trade(uint32_t capacity, void (*consumer)(struct market *market))
 {
     struct market market = {.capacity = capacity};
     struct stall stalls[PRODUCERS];
@@ -217,17 +285,19 @@ static void trade(uint32_t capacity)
         stalls[i] = (struct stall){&market, i};
         CHECK_INT(pthread_create(&threads[i], NULL, produce, &stalls[i]), 0);
     }
-    consume(&market);
+    consumer(&market);
     for (uint32_t i = 0; i < PRODUCERS; i++)
         CHECK_INT(pthread_join(threads[i], NULL), 0);
 }
 
 TEST(mailbox, h30_keeps_contents_and_each_senders_order_between_threads)
 {
-    trade(0);
+    trade(0, consume);
+    trade(0, consume_settled);
 }
 
 TEST(mailbox, keeps_its_capacity_between_threads)
 {
-    trade(CAPACITY);
+    trade(CAPACITY, consume);
+    trade(CAPACITY, consume_settled);
 }
