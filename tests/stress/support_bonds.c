@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "executor/executor.h"
 #include "executor/ties.h"
 #include "tests/stress/support_tally.h"
 
@@ -125,11 +126,26 @@ static enum stress_bond bond_of(const struct tsuga_tie_end *end, const struct ts
     return tie->kind == TSUGA_TIE_MONITOR ? STRESS_MONITOR : STRESS_REQUEST;
 }
 
+/* Timers are no bonds, but a list of their own. */
+static uint64_t armed_count(struct tsuga_actor *self)
+{
+    const struct tsuga_timed_table *table = &tsuga_seat_home(tsuga_seat_of(self))->timed;
+    const struct tsuga_timed *timed;
+    uint64_t count = 0;
+
+    for (uint32_t next = self->timers; next != 0; next = timed->older) {
+        uint32_t slot = next - 1;
+
+        timed = &table->chunks[slot / TSUGA_TIMED_CHUNK_SLOTS][slot % TSUGA_TIMED_CHUNK_SLOTS];
+        count += timed->is_armed;
+    }
+    return count;
+}
+
 void stress_bonds_take_stock(struct stress_bonds *bonds, struct tsuga_actor *self)
 {
+    stress_count(&bonds->held[STRESS_TIMER], armed_count(self));
     for (struct tsuga_bond *bond = self->bonds; bond != NULL; bond = bond->next) {
-        if (bond->kind == TSUGA_BOND_TIMER)
-            stress_count(&bonds->held[STRESS_TIMER], 1);
         if (bond->kind == TSUGA_BOND_NAME)
             stress_count(&bonds->held[STRESS_NAME], 1);
         if (bond->kind == TSUGA_BOND_MEMBER)
