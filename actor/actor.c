@@ -69,7 +69,6 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     actor->reason = TSUGA_NORMAL;
     actor->traps_exits = false;
     actor->current = NULL;
-    actor->kept = NULL;
     actor->room_wanted = NULL;
     actor->timers = 0;
     atomic_store_explicit(&actor->mailbox_full, (uint8_t)room.full, memory_order_relaxed);

@@ -68,7 +68,10 @@ struct tsuga_actor {
     uint8_t seen_stop; /* enum tsuga_stop_level that its executor has acted on */
     tsuga_behaviour_fn *behaviour;
     tsuga_body_fn *first; /* start or body */
-    void *argument;
+    union {
+        void *argument;             /* of `first`, while FRESH */
+        struct tsuga_message *kept; /* by tsuga_message_keep() */
+    };
     void *state;
     size_t state_bytes;
     const char *name;
@@ -77,7 +80,6 @@ struct tsuga_actor {
     uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none */
     struct tsuga_message stop_message;
     struct tsuga_message *current;     /* the message taken last; NULL when given back */
-    struct tsuga_message *kept;        /* by tsuga_message_keep() */
     struct tsuga_message *room_wanted; /* senders that wait for room */
     struct tsuga_bond *bonds;          /* latest first */
 };

@@ -68,7 +68,7 @@ struct tsuga_seat {
 };
 
 /* A million idle actors count on it. */
-_Static_assert(sizeof(struct tsuga_seat) <= 312, "an idle actor takes 320 bytes in all");
+_Static_assert(sizeof(struct tsuga_seat) <= 304, "an idle actor takes 320 bytes in all");
 
 static inline struct tsuga_seat *tsuga_seat_of(struct tsuga_actor *actor)
 {

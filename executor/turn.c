@@ -286,6 +286,8 @@ static void end(struct tsuga_seat *seat, int reason)
     if (tsuga_executor_is_child(executor))
         tsuga_executor_end_child();
     actor->reason = reason;
+    if (actor->status == TSUGA_ACTOR_FRESH)
+        actor->kept = NULL; /* its argument was there */
     tsuga_actor_fini(actor, shared->memory);
     if (actor->timers != 0) /* also what a hook has armed */
         tsuga_timed_end(seat);
@@ -506,12 +508,14 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
 static void begin(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
+    void *argument = actor->argument;
 
     if (!executor->has_thieves || actor->is_pinned)
         tsuga_turn_settle(seat);
     actor->status = TSUGA_ACTOR_READY;
+    actor->kept = NULL;
     if (actor->first != NULL)
-        actor->first(actor, actor->argument);
+        actor->first(actor, argument);
     tsuga_turn_give_back(seat);
     if (actor->behaviour == NULL)
         end(seat, is_stopping(actor) ? stop_reason(actor) : TSUGA_NORMAL);
