@@ -291,7 +291,7 @@ check-programs: $(call programs,$(CHECK_SOURCES))
 # Those whose reports the scripts look at.
 check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy) $(BUILD)/bench/savina
 objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES) \
-    $(SIM_SOURCES) $(wildcard tests/stress/*.c) $(FUZZ_SOURCES))
+    $(SIM_SOURCES) $(wildcard tests/stress/*.c) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(BENCH_SUPPORT))
 
 # Building and testing.
 

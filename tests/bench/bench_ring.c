@@ -80,7 +80,11 @@ int main(int argc, char **argv)
 {
     static const uint32_t depths[CASE_COUNT] = {1, 8, 32, 128};
     static const enum tsuga_toggle features[TSUGA_FEATURE_COUNT];
-    const struct tsuga_ring_config config = {RING_ENTRIES, CQ_ENTRIES, 4, 16, features};
+    const struct tsuga_ring_config config = {.entries = RING_ENTRIES,
+                                             .cq_entries = CQ_ENTRIES,
+                                             .io_workers_bounded = 4,
+                                             .io_workers_unbounded = 16,
+                                             .features = features};
     struct tsuga_memory memory = tsuga_backing_default()->memory;
     double seconds = tsuga_bench_seconds(argc, argv, 4) / CASE_COUNT;
     struct tsuga_ring *ring;
