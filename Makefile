@@ -27,7 +27,8 @@ Q   := $(if $(V),,@)
 say  = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
 # A target that needs another CONFIG, or tools that `deps` has just installed, starts make anew.
 again = +@$(MAKE) --no-print-directory
-# For what only compiles: tests beside each other would disturb each other.
+# Compiles with all processors. Of its goals one at most may run something: tests beside each other
+# would disturb each other.
 quickly = $(again) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # Where and how.
@@ -303,12 +304,12 @@ deps:  ## Look for the packages of DEPS="build check bench", install them where 
 	@tests/check/deps.sh $(DEPS)
 
 demo: deps  ## Hash a tree and echo through 64 connections, both verified (DIR=/usr)
-	$(again) CONFIG=release all check-programs
+	$(quickly) CONFIG=release all check-programs
 	@tests/check/demo.sh $(call BUILD_OF,release) "$(or $(DIR),/usr)"
 
 test: deps  ## All tests, with assertions; the examples against real tools
-	$(again) CONFIG=release all check-programs check-benches
-	$(again) CONFIG=debug run-tests
+	$(quickly) CONFIG=release all check-programs check-benches
+	$(quickly) CONFIG=debug run-tests
 	@CC="$(CC)" tests/check/run_scripts.sh $(call BUILD_OF,release) \
 	    $(call BUILD_OF,debug)/tests.results
 
@@ -316,7 +317,7 @@ run-tests: $(BUILD)/tests
 	@TSUGA_TEST_RESULTS=$(BUILD)/tests.results UBSAN_OPTIONS=print_stacktrace=1 $(BUILD)/tests
 
 asan ubsan tsan:  ## All tests under AddressSanitizer, UndefinedBehaviorSanitizer, ThreadSanitizer
-	$(again) CONFIG=$@ run-tests
+	$(quickly) CONFIG=$@ run-tests
 
 # Longer runs.
 
@@ -330,13 +331,13 @@ stress:  ## Every stress program for SECONDS=60 in each of STRESS_CONFIGS="asan 
 	$(again) $(STRESS_CONFIGS:%=stress-%)
 
 stress-%:
-	$(again) CONFIG=$* run-stress
+	$(quickly) CONFIG=$* run-stress
 
 run-stress: $(STRESSES)
 	@for program in $^; do echo "$$program"; $$program $(or $(SECONDS),60) || exit 1; done
 
 fuzz:  ## Every fuzz target for SECONDS=30 (libFuzzer, clang), or TARGETS="config …"
-	$(again) CC=clang CONFIG=fuzz run-fuzz
+	$(quickly) CC=clang CONFIG=fuzz run-fuzz
 
 # What is found on the way stays in the build; what is worth keeping goes to tests/fuzz/corpus.
 TARGETS   ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SOURCES))
@@ -349,14 +350,14 @@ run-fuzz: $(CHOSEN)
 
 fuzz-afl:  ## The same with AFL++, for nightly runs
 	@tests/check/deps.sh build fuzz
-	$(again) CC=afl-clang-fast CONFIG=afl run-fuzz-afl
+	$(quickly) CC=afl-clang-fast CONFIG=afl run-fuzz-afl
 
 run-fuzz-afl: $(CHOSEN)
 	@tests/fuzz/afl.sh $(or $(SECONDS),30) $(BUILD)/fuzz $^
 
 bench:  ## Every benchmark, SECONDS each; one JSON object a line, also in build/release/bench.jsonl
 	@tests/check/deps.sh build bench
-	$(again) CONFIG=release run-bench
+	$(quickly) CONFIG=release run-bench
 
 run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	@rm -f $(BUILD)/bench.jsonl
@@ -370,7 +371,7 @@ bench-deps:  ## Install the packages of whom bench-peers compares with
 	@tests/check/deps.sh build bench peers
 
 bench-peers:  ## Tsuga, floors and peers in turns (REPS=9, SECTIONS="messages"); the table
-	$(again) CONFIG=release run-bench-peers
+	$(quickly) CONFIG=release run-bench-peers
 	$(again) bench-table
 
 run-bench-peers: $(addprefix $(PEERS)/,$(PEER_NAMES)) \
@@ -383,14 +384,14 @@ bench-table:  ## Put what bench-peers has measured into docs/performance.md
 
 .PHONY: bench-instructions run-instructions
 bench-instructions:  ## Instructions of a message, an operation, a spawn, against those on record
-	$(again) CC=gcc CONFIG=release run-instructions
+	$(quickly) CC=gcc CONFIG=release run-instructions
 
 run-instructions: $(BUILD)/bench/count_instructions
 	@tests/bench/instructions.sh $(BUILD)
 
 SIM_SEEDS ?= 10
 sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
-	$(again) CONFIG=$(or $(SIM_CONFIG),debug) run-sim
+	$(quickly) CONFIG=$(or $(SIM_CONFIG),debug) run-sim
 
 # Without SECONDS the seeds are the same each time, and each is run twice.
 run-sim: $(BUILD)/sim
@@ -399,16 +400,16 @@ run-sim: $(BUILD)/sim
 	@$(if $(SECONDS),,tests/check/sim_repeats.sh $(BUILD)/sim)
 
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
-	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
+	$(quickly) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/features_off.sh $(call BUILD_OF,debug) $(KEYS)
 
 large-heap:  ## A heap of MIB=3072 in one actor, each block read and written by fixed operations
-	$(again) CONFIG=release $(call BUILD_OF,release)/stress/large_heap
+	$(quickly) CONFIG=release $(call BUILD_OF,release)/stress/large_heap
 	@$(call BUILD_OF,release)/stress/large_heap $(MIB)
 
 limits:  ## The unit tests and the demonstration with little locked memory, and few slots (root)
-	$(again) CONFIG=release all check-programs
-	$(again) CONFIG=debug $(call BUILD_OF,debug)/tests
+	$(quickly) CONFIG=release all check-programs
+	$(quickly) CONFIG=debug $(call BUILD_OF,debug)/tests
 	@tests/check/limits.sh $(call BUILD_OF,debug) $(call BUILD_OF,release) "$(or $(DIR),/usr)" \
 	    $(LIMITS)
 
@@ -417,7 +418,7 @@ canary:  ## Plant faults, one at a time: is each caught by a test? (FAULTS="wron
 	+@CC="$(CC)" tests/canary/canary.sh build/canary $(FAULTS)
 
 cov:  ## Coverage of the library by tests and simulation, lines and branches, and what never ran
-	$(again) CONFIG=cov run-tests $(call BUILD_OF,cov)/sim
+	$(quickly) CONFIG=cov run-tests $(call BUILD_OF,cov)/sim
 	@$(call BUILD_OF,cov)/sim --seed 1 --seeds 3
 	@tests/check/coverage.sh $(call BUILD_OF,cov) $(call c_files,$(FOLDERS))
 
