@@ -70,7 +70,7 @@ CFLAGS_ALL   := -std=c11 $(WARNINGS) $(FLAGS) $(CLEARING) -fPIC -fvisibility=hid
 LDFLAGS_ALL  := $(FLAGS) -pthread $(LDFLAGS)
 LIBS         := -luring -linih -lm
 
-# AddressSanitizer does not see through mallocx: sanitizer builds use the C library's allocator.
+# AddressSanitizer does not see into jemalloc: sanitizer builds use the C library's allocator.
 BACKING := $(if $(filter no,$(JEMALLOC))$(filter asan ubsan tsan fuzz afl,$(CONFIG)),libc,jemalloc)
 
 # Criterion cannot start under ThreadSanitizer, and ends its tests without writing coverage.

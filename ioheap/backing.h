@@ -3,7 +3,7 @@
  * this hook for address space and, through the memory hook inside it, for its tables.
  *
  * Two backings exist, and a build has exactly one of them: backing_jemalloc.c, and backing_libc.c
- * for sanitizer builds, which do not see through mallocx. Both map with backing_mmap.c.
+ * for sanitizer builds, which do not see into jemalloc. Both map with backing_mmap.c.
  *
  * Thread: any; every function of a backing must be callable from every thread.
  */

@@ -3,33 +3,38 @@
  * with all of its names prefixed, so that a program keeps its own malloc, even another jemalloc.
  */
 #include "ioheap/backing.h"
+#include "runtime/base/assert.h"
 #include "runtime/base/bits.h"
 
-/* jemalloc(3): the low bits of the flags are the logarithm of the alignment. */
-#define ALIGN_16   4
-#define ALIGN_LINE 6
+/* jemalloc(3), size classes: below it blocks are aligned to less than 16. */
+#define SMALLEST_BYTES 16u
 
-_Static_assert(TSUGA_CACHE_LINE_BYTES == 1u << ALIGN_LINE, "the flag means a cache line");
-
-void *tsuga_je_mallocx(size_t bytes, int flags);
+void *tsuga_je_malloc(size_t bytes);
 void tsuga_je_sdallocx(void *pointer, size_t bytes, int flags);
 
-static int flags_of(size_t bytes)
+static size_t bytes_of(size_t bytes)
 {
-    return bytes % TSUGA_CACHE_LINE_BYTES == 0 ? ALIGN_LINE : ALIGN_16;
+    return bytes < SMALLEST_BYTES ? SMALLEST_BYTES : bytes;
 }
 
+/* A flag for the alignment would take jemalloc off its fast path, and is not needed: every size
+ * class that a multiple of a cache line falls into is one, and blocks of a class lie side by side
+ * from the start of a page. */
 static void *alloc(void *context, size_t bytes)
 {
+    void *pointer = tsuga_je_malloc(bytes_of(bytes));
+
     (void)context;
-    return tsuga_je_mallocx(bytes, flags_of(bytes));
+    TSUGA_ASSERT(bytes % TSUGA_CACHE_LINE_BYTES != 0 ||
+                 (uintptr_t)pointer % TSUGA_CACHE_LINE_BYTES == 0);
+    return pointer;
 }
 
 static void release(void *context, void *pointer, size_t bytes)
 {
     (void)context;
     if (pointer != NULL)
-        tsuga_je_sdallocx(pointer, bytes, flags_of(bytes));
+        tsuga_je_sdallocx(pointer, bytes_of(bytes), 0);
 }
 
 const struct tsuga_backing *tsuga_backing_default(void)
