@@ -14,9 +14,14 @@
 #define SLICE_CHECK_FIRST 4u
 #define SLICE_CHECK_MAX   32u
 
+static bool is_stop(const struct tsuga_actor *actor, enum tsuga_stop_level level)
+{
+    return level != TSUGA_STOP_NONE && !actor->receives_stop;
+}
+
 static bool is_stopping(const struct tsuga_actor *actor)
 {
-    return tsuga_actor_stop_level(actor) != TSUGA_STOP_NONE && !actor->receives_stop;
+    return is_stop(actor, tsuga_actor_stop_level(actor));
 }
 
 bool tsuga_turn_is_refused(const struct tsuga_seat *seat)
@@ -114,6 +119,13 @@ void tsuga_turn_give_back(struct tsuga_seat *seat)
         give_other_back(seat, message);
 }
 
+/* Apart, so that completions do not pay for its frame. */
+__attribute__((noinline)) static void take_news(struct tsuga_seat *seat,
+                                                struct tsuga_message *message)
+{
+    tsuga_ties_take(seat, message);
+}
+
 /* Apart, so that letters do not pay for its frame. */
 __attribute__((noinline)) static void take_other(struct tsuga_seat *seat,
                                                  struct tsuga_message *message)
@@ -121,7 +133,7 @@ __attribute__((noinline)) static void take_other(struct tsuga_seat *seat,
     if (message->type == TSUGA_TYPE_COMPLETION)
         seat->actor.current = tsuga_record_open(tsuga_record_of(message));
     else if (is_news(message))
-        tsuga_ties_take(seat, message);
+        take_news(seat, message);
 }
 
 /* A message leaves its lane for the user. */
@@ -384,7 +396,7 @@ static bool is_wait_over(struct tsuga_seat *seat)
 }
 
 /* Sleeps unless something came in the meantime; true when the actor must look again. */
-static bool must_look_again(struct tsuga_seat *seat)
+static inline bool must_look_again(struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
 
@@ -398,11 +410,16 @@ static bool must_look_again(struct tsuga_seat *seat)
 }
 
 /* The next look at the clock, but not beyond the last message of the slice. */
-static void plan_check(struct tsuga_executor *executor, uint32_t messages)
+static uint32_t next_check(const struct tsuga_executor *executor, uint32_t messages)
 {
     uint32_t messages_max = executor->shared->config.executor.slice_messages;
 
-    executor->slice_check = messages < messages_max ? messages : messages_max;
+    return messages < messages_max ? messages : messages_max;
+}
+
+void tsuga_turn_init(struct tsuga_executor *executor)
+{
+    executor->slice_first = next_check(executor, SLICE_CHECK_FIRST);
 }
 
 /* Starts the time slice anew. */
@@ -412,7 +429,7 @@ static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat
     /* Right after a tick its clock will do. */
     executor->slice_start_ns = executor->turns_to_tick == TSUGA_TICK_TURNS ? executor->now_ns : 0;
     executor->slice_messages = 0;
-    plan_check(executor, SLICE_CHECK_FIRST);
+    executor->slice_check = executor->slice_first;
     /* The watchdog reads it from its own thread. */
     atomic_store_explicit(&executor->turn_name, seat->actor.name, memory_order_relaxed);
     atomic_store_explicit(&executor->is_in_turn, true, memory_order_relaxed);
@@ -451,8 +468,9 @@ __attribute__((noinline)) static bool check_slice(struct tsuga_executor *executo
 
     if (messages >= executor->shared->config.executor.slice_messages)
         return true;
-    plan_check(executor,
-               executor->slice_check + (messages < SLICE_CHECK_MAX ? messages : SLICE_CHECK_MAX));
+    executor->slice_check =
+        next_check(executor, executor->slice_check +
+                                 (messages < SLICE_CHECK_MAX ? messages : SLICE_CHECK_MAX));
     return is_time_used(executor);
 }
 
@@ -476,8 +494,10 @@ bool tsuga_slice_used(struct tsuga_actor *self)
  * while the behaviour was blocked counts as much as one that is news. */
 static bool must_pause(struct tsuga_executor *executor, const struct tsuga_actor *actor)
 {
-    return tsuga_actor_stop_level(actor) != (enum tsuga_stop_level)actor->seen_stop ||
-           is_stopping(actor) || is_slice_used(executor);
+    enum tsuga_stop_level level = tsuga_actor_stop_level(actor);
+
+    return level != (enum tsuga_stop_level)actor->seen_stop || is_stop(actor, level) ||
+           is_slice_used(executor);
 }
 
 /* Calls the behaviour until the mailbox is empty or the slice is used up. The behaviour may block
@@ -556,7 +576,7 @@ void tsuga_turn_run(struct tsuga_executor *executor, struct tsuga_seat *seat)
         abandon(executor, seat);
     else if (actor->status == TSUGA_ACTOR_BLOCKED)
         resume(executor, seat);
-    else if (is_stopping(actor))
+    else if (is_stop(actor, level))
         end(seat, stop_reason(actor));
     else if (actor->status == TSUGA_ACTOR_FRESH)
         begin(executor, seat);
