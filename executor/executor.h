@@ -298,6 +298,11 @@ static inline void tsuga_executor_find_slot(struct tsuga_executor *executor,
 void tsuga_executor_enqueue(struct tsuga_executor *executor, struct tsuga_seat *seat);
 void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga_seat *seat);
 
+/* The actor that the loop would run next, when it has nothing else to look at before; NULL: it
+ * has, or there is none. It stays queued until it is taken. */
+struct tsuga_seat *tsuga_executor_peek(struct tsuga_executor *executor);
+void tsuga_executor_take_peeked(struct tsuga_executor *executor);
+
 /* Look at the ring between turns: costs a system call only when the kernel asks for one. */
 void tsuga_executor_look(struct tsuga_executor *executor);
 

@@ -377,6 +377,22 @@ static struct tsuga_seat *pop(struct tsuga_executor *executor)
     return seat_of_node(node);
 }
 
+struct tsuga_seat *tsuga_executor_peek(struct tsuga_executor *executor)
+{
+    if (tsuga_fifo_is_empty(&executor->bound) || executor->turns_to_tick == 1 ||
+        !tsuga_list_is_empty(&executor->room_waiters) || !tsuga_fifo_is_empty(&executor->urgent) ||
+        tsuga_runqueue_count(&executor->queue) > 0 || tsuga_ring_wants_enter(executor->ring) ||
+        tsuga_ring_has_results(executor->ring))
+        return NULL;
+    return seat_of_node(executor->bound.first);
+}
+
+void tsuga_executor_take_peeked(struct tsuga_executor *executor)
+{
+    (void)tsuga_fifo_pop(&executor->bound);
+    executor->turns_to_tick--;
+}
+
 static bool has_work(struct tsuga_executor *executor)
 {
     return !tsuga_fifo_is_empty(&executor->urgent) || !tsuga_fifo_is_empty(&executor->bound) ||

@@ -635,13 +635,40 @@ void tsuga_turn_run(struct tsuga_executor *executor, struct tsuga_seat *seat)
         handle_messages(executor, seat);
 }
 
+/* The next actor, if it blocks and can go on at once: then the one that blocks now needs no loop in
+ * between, nor a stack for it. NULL: the loop has to look. */
+static struct tsuga_seat *next_to_resume(struct tsuga_executor *executor)
+{
+    struct tsuga_seat *next = tsuga_executor_peek(executor);
+
+    if (next == NULL || next->actor.status != TSUGA_ACTOR_BLOCKED)
+        return NULL;
+    tsuga_turn_collect(next);
+    if (tsuga_actor_stop_level(&next->actor) != (enum tsuga_stop_level)next->actor.seen_stop ||
+        !is_wait_over(next))
+        return NULL;
+    return next;
+}
+
+/* What the loop and resume() would do. */
+static void hand_over(struct tsuga_executor *executor, struct tsuga_seat *next)
+{
+    struct tsuga_stack *stack = next->stack;
+
+    tsuga_executor_take_peeked(executor);
+    begin_slice(executor, next);
+    end_wait(executor, next);
+    tsuga_stack_switch(&executor->stacks, stack);
+}
+
 int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_seat *next = next_to_resume(executor);
     struct tsuga_stack *fresh;
     int error = tsuga_executor_is_child(executor) ? -ECHILD : 0;
 
-    if (error == 0 && tsuga_stack_acquire(&executor->stacks, &fresh) != 0)
+    if (error == 0 && next == NULL && tsuga_stack_acquire(&executor->stacks, &fresh) != 0)
         error = -ENOBUFS;
     if (error != 0) {
         (void)tsuga_timers_cancel(&executor->timers, &wait->alarm.timer);
@@ -659,7 +686,10 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
      * runs at the earliest in the loop on the other stack. */
     if (wait->kind == TSUGA_WAIT_TURN || must_look_again(seat))
         tsuga_executor_enqueue(executor, seat);
-    tsuga_stack_start(&executor->stacks, fresh, tsuga_executor_loop, executor);
+    if (next != NULL)
+        hand_over(executor, next);
+    else
+        tsuga_stack_start(&executor->stacks, fresh, tsuga_executor_loop, executor);
     /* end_wait() has put everything back, and an actor with a stack never changes its thread. */
     return 0;
 }
