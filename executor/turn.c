@@ -67,8 +67,8 @@ static void queue_for_room(struct tsuga_actor *actor, struct tsuga_message *mess
     actor->room_wanted = message;
 }
 
-/* To who has waited longest. */
-static void give_room_to_one(struct tsuga_seat *seat)
+/* Who has waited longest. */
+static void call_one(struct tsuga_seat *seat)
 {
     struct tsuga_message *last = seat->actor.room_wanted;
     struct tsuga_message *first = last->next;
@@ -79,43 +79,47 @@ static void give_room_to_one(struct tsuga_seat *seat)
     answer_room(tsuga_seat_home(seat), first);
 }
 
-static void give_room_to_all(struct tsuga_seat *seat)
+static void call_all(struct tsuga_seat *seat)
 {
     while (seat->actor.room_wanted != NULL)
-        give_room_to_one(seat);
+        call_one(seat);
 }
 
-/* There is room, and senders wait for it. Who gets it may well fill the mailbox by itself, and all
- * others would have come in vain: while the actor goes on taking messages, one sender is called at
- * a time. All of them when no message is left whose taking would call the next. */
+static bool is_room_wanted(const struct tsuga_seat *seat)
+{
+    return seat->actor.room_wanted != NULL && tsuga_mailbox_has_room(&seat->actor.mailbox);
+}
+
+static bool has_user_message(const struct tsuga_seat *seat)
+{
+    return seat->actor.mailbox.lanes[TSUGA_LANE_USER].first != NULL;
+}
+
+/* Whoever is called may well fill the mailbox, and all others would come in vain: while the actor
+ * goes on taking messages, one sender is called at a time. All of them when no message is left
+ * whose taking would call the next. */
 static void offer_room(struct tsuga_seat *seat)
 {
-    if (seat->actor.mailbox.lanes[TSUGA_LANE_USER].first == NULL)
-        give_room_to_all(seat);
+    if (!is_room_wanted(seat))
+        return;
+    if (has_user_message(seat))
+        call_one(seat);
     else
-        give_room_to_one(seat);
+        call_all(seat);
+}
+
+/* The actor waits, perhaps for what only one of the senders can bring. */
+static void offer_room_to_all(struct tsuga_seat *seat)
+{
+    if (is_room_wanted(seat))
+        call_all(seat);
 }
 
 /* A message was taken while senders wait. */
 __attribute__((noinline)) static void pace_room(struct tsuga_seat *seat)
 {
-    if (tsuga_seat_home(seat)->slice_messages % ROOM_STEP == 0 ||
-        seat->actor.mailbox.lanes[TSUGA_LANE_USER].first == NULL)
+    if (tsuga_seat_home(seat)->slice_messages % ROOM_STEP == 0 || !has_user_message(seat))
         offer_room(seat);
-}
-
-/* The turn ends, with messages left. */
-static void offer_room_at_end(struct tsuga_seat *seat)
-{
-    if (seat->actor.room_wanted != NULL && tsuga_mailbox_has_room(&seat->actor.mailbox))
-        offer_room(seat);
-}
-
-/* The actor waits, perhaps for what only a sender can bring about that waits for room. */
-static void offer_room_at_wait(struct tsuga_seat *seat)
-{
-    if (seat->actor.room_wanted != NULL && tsuga_mailbox_has_room(&seat->actor.mailbox))
-        give_room_to_all(seat);
 }
 
 /* Of those that users see. */
@@ -262,7 +266,7 @@ static void handle_system(struct tsuga_seat *seat)
             tsuga_executor_discard(executor, message);
         }
     }
-    offer_room_at_end(seat);
+    offer_room(seat);
 }
 
 __attribute__((noinline)) static void collect(struct tsuga_seat *seat)
@@ -362,7 +366,7 @@ static void end(struct tsuga_seat *seat, int reason)
         actor->kept = kept->next;
         tsuga_executor_discard(executor, kept);
     }
-    give_room_to_all(seat);
+    call_all(seat);
     is_owed = bury(seat);
     tsuga_count(&executor->counters.ended, 1);
     atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
@@ -571,7 +575,7 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
         if (must_pause(executor, actor))
             break;
     }
-    offer_room_at_end(seat);
+    offer_room(seat);
     tsuga_executor_enqueue(executor, seat);
 }
 
@@ -601,7 +605,7 @@ static void resume(struct tsuga_executor *executor, struct tsuga_seat *seat)
     struct tsuga_stack *stack = seat->stack;
 
     if (!is_wait_over(seat)) {
-        offer_room_at_wait(seat); /* to who asked meanwhile */
+        offer_room_to_all(seat); /* to who asked meanwhile */
         if (must_look_again(seat))
             tsuga_executor_enqueue(executor, seat);
         return;
@@ -676,9 +680,9 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
         return error;
     }
     if (wait->kind == TSUGA_WAIT_TURN)
-        offer_room_at_end(seat);
+        offer_room(seat);
     else
-        offer_room_at_wait(seat);
+        offer_room_to_all(seat);
     seat->stack = tsuga_stack_current(&executor->stacks);
     seat->wait = wait;
     seat->actor.status = TSUGA_ACTOR_BLOCKED;
