@@ -21,6 +21,10 @@
 /* How soon requests that the kernel did not take are offered to it again. */
 #define RETRY_NS TSUGA_NS_PER_MS
 
+/* So many calls in a row from one other executor, each a system call if this one sleeps, and an
+ * actor moves there. */
+#define CHAT_CALLS 8u
+
 static struct tsuga_seat *seat_of_node(struct tsuga_runqueue_node *node)
 {
     return node == NULL ? NULL : TSUGA_CONTAINER_OF(node, struct tsuga_seat, node);
@@ -86,12 +90,53 @@ static void run_call(struct tsuga_executor *executor, struct tsuga_task *task)
     tsuga_turn_call(executor, seat_of_task(task));
 }
 
+/* Whether the actor, which was asleep, is called by one other executor again and again. */
+static bool is_chatting(const struct tsuga_executor *here, struct tsuga_mailbox *mailbox)
+{
+    uint8_t number = (uint8_t)tsuga_executor_number(here);
+
+    if (mailbox->waker != number) {
+        mailbox->waker = number;
+        mailbox->waker_count = 0;
+    }
+    if (mailbox->waker_count == CHAT_CALLS)
+        return true;
+    mailbox->waker_count++;
+    return false;
+}
+
+/* Whether one that is asleep may be taken over by whoever has woken it, and that is not its own
+ * executor: what belongs to that one must not be looked at. */
+static bool may_be_adopted(const struct tsuga_executor *here, const struct tsuga_seat *seat)
+{
+    return here != NULL && here->has_thieves && seat->actor.status == TSUGA_ACTOR_READY &&
+           !seat->actor.is_pinned && seat->io == NULL && seat->actor.timers == 0 &&
+           seat->actor.seen_stop == TSUGA_STOP_NONE;
+}
+
+/* Nobody else schedules it: it was asleep, or is in the thief's hands. */
+static void adopt(struct tsuga_executor *executor, struct tsuga_executor *from,
+                  struct tsuga_seat *seat)
+{
+    /* Pairs with tsuga_seat_home(). */
+    atomic_store_explicit(&seat->actor.home, executor, memory_order_release);
+    atomic_fetch_sub_explicit(&from->actor_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&executor->actor_count, 1, memory_order_relaxed);
+    tsuga_count(&executor->counters.steals, 1);
+    tsuga_executor_enqueue(executor, seat);
+}
+
 void tsuga_executor_call(struct tsuga_executor *here, struct tsuga_seat *seat)
 {
     struct tsuga_executor *home = tsuga_seat_home(seat);
 
     if (home == here) {
+        seat->actor.mailbox.waker_count = 0;
         tsuga_turn_call(home, seat);
+        return;
+    }
+    if (may_be_adopted(here, seat) && is_chatting(here, &seat->actor.mailbox)) {
+        adopt(here, home, seat);
         return;
     }
     seat->task.run = run_call;
@@ -415,15 +460,8 @@ static bool steal(struct tsuga_executor *executor)
         if (stolen == NULL)
             continue;
         for (; stolen != NULL; stolen = next) {
-            struct tsuga_seat *seat = seat_of_node(stolen);
-
             next = stolen->next;
-            /* Pairs with tsuga_seat_home(). */
-            atomic_store_explicit(&seat->actor.home, executor, memory_order_release);
-            atomic_fetch_sub_explicit(&victim->actor_count, 1, memory_order_relaxed);
-            atomic_fetch_add_explicit(&executor->actor_count, 1, memory_order_relaxed);
-            tsuga_count(&executor->counters.steals, 1);
-            tsuga_executor_enqueue(executor, seat);
+            adopt(executor, victim, seat_of_node(stolen));
         }
         return true;
     }

@@ -57,6 +57,9 @@ struct tsuga_mailbox {
     /* owner */
     bool is_due;    /* settled: it is scheduled, or runs */
     bool is_called; /* settled: the call came that belongs to the inlet's not being ASLEEP */
+    /* whoever has just woken the consumer, and may schedule it */
+    uint8_t waker;       /* the low bits of the waking thread's number */
+    uint8_t waker_count; /* how often in a row it was this one */
     struct tsuga_lane_list lanes[TSUGA_LANE_COUNT];
 };
 

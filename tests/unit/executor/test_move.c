@@ -184,3 +184,91 @@ TEST(executor, h44_actors_without_operations_move_with_their_messages)
     tsuga_world_end(&run);
     CHECK(run.stats.steals > 0);
 }
+
+/* Pairs that talk across executors. */
+
+#define TALK_MAX 100000u
+
+enum tie_to_home { FREE, PINNED, WITH_OPERATION, WITH_TIMER };
+
+struct pair {
+    enum tie_to_home tie;
+    bool have_met;
+};
+
+static void settle_in(struct tsuga_actor *self, void *argument)
+{
+    const struct pair *pair = argument;
+    struct tsuga_mail mail = {.to = tsuga_self(self)};
+
+    if (pair->tie == WITH_OPERATION)
+        CHECK_INT(tsuga_op_error(tsuga_timeout(self, TSUGA_NS_PER_S * 3600)), 0);
+    if (pair->tie == WITH_TIMER)
+        CHECK_INT(tsuga_send_after(self, &mail, TSUGA_NS_PER_S * 3600, NULL), 0);
+}
+
+static void tell_executor(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    uint32_t executor = tsuga_executor_of(self);
+
+    CHECK_INT(tsuga_send(self, tsuga_message_from(message), tsuga_message_tag(message), &executor,
+                         sizeof(executor)),
+              0);
+}
+
+/* Talks to somebody who was put on the other executor, until they meet. */
+static void talk(struct tsuga_actor *self, void *argument)
+{
+    struct pair *pair = argument;
+    struct tsuga_spawn_options options = {
+        .behaviour = tell_executor,
+        .start = settle_in,
+        .argument = pair,
+        .placement = pair->tie == PINNED ? TSUGA_PLACE_EXECUTOR : TSUGA_PLACE_LEAST_LOADED,
+        .executor = 1 - tsuga_executor_of(self)};
+    uint64_t talk_max = pair->tie == FREE ? TALK_MAX : 100;
+    const struct tsuga_message *message;
+    struct tsuga_id other;
+
+    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &other), 0);
+    for (uint64_t i = 0; i < talk_max && !pair->have_met; i++) {
+        CHECK_INT(tsuga_send(self, other, i, NULL, 0), 0);
+        CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+        CHECK_UINT(tsuga_message_tag(message), i);
+        pair->have_met = *(const uint32_t *)tsuga_message_data(message) == tsuga_executor_of(self);
+        CHECK(i > 0 || !pair->have_met);
+    }
+    tsuga_stop(tsuga_runtime_of(self), TSUGA_STOP_NOW);
+}
+
+static struct tsuga_stats let_talk(struct pair *pair)
+{
+    struct tsuga_setup setup = {.config.executor.threads = 2};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    tsuga_world_spawn(&run, talk, pair);
+    tsuga_world_end(&run);
+    return run.stats;
+}
+
+TEST(executor, h44_a_pair_that_talks_comes_together)
+{
+    struct pair pair = {.tie = FREE};
+    struct tsuga_stats stats = let_talk(&pair);
+
+    CHECK(pair.have_met);
+    CHECK(stats.steals > 0);
+}
+
+TEST(executor, h44_who_talks_does_not_leave_what_cannot_move)
+{
+    static const enum tie_to_home ties[] = {PINNED, WITH_OPERATION, WITH_TIMER};
+
+    for (size_t i = 0; i < sizeof(ties) / sizeof(ties[0]); i++) {
+        struct pair pair = {.tie = ties[i]};
+
+        (void)let_talk(&pair);
+        CHECK(!pair.have_met);
+    }
+}
