@@ -1,7 +1,8 @@
 #!/bin/sh
 # Whether the reports tell what must be told: zero copy over a sweep of sizes, with the crossover,
-# and labelled, because loopback copies (Z23, Z24); latencies with their ends, and no allocation
-# (Z26); every way to receive that the guide compares (A25). The figures themselves are not judged.
+# and labelled, because loopback copies (Z23, Z24); latencies with their ends, idle and under load,
+# and no allocation (Z26); every way to receive that the guide compares (A25). The figures
+# themselves are not judged.
 set -eu
 
 "$BUILD/bench/bench_zero_copy" 1 >"$SCRATCH/zero_copy"
@@ -19,7 +20,12 @@ grep -q '"case": "crossover, loopback TCP", "bytes": ' "$SCRATCH/zero_copy" ||
     { echo "loopback did not copy"; exit 1; }
 
 "$BUILD/bench/bench_latency" 1 >"$SCRATCH/latency"
-[ "$(wc -l <"$SCRATCH/latency")" -ge 4 ]
+for case in 'a message to an actor' 'a NOP' 'a read' '64 B to an echoing' 'a message to an exec'; do
+    for load in none 64; do
+        grep -q "\"case\": \"$case.*\"load\": \"$load" "$SCRATCH/latency" ||
+            { echo "$case, load $load: not measured"; exit 1; }
+    done
+done
 while read -r line; do
     echo "$line" | sed 's/.*"p50_ns"/"p50_ns"/' | tr -d '":,}a-z' | tr -s _ ' ' |
         awk '{ exit !(0 < $2 && $2 <= $4 && $4 <= $6 && $7 >= 100 && $8 == 0) }' ||
