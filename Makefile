@@ -93,6 +93,7 @@ BENCH_SOURCES   := $(wildcard tests/bench/bench_*.c)
 COUNT_SOURCES   := $(wildcard tests/bench/count_*.c)
 BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 SAVINA_SOURCES  := $(wildcard tests/bench/savina/*.c) tests/bench/support.c
+LOAD_SOURCES    := tests/bench/httpd/load.c
 PEER_SOURCES    := $(wildcard tests/bench/peers/*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
 STRESS_SUPPORT  := $(wildcard tests/stress/support*.c)
@@ -110,6 +111,7 @@ EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c)) $(BUILD)/ex
                  $(BUILD)/examples/httpd
 BENCHES  := $(call programs,$(BENCH_SOURCES)) $(BUILD)/bench/savina
 COUNTERS := $(call programs,$(COUNT_SOURCES))
+LOADS    := $(call programs,$(LOAD_SOURCES))
 STRESSES := $(call programs,$(STRESS_SOURCES))
 FUZZERS  := $(call programs,$(FUZZ_SOURCES))
 
@@ -254,7 +256,7 @@ $(PEERS)/messages_caf: tests/bench/peers/messages_caf.cpp
 	$(call say,CXX)
 	$(Q)$(CXX) -std=c++17 -O2 -o $@ $< -lcaf_core -pthread
 
-$(filter-out %/savina,$(BENCHES)) $(COUNTERS): \
+$(filter-out %/savina,$(BENCHES)) $(COUNTERS) $(LOADS): \
     $(BUILD)/%: $(BUILD)/obj/tests/%.o $(call objects,$(BENCH_SUPPORT)) $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -293,7 +295,8 @@ check-programs: $(call programs,$(CHECK_SOURCES))
 check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy zero_copy_udp) \
     $(BUILD)/bench/savina
 objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES) \
-    $(SIM_SOURCES) $(wildcard tests/stress/*.c) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(BENCH_SUPPORT))
+    $(SIM_SOURCES) $(wildcard tests/stress/*.c) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(BENCH_SUPPORT) \
+    $(LOAD_SOURCES))
 
 # Building and testing.
 
@@ -360,12 +363,13 @@ bench:  ## Every benchmark, SECONDS each; one JSON object a line, also in build/
 	@tests/check/deps.sh build bench
 	$(quickly) CONFIG=release run-bench
 
-run-bench: $(BENCHES) $(BUILD)/examples/hash $(BUILD)/examples/httpd
+run-bench: $(BENCHES) $(LOADS) $(BUILD)/examples/hash $(BUILD)/examples/httpd
 	@rm -f $(BUILD)/bench.jsonl
 	@for program in $(BENCHES); do $$program $(SECONDS) > $(BUILD)/bench.out || exit 1; \
 	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
-	@tests/bench/httpd/bench.sh $(BUILD) $(or $(SECONDS),9) > $(BUILD)/bench.out
-	@tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out
+	@for script in bench latency; do \
+	    tests/bench/httpd/$$script.sh $(BUILD) $(SECONDS) > $(BUILD)/bench.out || exit 1; \
+	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
 
 .PHONY: bench-deps bench-peers run-bench-peers bench-table
 bench-deps:  ## Install the packages of whom bench-peers compares with
