@@ -293,7 +293,7 @@ $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 check-programs: $(call programs,$(CHECK_SOURCES))
 # Those whose reports the scripts look at.
 check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy zero_copy_udp) \
-    $(BUILD)/bench/savina
+    $(BUILD)/bench/savina $(LOADS)
 objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES) \
     $(SIM_SOURCES) $(wildcard tests/stress/*.c) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(BENCH_SUPPORT) \
     $(LOAD_SOURCES))

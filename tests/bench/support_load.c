@@ -41,7 +41,7 @@ static void begin_pair(struct tsuga_actor *self, void *load)
     const struct tsuga_spawn_options partner = {.behaviour = return_ball,
                                                 .start = keep_argument,
                                                 .argument = load,
-                                                .state_bytes = sizeof(load),
+                                                .state_bytes = sizeof(struct tsuga_bench_load *),
                                                 .placement = TSUGA_PLACE_EXECUTOR,
                                                 .executor = tsuga_executor_of(self),
                                                 .name = "partner"};
@@ -97,7 +97,7 @@ static void load_executor(struct tsuga_bench_load *load, struct tsuga_runtime *r
     const struct tsuga_spawn_options pair = {.behaviour = return_ball,
                                              .start = begin_pair,
                                              .argument = load,
-                                             .state_bytes = sizeof(load),
+                                             .state_bytes = sizeof(struct tsuga_bench_load *),
                                              .placement = TSUGA_PLACE_EXECUTOR,
                                              .executor = executor,
                                              .name = "pair"};

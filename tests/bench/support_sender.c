@@ -69,7 +69,7 @@ void tsuga_bench_sender_open(struct tsuga_bench_sender *sender,
     const struct tsuga_spawn_options options = {.behaviour = behave,
                                                 .start = start,
                                                 .argument = sender,
-                                                .state_bytes = sizeof(sender),
+                                                .state_bytes = sizeof(struct tsuga_bench_sender *),
                                                 .name = "sender"};
 
     *sender = (struct tsuga_bench_sender){.bytes = bytes};

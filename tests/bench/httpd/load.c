@@ -216,7 +216,7 @@ int main(int argc, char **argv)
 {
     static struct server servers[SERVERS_MAX];
     static struct load load;
-    char request[512];
+    static char request[512];
     int server_count = argc - 5;
     unsigned long rounds;
 
