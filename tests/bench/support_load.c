@@ -20,12 +20,24 @@ static void work(void)
 
 /* Pairs. */
 
+static void count_lap(struct tsuga_bench_load *load)
+{
+    uint64_t now_ns = tsuga_bench_now_ns();
+
+    if (load->lap_start_ns != 0)
+        tsuga_histogram_add(&load->laps, now_ns - load->lap_start_ns);
+    load->lap_start_ns = now_ns;
+}
+
+/* The ball of one pair has a load to tell of its laps: it has a turn each time that the run queue
+ * has gone round. */
 static void return_ball(struct tsuga_actor *self, const struct tsuga_message *message)
 {
     struct tsuga_bench_load *load = *(struct tsuga_bench_load **)tsuga_state(self);
 
     work();
-    load->turns[tsuga_executor_of(self)]++;
+    if (load != NULL)
+        count_lap(load);
     /* An end in the middle of the game is no error. */
     (void)tsuga_send(self, tsuga_message_from(message), 0, NULL, 0);
 }
@@ -91,40 +103,42 @@ static void begin_socket(struct tsuga_actor *self, void *argument)
 
 /* Both. */
 
-static void load_executor(struct tsuga_bench_load *load, struct tsuga_runtime *runtime,
-                          uint32_t executor)
+static void start_pair(struct tsuga_runtime *runtime, uint32_t executor,
+                       struct tsuga_bench_load *load)
 {
-    const struct tsuga_spawn_options pair = {.behaviour = return_ball,
-                                             .start = begin_pair,
-                                             .argument = load,
-                                             .state_bytes = sizeof(struct tsuga_bench_load *),
-                                             .placement = TSUGA_PLACE_EXECUTOR,
-                                             .executor = executor,
-                                             .name = "pair"};
-    const struct tsuga_spawn_options socket = {.behaviour = send_again,
-                                               .start = begin_socket,
-                                               .state_bytes = sizeof(struct sockets),
-                                               .placement = TSUGA_PLACE_EXECUTOR,
-                                               .executor = executor,
-                                               .name = "socket"};
+    const struct tsuga_spawn_options options = {.behaviour = return_ball,
+                                                .start = begin_pair,
+                                                .argument = load,
+                                                .state_bytes = sizeof(struct tsuga_bench_load *),
+                                                .placement = TSUGA_PLACE_EXECUTOR,
+                                                .executor = executor,
+                                                .name = "pair"};
 
-    for (uint32_t i = 0; i < PAIR_COUNT; i++)
-        tsuga_bench_require("tsuga_spawn", tsuga_spawn(runtime, &pair, NULL));
-    for (uint32_t i = 0; i < SOCKET_COUNT; i++)
-        tsuga_bench_require("tsuga_spawn", tsuga_spawn(runtime, &socket, NULL));
+    tsuga_bench_require("tsuga_spawn", tsuga_spawn(runtime, &options, NULL));
+}
+
+static void start_socket(struct tsuga_runtime *runtime, uint32_t executor)
+{
+    const struct tsuga_spawn_options options = {.behaviour = send_again,
+                                                .start = begin_socket,
+                                                .state_bytes = sizeof(struct sockets),
+                                                .placement = TSUGA_PLACE_EXECUTOR,
+                                                .executor = executor,
+                                                .name = "socket"};
+
+    tsuga_bench_require("tsuga_spawn", tsuga_spawn(runtime, &options, NULL));
 }
 
 void tsuga_bench_load_start(struct tsuga_bench_load *load, struct tsuga_runtime *runtime)
 {
     struct tsuga_stats stats;
 
-    *load = (struct tsuga_bench_load){0};
+    *load = (struct tsuga_bench_load){.lap_start_ns = 0};
     tsuga_stats_read(runtime, &stats);
-    for (uint32_t executor = 0; executor < stats.executor_count; executor++)
-        load_executor(load, runtime, executor);
-}
-
-double tsuga_bench_load_lap_ns(uint64_t turns, uint64_t ns)
-{
-    return turns == 0 ? 0 : (double)ns * PAIR_COUNT / (double)turns;
+    for (uint32_t executor = 0; executor < stats.executor_count; executor++) {
+        for (uint32_t i = 0; i < PAIR_COUNT; i++)
+            start_pair(runtime, executor, executor == 0 && i == 0 ? load : NULL);
+        for (uint32_t i = 0; i < SOCKET_COUNT; i++)
+            start_socket(runtime, executor);
+    }
 }

@@ -16,18 +16,17 @@
 #include <stdint.h>
 #include <tsuga.h>
 
-#define TSUGA_BENCH_LOAD          "64 turns of 2 us and 16 sockets"
-#define TSUGA_BENCH_EXECUTORS_MAX 256u
+#include "runtime/base/histogram.h"
+
+#define TSUGA_BENCH_LOAD "64 turns of 2 us and 16 sockets"
 
 struct tsuga_bench_load {
-    /* By executor: messages of pairs that have been taken. For actors of that executor to read. */
-    uint64_t turns[TSUGA_BENCH_EXECUTORS_MAX];
+    /* How long the run queue of executor 0 takes to go round. Written by that executor. */
+    struct tsuga_histogram laps;
+    uint64_t lap_start_ns;
 };
 
 /* Loads all executors of a runtime, from now on until it stops. */
 void tsuga_bench_load_start(struct tsuga_bench_load *load, struct tsuga_runtime *runtime);
-
-/* How long the run queue took to go round, when so many turns of pairs took so long. */
-double tsuga_bench_load_lap_ns(uint64_t turns, uint64_t ns);
 
 #endif
