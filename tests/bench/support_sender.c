@@ -65,7 +65,9 @@ static void start(struct tsuga_actor *self, void *argument)
 void tsuga_bench_sender_open(struct tsuga_bench_sender *sender,
                              enum tsuga_registration registration, size_t bytes)
 {
-    const struct tsuga_config config = {.executor.threads = 1, .ioheap.registration = registration};
+    /* A small ring leaves an ordinary user's locked memory to what is registered and sent. */
+    const struct tsuga_config config = {.executor = {.threads = 1, .cq_entries = 512},
+                                        .ioheap.registration = registration};
     const struct tsuga_spawn_options options = {.behaviour = behave,
                                                 .start = start,
                                                 .argument = sender,
