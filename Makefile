@@ -298,7 +298,8 @@ $(BUILD)/check/%: $(BUILD)/obj/tests/check/%.o
 .PHONY: objects check-programs check-benches
 check-programs: $(call programs,$(CHECK_SOURCES))
 # Those whose reports the scripts look at.
-check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy) $(BUILD)/bench/savina
+check-benches: $(addprefix $(BUILD)/bench/bench_,buffers latency zero_copy) \
+    $(addprefix $(BUILD)/bench/,savina scaling)
 objects: $(call objects,$(LIBRARY_SOURCES) $(TEST_SOURCES) $(EXAMPLE_SOURCES) $(CHECK_SOURCES) \
     $(SIM_SOURCES) $(wildcard tests/stress/*.c) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(BENCH_SUPPORT) \
     $(SCALING_SOURCES))

@@ -22,21 +22,24 @@ function grouped(number,    text) {
 }
 
 function times(ratio) {
-    return sprintf(ratio < 100 ? "%.1f ×" : "%.0f ×", ratio)
+    return sprintf(ratio + 0 < 100 ? "%.1f ×" : "%.0f ×", ratio)
 }
 
 field("bench") != "scaling" { next }
 
+{ name = out "/" field("case") }
+
 field("count") != "" {
     print field("count"), field("ns"), field("ns_p10"), field("ns_p90"), field("floor_ns") \
-        > (out "/" field("case") ".data")
-    words = out "/" field("case") ".words"
-    printf "ours = \"Tsuga, median of %d rounds\"\nfloor = \"floor: %s\"\nrise = \"\"\n",
-        field("pairs"), field("floor") > words
+        > (name ".data")
+    if (seen[name]++)
+        next
+    printf "ours = \"Tsuga, median of %d rounds\"\n", field("pairs") > (name ".words")
+    printf "floor = \"floor: %s\"\nrise = \"\"\n", field("floor") > (name ".words")
 }
 
 field("flatness") != "" {
-    words = out "/" field("case") ".words"
     printf "rise = \"from %s to %s: %s as much; the floor %s\"\n", grouped(field("from")),
-        grouped(field("to")), times(field("flatness")), times(field("floor_flatness")) > words
+        grouped(field("to")), times(field("flatness")), times(field("floor_flatness")) \
+        > (name ".words")
 }

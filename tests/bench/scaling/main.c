@@ -7,8 +7,12 @@
  *     scaling [SECONDS [COUNT_MAX]]
  *
  * COUNT_MAX leaves greater sizes out, on machines with little memory.
+ *
+ * All of it runs on one processor, the echo servers and their load, too: who is awakened elsewhere
+ * pays for it, one time more than another.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,6 +46,17 @@ void *scaling_memory(size_t count, size_t bytes)
 
     tsuga_bench_require("memory", memory == NULL ? -ENOMEM : 0);
     return memory;
+}
+
+/* To the processor that the scheduler has chosen. */
+static void pin(void)
+{
+    cpu_set_t here;
+
+    CPU_ZERO(&here);
+    CPU_SET((size_t)sched_getcpu(), &here);
+    if (sched_setaffinity(0, sizeof(here), &here) != 0)
+        tsuga_bench_fail("sched_setaffinity", -errno);
 }
 
 static void add_point(struct curve *curve, uint32_t count, uint32_t count_allowed)
@@ -146,6 +161,7 @@ int main(int argc, char **argv)
     uint64_t deadline_ns = tsuga_bench_now_ns() + (uint64_t)(seconds * (double)TSUGA_NS_PER_S);
     struct curve *curves = scaling_memory(CASE_COUNT, sizeof(*curves));
 
+    pin();
     for (size_t c = 0; c < CASE_COUNT; c++)
         plan(&curves[c], cases[c], count_max);
     for (uint32_t round = 0; round < TSUGA_BENCH_PAIRS_MAX; round++) {
