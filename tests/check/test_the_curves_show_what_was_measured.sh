@@ -1,13 +1,14 @@
 #!/bin/sh
-# The scaling benchmark measures every case at every size, says how flat each is, and leaves out what
-# the limit of descriptors forbids; plots.sh draws what it is given, the same each time. The figures
-# themselves are not judged.
+# The scaling benchmark measures every case at every size, says how flat each is, and leaves out
+# what the limit of descriptors forbids; plots.sh draws what it is given, the same each time. The
+# figures themselves are not judged.
 set -eu
 "$BUILD/bench/scaling" 0.1 256 >"$SCRATCH/figures"
 for name in actors connections operations blocks; do
     for count in 1 4 16 64 256; do
-        grep "\"case\": \"$name\", \"count\": $count," "$SCRATCH/figures" | grep '"floor_ns": [0-9]' |
-            grep -q '"ns": [0-9.]*[1-9].*"ns_p10": [0-9.]*[1-9].*"ns_p90": [0-9.]*[1-9]' ||
+        grep "\"case\": \"$name\", \"count\": $count," "$SCRATCH/figures" |
+            grep '"ns": [0-9.]*[1-9].*"floor_ns": [0-9.]*[1-9]' |
+            grep -q '"ns_p10": [0-9.]*[1-9].*"ns_p90": [0-9.]*[1-9]' ||
             { echo "$count $name: not measured"; exit 1; }
     done
     grep "\"case\": \"$name\", \"from\": 64, \"to\": 256," "$SCRATCH/figures" |
