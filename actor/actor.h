@@ -80,7 +80,8 @@ struct tsuga_actor {
     uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none */
     struct tsuga_message stop_message;
     struct tsuga_message *current;     /* the message taken last; NULL when given back */
-    struct tsuga_message *room_wanted; /* senders that wait for room */
+    struct tsuga_message *room_wanted; /* senders that wait for room: the latest, whose next is the
+                                          first */
     struct tsuga_bond *bonds;          /* latest first */
 };
 

@@ -8,6 +8,7 @@
 
 #include "executor/io.h"
 #include "executor/overflow.h"
+#include "executor/turn.h"
 
 static _Thread_local struct tsuga_executor *current;
 
@@ -92,6 +93,7 @@ int tsuga_executor_init(struct tsuga_executor *executor, struct tsuga_shared *sh
     executor->shared = shared;
     executor->index = index;
     executor->mark = shared->mark;
+    tsuga_turn_init(executor);
     executor->has_thieves = shared->config.executor.steal == TSUGA_ON && shared->executor_count > 1;
     executor->wake_fd = shared->calls->open_event(shared->calls->context);
     if (executor->wake_fd < 0)

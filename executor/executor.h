@@ -150,6 +150,7 @@ struct tsuga_executor {
     uint64_t slice_start_ns; /* 0: the clock was not read in this turn */
     uint32_t slice_messages;
     uint32_t slice_check; /* messages until the clock is read */
+    uint32_t slice_first; /* the same, at the start of each turn */
     struct tsuga_list_node room_waiters;
     struct tsuga_list_node orphans;
     struct tsuga_io *spare_ios; /* recycled */

@@ -34,8 +34,8 @@ static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
 /* An actor that moves takes neither a stack nor a heap nor an armed timer along. */
 static bool may_move(struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
-    return executor->has_thieves && !seat->actor.is_pinned && seat->stack == NULL &&
-           seat->io == NULL && seat->actor.seen_stop == TSUGA_STOP_NONE &&
+    return !seat->actor.is_pinned && seat->stack == NULL && seat->io == NULL &&
+           seat->actor.seen_stop == TSUGA_STOP_NONE &&
            (seat->actor.timers == 0 || !tsuga_timed_has_any(executor, seat));
 }
 
@@ -57,15 +57,23 @@ static void call_for_help(struct tsuga_executor *executor)
     }
 }
 
-void tsuga_executor_enqueue(struct tsuga_executor *executor, struct tsuga_seat *seat)
+/* Where others may take it; false when it may not move. Apart, so that who stays does not pay for
+ * its frame. */
+__attribute__((noinline)) static bool offer(struct tsuga_executor *executor,
+                                            struct tsuga_seat *seat)
 {
-    if (!may_move(executor, seat)) {
-        tsuga_fifo_push(&executor->bound, &seat->node);
-        return;
-    }
+    if (!may_move(executor, seat))
+        return false;
     tsuga_runqueue_push(&executor->queue, &seat->node); /* it has not settled */
     if (tsuga_runqueue_count(&executor->queue) > 1)
         call_for_help(executor);
+    return true;
+}
+
+void tsuga_executor_enqueue(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    if (!executor->has_thieves || !offer(executor, seat))
+        tsuga_fifo_push(&executor->bound, &seat->node);
 }
 
 void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga_seat *seat)
@@ -345,18 +353,27 @@ static void tick(struct tsuga_executor *executor)
     publish_counters(executor);
 }
 
-/* Urgent actors first; the two other queues take turns. Without thieves one of them is empty. */
-static struct tsuga_seat *pop(struct tsuga_executor *executor)
+static struct tsuga_runqueue_node *pop_in_turns(struct tsuga_executor *executor)
 {
-    struct tsuga_runqueue_node *node = tsuga_fifo_pop(&executor->urgent);
+    struct tsuga_runqueue_node *node = NULL;
 
-    if (node == NULL && (executor->is_bound_next || !executor->has_thieves))
+    executor->is_bound_next = !executor->is_bound_next;
+    if (executor->is_bound_next)
         node = tsuga_fifo_pop(&executor->bound);
     if (node == NULL)
         node = tsuga_runqueue_pop(&executor->queue);
     if (node == NULL)
         node = tsuga_fifo_pop(&executor->bound);
-    executor->is_bound_next = !executor->is_bound_next;
+    return node;
+}
+
+/* Urgent actors first; the two other queues take turns. Without thieves one of them is empty. */
+static struct tsuga_seat *pop(struct tsuga_executor *executor)
+{
+    struct tsuga_runqueue_node *node = tsuga_fifo_pop(&executor->urgent);
+
+    if (node == NULL)
+        node = executor->has_thieves ? pop_in_turns(executor) : tsuga_fifo_pop(&executor->bound);
     return seat_of_node(node);
 }
 

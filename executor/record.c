@@ -155,10 +155,9 @@ void tsuga_record_unhold(struct tsuga_record *record)
         tsuga_slab_give(&record->io->slab, record->slot);
 }
 
-void tsuga_record_give(struct tsuga_record *record)
+/* What hangs on it. Apart, so that plain operations do not pay for its frame. */
+__attribute__((noinline)) static void give_rest(struct tsuga_record *record)
 {
-    struct tsuga_io *io = record->io;
-
     if (record->buffer.block != NULL)
         free_buffer(record);
     if ((record->flags & TSUGA_RECORD_MULTI) != 0)
@@ -166,7 +165,13 @@ void tsuga_record_give(struct tsuga_record *record)
     if ((record->flags & TSUGA_RECORD_EXTRA) != 0)
         free_extra(record, record->more.extra);
     record->flags = 0;
+}
+
+void tsuga_record_give(struct tsuga_record *record)
+{
+    if (record->buffer.block != NULL || record->flags != 0)
+        give_rest(record);
     record->state = TSUGA_RECORD_GIVEN;
     if (record->message.hold_count == 0)
-        tsuga_slab_give(&io->slab, record->slot);
+        tsuga_slab_give(&record->io->slab, record->slot);
 }

@@ -18,7 +18,7 @@ static struct tsuga_letters *cache_of(struct tsuga_executor *here)
     return here != NULL ? &here->letters : NULL;
 }
 
-static struct tsuga_actor *find(struct tsuga_shared *shared, struct tsuga_id id)
+static inline struct tsuga_actor *find(struct tsuga_shared *shared, struct tsuga_id id)
 {
     struct tsuga_actor *actor = tsuga_actor_table_find(&shared->table, id);
 
@@ -35,8 +35,9 @@ static enum tsuga_posted post_to(struct tsuga_actor *actor, const struct tsuga_e
     return tsuga_mailbox_post(&actor->mailbox, message);
 }
 
-int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *here,
-                           struct tsuga_id to, struct tsuga_message *message)
+/* The way of every message: inlined, and what it calls as well. */
+static inline int deliver(struct tsuga_shared *shared, struct tsuga_executor *here,
+                          struct tsuga_id to, struct tsuga_message *message)
 {
     struct tsuga_actor *actor = find(shared, to);
 
@@ -58,6 +59,12 @@ int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *h
         break;
     }
     return -ESRCH;
+}
+
+int tsuga_executor_deliver(struct tsuga_shared *shared, struct tsuga_executor *here,
+                           struct tsuga_id to, struct tsuga_message *message)
+{
+    return deliver(shared, here, to, message);
 }
 
 struct tsuga_letter *tsuga_executor_write(struct tsuga_shared *shared, struct tsuga_executor *here,
@@ -192,7 +199,7 @@ int tsuga_executor_send(struct tsuga_shared *shared, struct tsuga_executor *here
 
     if (seat != NULL)
         letter->from = tsuga_actor_id(&seat->actor);
-    error = tsuga_executor_deliver(shared, here, to, &letter->head);
+    error = deliver(shared, here, to, &letter->head);
     if (error != 0)
         return insist(shared, here, seat, to, letter, error);
     count_sent(shared, here);

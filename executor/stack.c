@@ -94,7 +94,8 @@ static int guard(struct tsuga_stack_pool *pool, void *base)
 }
 
 /* Makes the next slot that was never used into a stack. */
-static int open_slot(struct tsuga_stack_pool *pool, struct tsuga_stack **out)
+__attribute__((noinline)) static int open_slot(struct tsuga_stack_pool *pool,
+                                               struct tsuga_stack **out)
 {
     uint32_t index = pool->fresh;
     char *slot = pool->slots + index * pool->slot_bytes;

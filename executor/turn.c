@@ -14,9 +14,17 @@
 #define SLICE_CHECK_FIRST 4u
 #define SLICE_CHECK_MAX   32u
 
+/* So many messages of a turn for each sender that waits for room. */
+#define ROOM_STEP 32u
+
+static bool is_stop(const struct tsuga_actor *actor, enum tsuga_stop_level level)
+{
+    return level != TSUGA_STOP_NONE && !actor->receives_stop;
+}
+
 static bool is_stopping(const struct tsuga_actor *actor)
 {
-    return tsuga_actor_stop_level(actor) != TSUGA_STOP_NONE && !actor->receives_stop;
+    return is_stop(actor, tsuga_actor_stop_level(actor));
 }
 
 bool tsuga_turn_is_refused(const struct tsuga_seat *seat)
@@ -48,17 +56,66 @@ static void answer_room(struct tsuga_executor *executor, struct tsuga_message *m
         tsuga_executor_discard(executor, message);
 }
 
-static void give_room(struct tsuga_seat *seat)
+/* The sender goes to the end of those who wait. */
+static void queue_for_room(struct tsuga_actor *actor, struct tsuga_message *message)
 {
-    struct tsuga_actor *actor = &seat->actor;
-    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_message *last = actor->room_wanted;
 
-    while (actor->room_wanted != NULL) {
-        struct tsuga_message *message = actor->room_wanted;
+    message->next = last != NULL ? last->next : message;
+    if (last != NULL)
+        last->next = message;
+    actor->room_wanted = message;
+}
 
-        actor->room_wanted = message->next;
-        answer_room(executor, message);
-    }
+/* To who has waited longest. */
+static void give_room_to_one(struct tsuga_seat *seat)
+{
+    struct tsuga_message *last = seat->actor.room_wanted;
+    struct tsuga_message *first = last->next;
+
+    last->next = first->next;
+    if (first == last)
+        seat->actor.room_wanted = NULL;
+    answer_room(tsuga_seat_home(seat), first);
+}
+
+static void give_room_to_all(struct tsuga_seat *seat)
+{
+    while (seat->actor.room_wanted != NULL)
+        give_room_to_one(seat);
+}
+
+/* There is room, and senders wait for it. Who gets it may well fill the mailbox by itself, and all
+ * others would have come in vain: while the actor goes on taking messages, one sender is called at
+ * a time. All of them when no message is left whose taking would call the next. */
+static void offer_room(struct tsuga_seat *seat)
+{
+    if (seat->actor.mailbox.lanes[TSUGA_LANE_USER].first == NULL)
+        give_room_to_all(seat);
+    else
+        give_room_to_one(seat);
+}
+
+/* A message was taken while senders wait. */
+__attribute__((noinline)) static void pace_room(struct tsuga_seat *seat)
+{
+    if (tsuga_seat_home(seat)->slice_messages % ROOM_STEP == 0 ||
+        seat->actor.mailbox.lanes[TSUGA_LANE_USER].first == NULL)
+        offer_room(seat);
+}
+
+/* The turn ends, with messages left. */
+static void offer_room_at_end(struct tsuga_seat *seat)
+{
+    if (seat->actor.room_wanted != NULL && tsuga_mailbox_has_room(&seat->actor.mailbox))
+        offer_room(seat);
+}
+
+/* The actor waits, perhaps for what only a sender can bring about that waits for room. */
+static void offer_room_at_wait(struct tsuga_seat *seat)
+{
+    if (seat->actor.room_wanted != NULL && tsuga_mailbox_has_room(&seat->actor.mailbox))
+        give_room_to_all(seat);
 }
 
 /* Of those that users see. */
@@ -114,6 +171,13 @@ void tsuga_turn_give_back(struct tsuga_seat *seat)
         give_other_back(seat, message);
 }
 
+/* Apart, so that completions do not pay for its frame. */
+__attribute__((noinline)) static void take_news(struct tsuga_seat *seat,
+                                                struct tsuga_message *message)
+{
+    tsuga_ties_take(seat, message);
+}
+
 /* Apart, so that letters do not pay for its frame. */
 __attribute__((noinline)) static void take_other(struct tsuga_seat *seat,
                                                  struct tsuga_message *message)
@@ -121,7 +185,7 @@ __attribute__((noinline)) static void take_other(struct tsuga_seat *seat,
     if (message->type == TSUGA_TYPE_COMPLETION)
         seat->actor.current = tsuga_record_open(tsuga_record_of(message));
     else if (is_news(message))
-        tsuga_ties_take(seat, message);
+        take_news(seat, message);
 }
 
 /* A message leaves its lane for the user. */
@@ -136,7 +200,7 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
     }
     tsuga_mailbox_credit(&actor->mailbox, message);
     if (actor->room_wanted != NULL)
-        give_room(seat);
+        pace_room(seat);
 }
 
 static void discard_letter(struct tsuga_seat *seat, struct tsuga_message *message)
@@ -186,8 +250,7 @@ static void handle_system(struct tsuga_seat *seat)
         if (message->type == TSUGA_TYPE_STOP) {
             tsuga_mailbox_put(&actor->mailbox, message);
         } else if (message->type == TSUGA_TYPE_ROOM_WANTED) {
-            message->next = actor->room_wanted;
-            actor->room_wanted = message;
+            queue_for_room(actor, message);
         } else if (message->type == TSUGA_TYPE_GIFT) {
             tsuga_descriptors_accept(seat, message);
         } else if (message->type == TSUGA_TYPE_REPLY) {
@@ -199,8 +262,7 @@ static void handle_system(struct tsuga_seat *seat)
             tsuga_executor_discard(executor, message);
         }
     }
-    if (actor->room_wanted != NULL && tsuga_mailbox_has_room(&actor->mailbox))
-        give_room(seat);
+    offer_room_at_end(seat);
 }
 
 __attribute__((noinline)) static void collect(struct tsuga_seat *seat)
@@ -300,8 +362,7 @@ static void end(struct tsuga_seat *seat, int reason)
         actor->kept = kept->next;
         tsuga_executor_discard(executor, kept);
     }
-    if (actor->room_wanted != NULL)
-        give_room(seat);
+    give_room_to_all(seat);
     is_owed = bury(seat);
     tsuga_count(&executor->counters.ended, 1);
     atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
@@ -384,7 +445,7 @@ static bool is_wait_over(struct tsuga_seat *seat)
 }
 
 /* Sleeps unless something came in the meantime; true when the actor must look again. */
-static bool must_look_again(struct tsuga_seat *seat)
+static inline bool must_look_again(struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
 
@@ -398,11 +459,16 @@ static bool must_look_again(struct tsuga_seat *seat)
 }
 
 /* The next look at the clock, but not beyond the last message of the slice. */
-static void plan_check(struct tsuga_executor *executor, uint32_t messages)
+static uint32_t next_check(const struct tsuga_executor *executor, uint32_t messages)
 {
     uint32_t messages_max = executor->shared->config.executor.slice_messages;
 
-    executor->slice_check = messages < messages_max ? messages : messages_max;
+    return messages < messages_max ? messages : messages_max;
+}
+
+void tsuga_turn_init(struct tsuga_executor *executor)
+{
+    executor->slice_first = next_check(executor, SLICE_CHECK_FIRST);
 }
 
 /* Starts the time slice anew. */
@@ -412,7 +478,7 @@ static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat
     /* Right after a tick its clock will do. */
     executor->slice_start_ns = executor->turns_to_tick == TSUGA_TICK_TURNS ? executor->now_ns : 0;
     executor->slice_messages = 0;
-    plan_check(executor, SLICE_CHECK_FIRST);
+    executor->slice_check = executor->slice_first;
     /* The watchdog reads it from its own thread. */
     atomic_store_explicit(&executor->turn_name, seat->actor.name, memory_order_relaxed);
     atomic_store_explicit(&executor->is_in_turn, true, memory_order_relaxed);
@@ -451,8 +517,9 @@ __attribute__((noinline)) static bool check_slice(struct tsuga_executor *executo
 
     if (messages >= executor->shared->config.executor.slice_messages)
         return true;
-    plan_check(executor,
-               executor->slice_check + (messages < SLICE_CHECK_MAX ? messages : SLICE_CHECK_MAX));
+    executor->slice_check =
+        next_check(executor, executor->slice_check +
+                                 (messages < SLICE_CHECK_MAX ? messages : SLICE_CHECK_MAX));
     return is_time_used(executor);
 }
 
@@ -476,8 +543,10 @@ bool tsuga_slice_used(struct tsuga_actor *self)
  * while the behaviour was blocked counts as much as one that is news. */
 static bool must_pause(struct tsuga_executor *executor, const struct tsuga_actor *actor)
 {
-    return tsuga_actor_stop_level(actor) != (enum tsuga_stop_level)actor->seen_stop ||
-           is_stopping(actor) || is_slice_used(executor);
+    enum tsuga_stop_level level = tsuga_actor_stop_level(actor);
+
+    return level != (enum tsuga_stop_level)actor->seen_stop || is_stop(actor, level) ||
+           is_slice_used(executor);
 }
 
 /* Calls the behaviour until the mailbox is empty or the slice is used up. The behaviour may block
@@ -502,6 +571,7 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
         if (must_pause(executor, actor))
             break;
     }
+    offer_room_at_end(seat);
     tsuga_executor_enqueue(executor, seat);
 }
 
@@ -531,6 +601,7 @@ static void resume(struct tsuga_executor *executor, struct tsuga_seat *seat)
     struct tsuga_stack *stack = seat->stack;
 
     if (!is_wait_over(seat)) {
+        offer_room_at_wait(seat); /* to who asked meanwhile */
         if (must_look_again(seat))
             tsuga_executor_enqueue(executor, seat);
         return;
@@ -556,7 +627,7 @@ void tsuga_turn_run(struct tsuga_executor *executor, struct tsuga_seat *seat)
         abandon(executor, seat);
     else if (actor->status == TSUGA_ACTOR_BLOCKED)
         resume(executor, seat);
-    else if (is_stopping(actor))
+    else if (is_stop(actor, level))
         end(seat, stop_reason(actor));
     else if (actor->status == TSUGA_ACTOR_FRESH)
         begin(executor, seat);
@@ -577,6 +648,10 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
         tsuga_list_remove(&wait->link);
         return error;
     }
+    if (wait->kind == TSUGA_WAIT_TURN)
+        offer_room_at_end(seat);
+    else
+        offer_room_at_wait(seat);
     seat->stack = tsuga_stack_current(&executor->stacks);
     seat->wait = wait;
     seat->actor.status = TSUGA_ACTOR_BLOCKED;

@@ -10,6 +10,9 @@
 
 #include "executor/seat.h"
 
+/* Before the first turn. */
+void tsuga_turn_init(struct tsuga_executor *executor);
+
 /* Run an actor until its mailbox is empty, its slice is used up, or it blocks. Called by the loop,
  * which may go on in another frame afterwards. */
 void tsuga_turn_run(struct tsuga_executor *executor, struct tsuga_seat *seat);

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "runtime/base/bits.h"
-#include "runtime/base/sanitize.h"
 
 #define SMALLEST_SHIFT 6u
 
@@ -24,17 +23,6 @@ static unsigned class_of(size_t bytes)
     return bytes <= (1u << SMALLEST_SHIFT) ? 0 : tsuga_bits_log2_ceil(bytes) - SMALLEST_SHIFT;
 }
 
-/* What lies behind the header of a cached letter belongs to nobody. */
-static void poison(struct tsuga_letter *letter)
-{
-    tsuga_sanitize_poison(letter + 1, letter->alloc_bytes - sizeof(*letter));
-}
-
-static void unpoison(struct tsuga_letter *letter)
-{
-    tsuga_sanitize_unpoison(letter + 1, letter->alloc_bytes - sizeof(*letter));
-}
-
 static struct tsuga_letter *allocate(const struct tsuga_memory *memory, size_t bytes)
 {
     struct tsuga_letter *letter = tsuga_memory_alloc(memory, bytes);
@@ -44,8 +32,8 @@ static struct tsuga_letter *allocate(const struct tsuga_memory *memory, size_t b
     return letter;
 }
 
-struct tsuga_letter *tsuga_letters_take(struct tsuga_letters *cache,
-                                        const struct tsuga_memory *memory, size_t payload_bytes)
+struct tsuga_letter *tsuga_letters_take_any(struct tsuga_letters *cache,
+                                            const struct tsuga_memory *memory, size_t payload_bytes)
 {
     size_t bytes = sizeof(struct tsuga_letter) + payload_bytes;
     unsigned class = class_of(bytes);
@@ -58,12 +46,12 @@ struct tsuga_letter *tsuga_letters_take(struct tsuga_letters *cache,
     letter = letter_of(cache->free[class]);
     cache->free[class] = letter->head.next;
     cache->free_count[class]--;
-    unpoison(letter);
+    tsuga_letter_unpoison(letter);
     return letter;
 }
 
-void tsuga_letters_give(struct tsuga_letters *cache, const struct tsuga_memory *memory,
-                        struct tsuga_letter *letter)
+void tsuga_letters_give_any(struct tsuga_letters *cache, const struct tsuga_memory *memory,
+                            struct tsuga_letter *letter)
 {
     unsigned class = class_of(letter->alloc_bytes);
 
@@ -75,7 +63,7 @@ void tsuga_letters_give(struct tsuga_letters *cache, const struct tsuga_memory *
     letter->head.next = cache->free[class];
     cache->free[class] = &letter->head;
     cache->free_count[class]++;
-    poison(letter);
+    tsuga_letter_poison(letter);
 }
 
 void tsuga_letters_fini(struct tsuga_letters *cache, const struct tsuga_memory *memory)
@@ -85,7 +73,7 @@ void tsuga_letters_fini(struct tsuga_letters *cache, const struct tsuga_memory *
             struct tsuga_letter *letter = letter_of(cache->free[class]);
 
             cache->free[class] = letter->head.next;
-            unpoison(letter);
+            tsuga_letter_unpoison(letter);
             tsuga_memory_free(memory, letter, letter->alloc_bytes);
         }
         cache->free_count[class] = 0;

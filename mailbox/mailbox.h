@@ -124,12 +124,11 @@ TSUGA_NODISCARD bool tsuga_mailbox_rouse(struct tsuga_mailbox *mailbox);
 /* Go to sleep. False when a message came in the meantime: collect again. */
 TSUGA_NODISCARD bool tsuga_mailbox_sleep(struct tsuga_mailbox *mailbox);
 
-/* Two addresses that no message can have: what an inlet holds that is asleep, or closed. */
-extern const char tsuga_mailbox_marks[2];
-
+/* What an inlet holds that is asleep: like the one of a closed inlet, 2, an address that no message
+ * can have. One beside NULL, so that one comparison tells both from all others. */
 static inline struct tsuga_message *tsuga_mailbox_asleep(void)
 {
-    return (struct tsuga_message *)(uintptr_t)&tsuga_mailbox_marks[0];
+    return (struct tsuga_message *)(uintptr_t)1;
 }
 
 /* Whether collecting would move nothing. */

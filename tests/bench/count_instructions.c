@@ -77,6 +77,40 @@ static void start_pings(struct tsuga_actor *self, void *argument)
     tsuga_bench_require("tsuga_send", tsuga_send(self, peer, *(uint64_t *)argument, NULL, 0));
 }
 
+/* The same by two bodies that block for each message. */
+
+static void answer(struct tsuga_actor *self)
+{
+    const struct tsuga_message *message;
+    uint64_t left;
+
+    for (;;) {
+        tsuga_bench_require("tsuga_receive", tsuga_receive(self, NULL, TSUGA_FOREVER, &message));
+        left = tsuga_message_tag(message);
+        if (left == 0)
+            break;
+        tsuga_bench_require("tsuga_send",
+                            tsuga_send(self, tsuga_message_from(message), left - 1, NULL, 0));
+    }
+    tsuga_stop(tsuga_runtime_of(self), TSUGA_STOP_NOW);
+}
+
+static void answer_first(struct tsuga_actor *self, void *argument)
+{
+    (void)argument;
+    answer(self);
+}
+
+static void start_bodies(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_spawn_options options = {.body = answer_first};
+    struct tsuga_id peer;
+
+    tsuga_bench_require("tsuga_spawn", tsuga_spawn(tsuga_runtime_of(self), &options, &peer));
+    tsuga_bench_require("tsuga_send", tsuga_send(self, peer, *(uint64_t *)argument, NULL, 0));
+    answer(self);
+}
+
 /* Actors that end in their first turn, one after the other. */
 
 static void spawn_next(struct tsuga_actor *self, void *argument)
@@ -120,6 +154,7 @@ static const struct {
     {"nop", {.behaviour = on_nop, .start = start_nops, .state_bytes = sizeof(void *)}},
     {"await", {.body = await_nops}},
     {"message", {.behaviour = on_ping, .start = start_pings}},
+    {"body", {.body = start_bodies}},
     {"spawn", {.body = spawn_next}},
     {"lease", {.body = make_leases}},
     {"timer", {.body = arm_timers}},
@@ -162,6 +197,6 @@ int main(int argc, char **argv)
         run(cases[i].options, count);
         return 0;
     }
-    fprintf(stderr, "usage: count_instructions nop|await|message|spawn|lease|timer COUNT\n");
+    fprintf(stderr, "usage: count_instructions nop|await|message|body|spawn|lease|timer COUNT\n");
     return 2;
 }

@@ -79,7 +79,9 @@ static void send_all(struct tsuga_actor *self, void *argument)
         } else if (sender->error != -EAGAIN || sender->refusals-- == 0) {
             return;
         }
-        CHECK_INT(tsuga_yield(self), 0);
+        /* One of the tests stops the runtime as soon as it knows of the last message. */
+        if (tsuga_yield(self) == -ECANCELED)
+            return;
     }
 }
 
