@@ -1,8 +1,13 @@
 /*
  * How long an actor waits: for a completion, for a read from the page cache, for an answer over a
- * socket, for an answer from an actor on an executor that sleeps. One at a time, so that each takes
- * the whole way; as a histogram, because what matters is its end. Beside the quantiles stands how
- * often the general allocator was called meanwhile.
+ * socket, for an answer from an actor of its own executor, or of one that sleeps. One at a time, so
+ * that each takes the whole way; as a histogram, because what matters is its end. Beside the
+ * quantiles stands how often the general allocator was called meanwhile.
+ *
+ * Each is measured where nothing else happens, and under load: with executors that never come to
+ * the end of their run queue (support_load.h), or, of what wakes an executor, with processors that
+ * others keep busy. What waits for a turn then waits until the run queue has gone round, at least;
+ * `lap_ns` says how long that took.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,15 +17,36 @@
 
 #include "runtime/base/histogram.h"
 #include "tests/bench/support.h"
+#include "tests/bench/support_load.h"
 
-#define WARM_UP    1000u
-#define READ_BYTES 4096u
-#define ECHO_BYTES 64u
+#define WARM_UP        1000u
+#define WARM_UP_LOADED 100u
+#define SAMPLES_MIN    100u
+#define READ_BYTES     4096u
+#define ECHO_BYTES     64u
+
+enum load_place {
+    LOAD_NONE,
+    LOAD_EXECUTORS, /* those that are measured */
+    LOAD_MACHINE,   /* all processors, by executors of another runtime */
+    LOAD_COUNT
+};
+
+static const struct {
+    const char *name;
+    double share; /* of the time: a sample takes longer under load */
+} loads[LOAD_COUNT] = {
+    [LOAD_NONE] = {"none", 1},
+    [LOAD_EXECUTORS] = {TSUGA_BENCH_LOAD " on each executor", 3},
+    [LOAD_MACHINE] = {TSUGA_BENCH_LOAD " on each processor, in another runtime", 2},
+};
 
 struct run {
     const struct latency_case *what;
+    enum load_place place;
+    double seconds;
+    struct tsuga_bench_load load;
     struct tsuga_histogram histogram;
-    uint64_t deadline_ns;
     uint64_t allocations;
     int fd; /* what is read, or the near end */
     int far_fd;
@@ -31,6 +57,7 @@ struct run {
 struct latency_case {
     const char *name;
     uint32_t threads;
+    uint32_t places; /* bit k: measured with load k */
     void (*open)(struct tsuga_actor *self, struct run *run);
     void (*once)(struct tsuga_actor *self, struct run *run);
     void (*close)(struct run *run);
@@ -130,19 +157,29 @@ static void close_echo(struct run *run)
     close(run->far_fd);
 }
 
-/* Messages to another executor. */
+/* Messages. */
 
 static void answer(struct tsuga_actor *self, const struct tsuga_message *message)
 {
     tsuga_bench_require("tsuga_send", tsuga_send(self, tsuga_message_from(message), 0, NULL, 0));
 }
 
-static void open_peer(struct tsuga_actor *self, struct run *run)
+static void open_peer_on(struct tsuga_actor *self, struct run *run, uint32_t executor)
 {
     struct tsuga_spawn_options options = {
-        .behaviour = answer, .placement = TSUGA_PLACE_EXECUTOR, .executor = 1};
+        .behaviour = answer, .placement = TSUGA_PLACE_EXECUTOR, .executor = executor};
 
     tsuga_bench_require("tsuga_spawn", tsuga_spawn(tsuga_runtime_of(self), &options, &run->peer));
+}
+
+static void open_near_peer(struct tsuga_actor *self, struct run *run)
+{
+    open_peer_on(self, run, 0);
+}
+
+static void open_far_peer(struct tsuga_actor *self, struct run *run)
+{
+    open_peer_on(self, run, 1);
 }
 
 static void await_peer(struct tsuga_actor *self, struct run *run)
@@ -153,30 +190,48 @@ static void await_peer(struct tsuga_actor *self, struct run *run)
     tsuga_bench_require("tsuga_receive", tsuga_receive(self, NULL, TSUGA_FOREVER, &message));
 }
 
+#define IDLE_AND_LOADED (1u << LOAD_NONE | 1u << LOAD_EXECUTORS)
+
 static const struct latency_case cases[] = {
-    {"a NOP, awaited", 1, open_nothing, await_nop, close_nothing},
-    {"a read of 4 KiB from the page cache, awaited", 1, open_file, await_read, close_file},
-    {"64 B to an echoing actor over a socket pair, and back", 1, open_echo, await_echo, close_echo},
-    {"a message to an executor that sleeps, and back", 2, open_peer, await_peer, close_nothing},
+    {"a message to an actor of the same executor, and back", 1, IDLE_AND_LOADED, open_near_peer,
+     await_peer, close_nothing},
+    {"a NOP, awaited", 1, IDLE_AND_LOADED, open_nothing, await_nop, close_nothing},
+    {"a read of 4 KiB from the page cache, awaited", 1, IDLE_AND_LOADED, open_file, await_read,
+     close_file},
+    {"64 B to an echoing actor over a socket pair, and back", 1, IDLE_AND_LOADED, open_echo,
+     await_echo, close_echo},
+    {"a message to an executor that sleeps, and back", 2, 1u << LOAD_NONE | 1u << LOAD_MACHINE,
+     open_far_peer, await_peer, close_nothing},
+    {"a message to another executor that is busy, and back", 2, 1u << LOAD_EXECUTORS, open_far_peer,
+     await_peer, close_nothing},
 };
 
-static void measure(struct tsuga_actor *self, void *argument)
+#define CASE_COUNT (sizeof(cases) / sizeof(cases[0]))
+
+static void sample(struct tsuga_actor *self, struct run *run)
 {
-    struct run *run = argument;
-    uint64_t start_ns;
+    uint64_t start_ns = tsuga_bench_now_ns();
+    uint64_t deadline_ns = start_ns + (uint64_t)(run->seconds * 1e9);
     uint64_t end_ns;
 
-    run->what->open(self, run);
-    for (unsigned i = 0; i < WARM_UP; i++)
-        run->what->once(self, run);
-    run->allocations = allocations(self);
-    start_ns = tsuga_bench_now_ns();
     do {
         run->what->once(self, run);
         end_ns = tsuga_bench_now_ns();
         tsuga_histogram_add(&run->histogram, end_ns - start_ns);
         start_ns = end_ns;
-    } while (end_ns < run->deadline_ns);
+    } while (end_ns < deadline_ns || run->histogram.total < SAMPLES_MIN);
+}
+
+static void measure(struct tsuga_actor *self, void *argument)
+{
+    struct run *run = argument;
+    unsigned warm_up = run->place == LOAD_NONE ? WARM_UP : WARM_UP_LOADED;
+
+    run->what->open(self, run);
+    for (unsigned i = 0; i < warm_up; i++)
+        run->what->once(self, run);
+    run->allocations = allocations(self);
+    sample(self, run);
     run->allocations = allocations(self) - run->allocations;
     tsuga_stop(tsuga_runtime_of(self), TSUGA_STOP_NOW);
 }
@@ -184,40 +239,71 @@ static void measure(struct tsuga_actor *self, void *argument)
 static void report(const struct run *run)
 {
     tsuga_bench_begin("latency", run->what->name);
+    tsuga_bench_text("load", loads[run->place].name);
     tsuga_bench_number("p50_ns", (double)tsuga_histogram_quantile(&run->histogram, 0.5));
     tsuga_bench_number("p99_ns", (double)tsuga_histogram_quantile(&run->histogram, 0.99));
     tsuga_bench_number("p999_ns", (double)tsuga_histogram_quantile(&run->histogram, 0.999));
     tsuga_bench_number("samples", (double)run->histogram.total);
     tsuga_bench_number("allocations", (double)run->allocations);
+    if (run->place == LOAD_EXECUTORS)
+        tsuga_bench_number("lap_ns", (double)tsuga_histogram_quantile(&run->load.laps, 0.5));
     tsuga_bench_end();
 }
 
-static void run_case(const struct latency_case *what, double seconds)
+static struct tsuga_runtime *start(uint32_t threads)
 {
-    struct tsuga_config config = {.executor.threads = what->threads};
-    struct run run = {.what = what,
-                      .deadline_ns = tsuga_bench_now_ns() + (uint64_t)(seconds * 1e9)};
-    struct tsuga_spawn_options options = {.body = measure,
-                                          .argument = &run,
-                                          .placement = TSUGA_PLACE_EXECUTOR,
-                                          .executor = 0,
-                                          .name = "latency"};
+    /* On a busy machine the watchdog would tell of the kernel's turns, not of ours. */
+    struct tsuga_config config = {.executor.threads = threads, .log.level = TSUGA_LOG_ERROR};
     struct tsuga_runtime *runtime;
 
     tsuga_bench_require("tsuga_start", tsuga_start(&config, &runtime));
+    return runtime;
+}
+
+static void run_case(struct run *run)
+{
+    struct tsuga_spawn_options options = {.body = measure,
+                                          .argument = run,
+                                          .placement = TSUGA_PLACE_EXECUTOR,
+                                          .executor = 0,
+                                          .name = "latency"};
+    struct tsuga_runtime *others = run->place == LOAD_MACHINE ? start(0) : NULL;
+    struct tsuga_runtime *runtime = start(run->what->threads);
+
+    if (run->place != LOAD_NONE)
+        tsuga_bench_load_start(&run->load, others != NULL ? others : runtime);
     tsuga_bench_require("tsuga_spawn", tsuga_spawn(runtime, &options, NULL));
     tsuga_bench_require("tsuga_join", tsuga_join(runtime));
     tsuga_destroy(runtime);
-    what->close(&run);
-    report(&run);
+    tsuga_destroy(others);
+    run->what->close(run);
+    report(run);
+}
+
+/* The time of something that is measured without load. */
+static double unit_seconds(double seconds)
+{
+    double shares = 0;
+
+    for (size_t i = 0; i < CASE_COUNT; i++)
+        for (unsigned place = 0; place < LOAD_COUNT; place++)
+            shares += (cases[i].places >> place & 1) != 0 ? loads[place].share : 0;
+    return seconds / shares;
 }
 
 int main(int argc, char **argv)
 {
-    const size_t count = sizeof(cases) / sizeof(cases[0]);
-    double seconds = tsuga_bench_seconds(argc, argv, 8) / (double)count;
+    double unit_s = unit_seconds(tsuga_bench_seconds(argc, argv, 20));
+    static struct run run;
 
-    for (size_t i = 0; i < count; i++)
-        run_case(&cases[i], seconds);
+    for (size_t i = 0; i < CASE_COUNT; i++) {
+        for (unsigned place = 0; place < LOAD_COUNT; place++) {
+            if ((cases[i].places >> place & 1) == 0)
+                continue;
+            run = (struct run){
+                .what = &cases[i], .place = place, .seconds = unit_s * loads[place].share};
+            run_case(&run);
+        }
+    }
     return 0;
 }

@@ -9,7 +9,7 @@
 
 #define BUFFER_BYTES 4096u
 #define RING_ENTRIES 256u
-#define SLOT_COUNT   16384u /* of descriptors */
+#define SLOT_COUNT   16384u /* of descriptors, when more will come */
 
 /* user_data: a connection's slot for a receive, with the buffer's number + 1 for a send. */
 #define ACCEPTED UINT64_MAX
@@ -117,12 +117,13 @@ static void open_raw(struct raw *raw, const struct tsuga_bench_echo *what)
 {
     struct io_uring_buf_reg reg = {.ring_entries = what->buffer_count};
     size_t offers_bytes = what->buffer_count * sizeof(struct io_uring_buf);
+    uint32_t slot_count = what->listener < 0 ? what->fd_count : SLOT_COUNT;
     void *memory = NULL;
 
     raw->buffer_count = what->buffer_count;
     tsuga_bench_raw_open(&raw->ring, RING_ENTRIES);
     tsuga_bench_require("io_uring_register_files_sparse",
-                        io_uring_register_files_sparse(&raw->ring, SLOT_COUNT));
+                        io_uring_register_files_sparse(&raw->ring, slot_count));
     tsuga_bench_require("memory", -posix_memalign(&memory, 4096, offers_bytes));
     memset(memory, 0, offers_bytes);
     raw->offers = memory;

@@ -2,7 +2,7 @@
 # Makes sure that what the build needs is installed: looks first, installs with apt-get when it
 # may, and otherwise prints the one command that does it.
 #
-#     deps.sh [build] [check] [bench] [peers] [fuzz]
+#     deps.sh [build] [check] [bench] [peers] [plots] [fuzz]
 set -eu
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
@@ -68,6 +68,10 @@ need_peers() {
     need libuv1-dev has_library libuv
     need libev-dev has_header ev.h
     need fio has_command fio
+}
+
+need_plots() {
+    need gnuplot-nox has_command gnuplot
 }
 
 need_fuzz() {
