@@ -58,7 +58,8 @@ static inline void tsuga_await_locked(void)
     struct io_uring ring;
 
     tsuga_locked_init(&locked);
-    if (tsuga_locked_limit(&locked) > AWAITED_LOCKED_MAX)
+    if (tsuga_locked_limit(&locked) > AWAITED_LOCKED_MAX ||
+        tsuga_locked_limit(&locked) <= AWAITED_LOCKED_REST)
         return;
     buffer.iov_len = tsuga_locked_limit(&locked) - AWAITED_LOCKED_REST;
     buffer.iov_base = malloc(buffer.iov_len);

@@ -11,6 +11,7 @@
 
 #include "ioheap/backing.h"
 #include "runtime/sim/sockets.h"
+#include "tests/support/limits.h"
 #include "tests/support/ring_kit.h"
 #include "tests/support/test.h"
 
@@ -231,6 +232,7 @@ void tsuga_compare(tsuga_story_fn *story)
     static struct tsuga_teller real;
     static struct tsuga_teller simulated;
 
+    tsuga_await_locked();
     tell_real(&real, story);
     for (uint64_t seed = 0; seed < 20; seed++) {
         memset(&simulated, 0, sizeof(simulated));
