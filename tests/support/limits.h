@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <liburing.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -52,10 +53,10 @@ static inline void tsuga_limit_locked(uint64_t bytes)
  * has ended, in the test before, comes back late. The driver's time limit ends a wait in vain. */
 static inline void tsuga_await_locked(void)
 {
-    const struct timespec pause = {.tv_nsec = 1000000};
     struct tsuga_locked locked = {.is_unlimited = false};
     struct iovec buffer;
     struct io_uring ring;
+    int error;
 
     tsuga_locked_init(&locked);
     if (tsuga_locked_limit(&locked) > AWAITED_LOCKED_MAX ||
@@ -64,10 +65,12 @@ static inline void tsuga_await_locked(void)
     buffer.iov_len = tsuga_locked_limit(&locked) - AWAITED_LOCKED_REST;
     buffer.iov_base = malloc(buffer.iov_len);
     CHECK(buffer.iov_base != NULL);
-    while (io_uring_queue_init(2, &ring, 0) != 0)
-        nanosleep(&pause, NULL);
-    while (io_uring_register_buffers(&ring, &buffer, 1) != 0)
-        nanosleep(&pause, NULL);
+    while ((error = io_uring_queue_init(2, &ring, 0)) == -ENOMEM)
+        sched_yield();
+    CHECK_INT(error, 0);
+    while ((error = io_uring_register_buffers(&ring, &buffer, 1)) == -ENOMEM)
+        sched_yield();
+    CHECK_INT(error, 0);
     CHECK_INT(io_uring_unregister_buffers(&ring), 0);
     io_uring_queue_exit(&ring);
     free(buffer.iov_base);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -176,7 +177,10 @@ static void tell_with(struct tsuga_teller *teller, tsuga_story_fn *story)
                                       .address = teller->directory,
                                       .length = 0700};
 
-    snprintf(teller->directory, sizeof(teller->directory), "/tmp/tsuga-story-%d", getpid());
+    /* A name that no run before has left behind: the story itself makes the directory. */
+    snprintf(teller->directory, sizeof(teller->directory), "/tmp/tsuga-story-XXXXXX");
+    CHECK(mkdtemp(teller->directory) != NULL);
+    CHECK_INT(rmdir(teller->directory), 0);
     CHECK_INT(tsuga_tell(teller, make).result, 0);
     story(teller);
     make.kind = TSUGA_RING_UNLINK;
