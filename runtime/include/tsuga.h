@@ -35,7 +35,12 @@
 extern "C" {
 #endif
 
-#define TSUGA_API       __attribute__((visibility("default")))
+/* The library is optimised as if it were a whole program, of which this is what others see. */
+#if defined(__clang__)
+#define TSUGA_API __attribute__((visibility("default")))
+#else
+#define TSUGA_API __attribute__((visibility("default"), externally_visible))
+#endif
 #define TSUGA_NODISCARD __attribute__((warn_unused_result))
 #define TSUGA_NORETURN  __attribute__((noreturn))
 

@@ -5,12 +5,14 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "ioheap/backing.h"
 #include "runtime/sim/sockets.h"
+#include "tests/support/limits.h"
 #include "tests/support/ring_kit.h"
 #include "tests/support/test.h"
 
@@ -175,7 +177,10 @@ static void tell_with(struct tsuga_teller *teller, tsuga_story_fn *story)
                                       .address = teller->directory,
                                       .length = 0700};
 
-    snprintf(teller->directory, sizeof(teller->directory), "/tmp/tsuga-story-%d", getpid());
+    /* A name that no run before has left behind: the story itself makes the directory. */
+    snprintf(teller->directory, sizeof(teller->directory), "/tmp/tsuga-story-XXXXXX");
+    CHECK(mkdtemp(teller->directory) != NULL);
+    CHECK_INT(rmdir(teller->directory), 0);
     CHECK_INT(tsuga_tell(teller, make).result, 0);
     story(teller);
     make.kind = TSUGA_RING_UNLINK;
@@ -231,6 +236,7 @@ void tsuga_compare(tsuga_story_fn *story)
     static struct tsuga_teller real;
     static struct tsuga_teller simulated;
 
+    tsuga_await_locked();
     tell_real(&real, story);
     for (uint64_t seed = 0; seed < 20; seed++) {
         memset(&simulated, 0, sizeof(simulated));

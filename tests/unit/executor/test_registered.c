@@ -34,6 +34,7 @@ static struct tsuga_executor *executor_of(struct tsuga_actor *self)
 static struct tsuga_setup setup_with(enum tsuga_registration registration)
 {
     tsuga_needs_locked(LOCKED_BYTES);
+    tsuga_await_locked();
     CHECK_INT(unsetenv("TSUGA_IOHEAP_REGISTRATION"), 0); /* it would be the stronger one */
     CHECK_INT(unsetenv("TSUGA_IOHEAP_REGISTRATION_SLOTS"), 0);
     return (struct tsuga_setup){

@@ -357,7 +357,8 @@ TEST(streams, n03_an_end_that_the_kernel_forgets_is_found)
     struct tsuga_setup setup = {.ring_create = tsuga_ring_fault_create, .ring_context = &plan};
 
     tsuga_needs("MULTISHOT");
-    tsuga_needs("BUFFER_RING"); /* without which receives are no multishot ones */
+    tsuga_needs("BUFFER_RING");    /* without which receives are no multishot ones */
+    tsuga_needs_locked(256 << 10); /* a group, beside the ring */
     (void)tsuga_world_run(&setup, await_a_lost_end, NULL);
     tsuga_ring_fault_plan_fini(&plan);
 }
