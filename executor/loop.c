@@ -90,31 +90,31 @@ static void run_call(struct tsuga_executor *executor, struct tsuga_task *task)
     tsuga_turn_call(executor, seat_of_task(task));
 }
 
-/* Whether the actor, which was asleep, is called by one other executor again and again. */
+/* Whether an actor is called from one other executor again and again. */
 static bool is_chatting(const struct tsuga_executor *here, struct tsuga_mailbox *mailbox)
 {
     uint8_t number = (uint8_t)tsuga_executor_number(here);
 
-    if (mailbox->waker != number) {
-        mailbox->waker = number;
-        mailbox->waker_count = 0;
+    if (mailbox->caller != number) {
+        mailbox->caller = number;
+        mailbox->caller_count = 0;
     }
-    if (mailbox->waker_count == CHAT_CALLS)
+    if (mailbox->caller_count == CHAT_CALLS)
         return true;
-    mailbox->waker_count++;
+    mailbox->caller_count++;
     return false;
 }
 
-/* Whether one that is asleep may be taken over by whoever has woken it, and that is not its own
- * executor: what belongs to that one must not be looked at. */
+/* Whether an actor may be taken over by the executor that must call it, and that is not its own:
+ * what belongs to its own must not be looked at. */
 static bool may_be_adopted(const struct tsuga_executor *here, const struct tsuga_seat *seat)
 {
-    return here != NULL && here->has_thieves && seat->actor.status == TSUGA_ACTOR_READY &&
-           !seat->actor.is_pinned && seat->io == NULL && seat->actor.timers == 0 &&
+    return here != NULL && !tsuga_mailbox_has_settled(&seat->actor.mailbox) &&
+           seat->actor.status == TSUGA_ACTOR_READY && seat->actor.timers == 0 &&
            seat->actor.seen_stop == TSUGA_STOP_NONE;
 }
 
-/* Nobody else schedules it: it was asleep, or is in the thief's hands. */
+/* The actor is the caller's: it was asleep, or is stolen. */
 static void adopt(struct tsuga_executor *executor, struct tsuga_executor *from,
                   struct tsuga_seat *seat)
 {
@@ -131,7 +131,7 @@ void tsuga_executor_call(struct tsuga_executor *here, struct tsuga_seat *seat)
     struct tsuga_executor *home = tsuga_seat_home(seat);
 
     if (home == here) {
-        seat->actor.mailbox.waker_count = 0;
+        seat->actor.mailbox.caller_count = 0;
         tsuga_turn_call(home, seat);
         return;
     }

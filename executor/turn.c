@@ -448,18 +448,30 @@ static bool is_wait_over(struct tsuga_seat *seat)
     return tsuga_mailbox_peek(&seat->actor.mailbox, wait->accepts, wait->context) != NULL;
 }
 
-/* Sleeps unless something came in the meantime; true when the actor must look again. */
-static inline bool must_look_again(struct tsuga_seat *seat)
+/* A stop that was raised before the sleep may have found the mailbox awake: wakes the actor unless
+ * somebody else has done so. */
+__attribute__((noinline)) static void wake_for_stop(struct tsuga_executor *executor,
+                                                    struct tsuga_seat *seat)
 {
-    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_mailbox *mailbox = &seat->actor.mailbox;
 
-    if (!tsuga_mailbox_sleep(&actor->mailbox))
-        return true;
-    /* A stop that was raised before the sleep may have found the mailbox awake: look, and wake
-     * ourselves unless somebody else has done so and scheduled us. */
-    if (tsuga_actor_stop_level(actor) == (enum tsuga_stop_level)actor->seen_stop)
+    if (tsuga_mailbox_is_near(mailbox, tsuga_executor_number(executor)))
+        tsuga_turn_wake(seat);
+    else if (tsuga_mailbox_wake(mailbox))
+        tsuga_executor_call(executor, seat);
+}
+
+/* Sleeps unless something came in the meantime: then the actor must look again. When it sleeps, it
+ * may run on another executor at once, and end there. */
+static inline bool falls_asleep(struct tsuga_executor *executor, struct tsuga_seat *seat)
+{
+    enum tsuga_stop_level seen = (enum tsuga_stop_level)seat->actor.seen_stop;
+
+    if (!tsuga_mailbox_sleep(&seat->actor.mailbox))
         return false;
-    return tsuga_mailbox_rouse(&actor->mailbox);
+    if (tsuga_actor_stop_level(&seat->actor) != seen)
+        wake_for_stop(executor, seat);
+    return true;
 }
 
 /* The next look at the clock, but not beyond the last message of the slice. */
@@ -564,7 +576,7 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
         struct tsuga_message *message = tsuga_mailbox_take_first(&actor->mailbox);
 
         if (message == NULL) {
-            if (!must_look_again(seat))
+            if (falls_asleep(executor, seat))
                 return;
             tsuga_turn_collect(seat);
         } else {
@@ -607,7 +619,7 @@ static void resume(struct tsuga_executor *executor, struct tsuga_seat *seat)
 
     if (!is_wait_over(seat)) {
         offer_room_to_all(seat); /* to who asked meanwhile */
-        if (must_look_again(seat))
+        if (!falls_asleep(executor, seat))
             tsuga_executor_enqueue(executor, seat);
         return;
     }
@@ -669,10 +681,12 @@ static void hand_over(struct tsuga_executor *executor, struct tsuga_seat *next)
 int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_seat *next = next_to_resume(executor);
+    struct tsuga_seat *next = NULL;
     struct tsuga_stack *fresh;
     int error = tsuga_executor_is_child(executor) ? -ECHILD : 0;
 
+    if (error == 0)
+        next = next_to_resume(executor);
     if (error == 0 && next == NULL && tsuga_stack_acquire(&executor->stacks, &fresh) != 0)
         error = -ENOBUFS;
     if (error != 0) {
@@ -689,7 +703,7 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
     seat->actor.status = TSUGA_ACTOR_BLOCKED;
     /* Before the switch: whatever comes from now on finds the actor asleep and queues it, and it
      * runs at the earliest in the loop on the other stack. */
-    if (wait->kind == TSUGA_WAIT_TURN || must_look_again(seat))
+    if (wait->kind == TSUGA_WAIT_TURN || !falls_asleep(executor, seat))
         tsuga_executor_enqueue(executor, seat);
     if (next != NULL)
         hand_over(executor, next);

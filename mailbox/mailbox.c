@@ -16,7 +16,7 @@ void tsuga_mailbox_init(struct tsuga_mailbox *mailbox)
         mailbox->lanes[lane] = (struct tsuga_lane_list){NULL, NULL};
     atomic_init(&mailbox->user_count, 0);
     atomic_init(&mailbox->capacity, 0);
-    atomic_init(&mailbox->thread, 0);
+    atomic_init(&mailbox->thread, TSUGA_MAILBOX_NOWHERE);
     atomic_init(&mailbox->inlet, closed());
 }
 
@@ -24,18 +24,23 @@ void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity)
 {
     TSUGA_ASSERT(tsuga_mailbox_is_drained(mailbox));
     atomic_store_explicit(&mailbox->capacity, capacity, memory_order_relaxed);
+    atomic_store_explicit(&mailbox->thread, TSUGA_MAILBOX_NOWHERE, memory_order_relaxed);
+    mailbox->caller_count = 0;
     /* Publishes the actor. Pairs with the acquire in push(). */
     atomic_store_explicit(&mailbox->inlet, NULL, memory_order_release);
 }
 
 static bool is_settled(const struct tsuga_mailbox *mailbox)
 {
-    return atomic_load_explicit(&mailbox->thread, memory_order_relaxed) != 0;
+    uint32_t thread = atomic_load_explicit(&mailbox->thread, memory_order_relaxed);
+
+    return thread != TSUGA_MAILBOX_NOWHERE && thread != TSUGA_MAILBOX_LEFT;
 }
 
 void tsuga_mailbox_settle(struct tsuga_mailbox *mailbox, uint32_t thread)
 {
-    TSUGA_ASSERT(thread != 0 && !is_settled(mailbox));
+    TSUGA_ASSERT(thread != TSUGA_MAILBOX_NOWHERE && thread != TSUGA_MAILBOX_LEFT);
+    TSUGA_ASSERT(!tsuga_mailbox_has_settled(mailbox));
     /* It runs because it was called. */
     mailbox->is_due = true;
     mailbox->is_called = true;
@@ -233,7 +238,8 @@ static void set_aside(struct tsuga_mailbox *mailbox, struct tsuga_message *messa
 bool tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **rest)
 {
     struct tsuga_message *inlet = take_inlet(mailbox, closed());
-    bool is_owed = is_settled(mailbox) && inlet != asleep() && !mailbox->is_called;
+    bool was_settled = is_settled(mailbox);
+    bool is_owed = was_settled && inlet != asleep() && !mailbox->is_called;
 
     if (inlet != asleep())
         set_aside(mailbox, reverse(inlet), rest);
@@ -241,7 +247,8 @@ bool tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **r
     set_aside(mailbox, mailbox->lanes[TSUGA_LANE_USER].first, rest);
     mailbox->lanes[TSUGA_LANE_SYSTEM].first = NULL;
     mailbox->lanes[TSUGA_LANE_USER].first = NULL;
-    atomic_store_explicit(&mailbox->thread, 0, memory_order_relaxed);
+    if (was_settled) /* whoever calls it now must not find that it never did */
+        atomic_store_explicit(&mailbox->thread, TSUGA_MAILBOX_LEFT, memory_order_relaxed);
     return is_owed;
 }
 

@@ -20,7 +20,9 @@
  * inlet's word says is then only what other threads have to know. ASLEEP means that nothing came
  * from elsewhere, although the consumer may be running; whoever changes it owes the consumer's
  * thread a call, and the word is ASLEEP again only when that call has come. Whether the consumer is
- * scheduled, its own thread knows from a plain flag.
+ * scheduled, its own thread knows from a plain flag. A consumer that has not settled belongs to
+ * nobody while it is asleep, and to whoever changes the word until that one has called it: even to
+ * take it to another thread.
  *
  * A message names its receiver's generation, and collecting sets aside what was meant for a
  * predecessor in the slot: a sender that was overtaken by death and rebirth is harmless.
@@ -40,6 +42,10 @@
 #include "mailbox/message.h"
 #include "runtime/base/assert.h"
 
+/* Numbers of no thread. */
+#define TSUGA_MAILBOX_NOWHERE UINT32_C(0)
+#define TSUGA_MAILBOX_LEFT    UINT32_MAX /* closed by a consumer that had settled */
+
 /* A first-in, first-out list. */
 struct tsuga_lane_list {
     struct tsuga_message *first;
@@ -53,13 +59,13 @@ struct tsuga_mailbox {
                                     it or in it; never reset, so that a late sender of an earlier
                                     life gives back exactly what it took */
     _Atomic uint32_t capacity;   /* 0: unlimited */
-    _Atomic uint32_t thread;     /* on which the consumer has settled; 0: on none */
+    _Atomic uint32_t thread;     /* on which the consumer has settled, or one of the two below */
     /* owner */
     bool is_due;    /* settled: it is scheduled, or runs */
     bool is_called; /* settled: the call came that belongs to the inlet's not being ASLEEP */
-    /* whoever has just woken the consumer, and may schedule it */
-    uint8_t waker;       /* the low bits of the waking thread's number */
-    uint8_t waker_count; /* how often in a row it was this one */
+    /* who must call the consumer, unless that has settled */
+    uint8_t caller;       /* the low bits of the number of the thread that called it last */
+    uint8_t caller_count; /* how often in a row it was that one */
     struct tsuga_lane_list lanes[TSUGA_LANE_COUNT];
 };
 
@@ -85,7 +91,7 @@ TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailb
                                                      struct tsuga_message *message);
 
 /* The consumer, which is running, stays on its thread until the mailbox is closed. The number means
- * that thread and is not 0. */
+ * that thread and is none of the two above. */
 void tsuga_mailbox_settle(struct tsuga_mailbox *mailbox, uint32_t thread);
 
 /* Whether the consumer has settled on the calling thread. */
@@ -93,6 +99,15 @@ static inline bool tsuga_mailbox_is_near(const struct tsuga_mailbox *mailbox, ui
 {
     /* Only the thread itself writes its number here, and takes it away. */
     return atomic_load_explicit(&mailbox->thread, memory_order_relaxed) == thread;
+}
+
+/* Whether the consumer has settled, on whatever thread, even if the mailbox is closed by now. False
+ * for whoever must call it: the consumer is the caller's until it does.
+ * Thread: of who must call the consumer. */
+static inline bool tsuga_mailbox_has_settled(const struct tsuga_mailbox *mailbox)
+{
+    /* Written before the word ASLEEP that the caller has changed. */
+    return atomic_load_explicit(&mailbox->thread, memory_order_relaxed) != TSUGA_MAILBOX_NOWHERE;
 }
 
 /* tsuga_mailbox_post() for the thread on which the consumer has settled. */
