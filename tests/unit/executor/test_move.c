@@ -1,5 +1,7 @@
 /* Which actors change their executor, which do not, and that nothing is lost on the way. */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "tests/support/gate.h"
@@ -187,13 +189,13 @@ TEST(executor, h44_actors_without_operations_move_with_their_messages)
 
 /* Pairs that talk across executors. */
 
-#define TALK_MAX 100000u
+#define TALK_MAX 100u
 
 enum tie_to_home { FREE, PINNED, WITH_OPERATION, WITH_TIMER };
 
 struct pair {
     enum tie_to_home tie;
-    bool have_met;
+    bool has_come; /* the other one */
 };
 
 static void settle_in(struct tsuga_actor *self, void *argument)
@@ -216,28 +218,43 @@ static void tell_executor(struct tsuga_actor *self, const struct tsuga_message *
               0);
 }
 
-/* Talks to somebody who was put on the other executor, until they meet. */
-static void talk(struct tsuga_actor *self, void *argument)
+/* Where the other one says it is. */
+static uint32_t ask(struct tsuga_actor *self, struct tsuga_id other, uint64_t tag)
 {
-    struct pair *pair = argument;
+    const struct tsuga_message *message;
+
+    CHECK_INT(tsuga_send(self, other, tag, NULL, 0), 0);
+    CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+    CHECK_UINT(tsuga_message_tag(message), tag);
+    return *(const uint32_t *)tsuga_message_data(message);
+}
+
+/* Somebody on the other executor; who was stolen at once will not do. */
+static struct tsuga_id find_other(struct tsuga_actor *self, struct pair *pair)
+{
     struct tsuga_spawn_options options = {
         .behaviour = tell_executor,
         .start = settle_in,
         .argument = pair,
         .placement = pair->tie == PINNED ? TSUGA_PLACE_EXECUTOR : TSUGA_PLACE_LEAST_LOADED,
         .executor = 1 - tsuga_executor_of(self)};
-    uint64_t talk_max = pair->tie == FREE ? TALK_MAX : 100;
-    const struct tsuga_message *message;
     struct tsuga_id other;
 
-    CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &other), 0);
-    for (uint64_t i = 0; i < talk_max && !pair->have_met; i++) {
-        CHECK_INT(tsuga_send(self, other, i, NULL, 0), 0);
-        CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
-        CHECK_UINT(tsuga_message_tag(message), i);
-        pair->have_met = *(const uint32_t *)tsuga_message_data(message) == tsuga_executor_of(self);
-        CHECK(i > 0 || !pair->have_met);
-    }
+    do
+        CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &other), 0);
+    while (ask(self, other, 0) == tsuga_executor_of(self));
+    return other;
+}
+
+/* Who has something to stay for never comes; who has not comes for ever, sooner or later: it may
+ * have been awake at some calls. */
+static void talk(struct tsuga_actor *self, void *argument)
+{
+    struct pair *pair = argument;
+    struct tsuga_id other = find_other(self, pair);
+
+    for (uint64_t i = 0; !pair->has_come && (pair->tie == FREE || i < TALK_MAX); i++)
+        pair->has_come = ask(self, other, i) == tsuga_executor_of(self);
     tsuga_stop(tsuga_runtime_of(self), TSUGA_STOP_NOW);
 }
 
@@ -257,7 +274,7 @@ TEST(executor, h44_a_pair_that_talks_comes_together)
     struct pair pair = {.tie = FREE};
     struct tsuga_stats stats = let_talk(&pair);
 
-    CHECK(pair.have_met);
+    CHECK(pair.has_come);
     CHECK(stats.steals > 0);
 }
 
@@ -269,6 +286,125 @@ TEST(executor, h44_who_talks_does_not_leave_what_cannot_move)
         struct pair pair = {.tie = ties[i]};
 
         (void)let_talk(&pair);
-        CHECK(!pair.have_met);
+        CHECK(!pair.has_come);
     }
+}
+
+/* The other one may be stopped at any moment, also while it falls asleep on one executor and wakes
+ * on another. */
+
+#define PARTNERS    300u
+#define STOP_AT_MAX 20u
+
+struct salon {
+    struct tsuga_runtime *runtime;
+    uint64_t random;          /* the talker's */
+    _Atomic uint64_t partner; /* who is to be stopped now; 0: nobody */
+    _Atomic bool is_over;
+    _Atomic uint32_t heard; /* by partners who have ended */
+    uint64_t told;
+};
+
+struct listener {
+    struct salon *salon;
+    uint32_t heard; /* plain: only its actor touches it, wherever that runs */
+};
+
+static void sit_down(struct tsuga_actor *self, void *argument)
+{
+    ((struct listener *)tsuga_state(self))->salon = argument;
+}
+
+static void answer(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct listener *listener = tsuga_state(self);
+
+    CHECK_UINT(tsuga_message_tag(message), listener->heard);
+    listener->heard++;
+    CHECK_INT(tsuga_send(self, tsuga_message_from(message), listener->heard, NULL, 0), 0);
+}
+
+static void report(void *state)
+{
+    struct listener *listener = state;
+
+    if (listener->salon == NULL) /* stopped before its start */
+        return;
+    atomic_fetch_add_explicit(&listener->salon->heard, listener->heard, memory_order_relaxed);
+}
+
+/* Talks on while the partner is being stopped. The number of answers before the end. */
+static uint64_t talk_until_end(struct tsuga_actor *self, struct salon *salon,
+                               struct tsuga_id partner)
+{
+    const struct tsuga_message *message;
+    uint64_t stop_at = tsuga_test_random(&salon->random) % STOP_AT_MAX;
+    uint64_t number = 0;
+
+    for (;;) {
+        int error = tsuga_send(self, partner, number, NULL, 0);
+
+        CHECK(error == 0 || error == -ESRCH);
+        if (number == stop_at)
+            atomic_store_explicit(&salon->partner, partner.value, memory_order_relaxed);
+        CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+        if (tsuga_message_kind(message) == TSUGA_MESSAGE_DOWN)
+            return number;
+        number++;
+        CHECK_UINT(tsuga_message_tag(message), number);
+    }
+}
+
+static void entertain(struct tsuga_actor *self, void *argument)
+{
+    struct salon *salon = argument;
+    struct tsuga_spawn_options options = {.behaviour = answer,
+                                          .start = sit_down,
+                                          .argument = salon,
+                                          .placement = TSUGA_PLACE_LEAST_LOADED,
+                                          .state_bytes = sizeof(struct listener),
+                                          .state_fini = report};
+
+    for (uint32_t i = 0; i < PARTNERS; i++) {
+        struct tsuga_id partner;
+
+        CHECK_INT(tsuga_spawn(salon->runtime, &options, &partner), 0);
+        CHECK_INT(tsuga_monitor(self, partner, 0, NULL), 0);
+        salon->told += talk_until_end(self, salon, partner);
+    }
+    atomic_store_explicit(&salon->is_over, true, memory_order_relaxed);
+}
+
+static void *stop_partners(void *context)
+{
+    struct salon *salon = context;
+
+    while (!atomic_load_explicit(&salon->is_over, memory_order_relaxed)) {
+        struct tsuga_id partner = {
+            atomic_exchange_explicit(&salon->partner, 0, memory_order_relaxed)};
+
+        if (partner.value != 0)
+            CHECK_INT(tsuga_actor_stop(salon->runtime, partner), 0);
+        else
+            sched_yield();
+    }
+    return NULL;
+}
+
+TEST(executor, h44_who_comes_to_a_partner_may_be_stopped_on_the_way)
+{
+    struct tsuga_setup setup = {.config.executor.threads = 3};
+    struct salon salon = {.random = tsuga_test_seed()};
+    struct tsuga_run run;
+    pthread_t stopper;
+
+    tsuga_world_start(&setup, &run);
+    salon.runtime = run.runtime;
+    CHECK_INT(pthread_create(&stopper, NULL, stop_partners, &salon), 0);
+    tsuga_world_spawn(&run, entertain, &salon);
+    CHECK_INT(pthread_join(stopper, NULL), 0);
+    tsuga_world_end(&run);
+    CHECK(run.stats.steals > 0);
+    CHECK(salon.heard >= salon.told); /* the last answer may come after the end */
+    CHECK(salon.heard <= salon.told + PARTNERS);
 }

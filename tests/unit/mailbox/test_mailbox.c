@@ -85,6 +85,27 @@ TEST(mailbox, h30_tells_to_wake_exactly_once_per_sleep)
     CHECK_INT(tsuga_mailbox_post(&mailbox, &messages[2]), TSUGA_POSTED);
 }
 
+/* Who must call the consumer takes one that has not settled for its own. */
+TEST(mailbox, h30_who_has_settled_is_its_threads_to_the_last_call)
+{
+    struct tsuga_mailbox mailbox;
+    struct tsuga_message *rest = NULL;
+
+    for (int life = 0; life < 2; life++) {
+        if (life == 0)
+            open_mailbox(&mailbox, 0);
+        else
+            tsuga_mailbox_open(&mailbox, 0);
+        CHECK(!tsuga_mailbox_has_settled(&mailbox));
+        tsuga_mailbox_settle(&mailbox, 1);
+        CHECK(tsuga_mailbox_sleep(&mailbox));
+        CHECK(tsuga_mailbox_wake(&mailbox));
+        CHECK(tsuga_mailbox_close(&mailbox, &rest));
+        CHECK(tsuga_mailbox_has_settled(&mailbox)); /* for the call that is under way */
+        CHECK(!tsuga_mailbox_is_near(&mailbox, 1));
+    }
+}
+
 /* Offers `count` completions to a full mailbox on a lane; how many are refused, that is, lost. */
 static uint32_t count_lost(enum tsuga_lane lane, uint32_t count)
 {
