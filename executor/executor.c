@@ -65,7 +65,6 @@ static int init_owner_parts(struct tsuga_executor *executor)
 
     executor->now_ns = tsuga_clock_now_ns(&shared->clock);
     executor->turns_to_tick = 1;
-    executor->tick_turns = TSUGA_TICK_TURNS;
     executor->ops_max = shared->config.executor.ops_max;
     tsuga_runqueue_init(&executor->queue);
     tsuga_fifo_init(&executor->urgent);

@@ -46,9 +46,8 @@
 #include "runtime/base/bits.h"
 #include "runtime/base/list.h"
 
-#define TSUGA_TICK_TURNS    64u                              /* at most */
-#define TSUGA_TICK_NS       (UINT64_C(20) * TSUGA_NS_PER_US) /* about, if turns are long */
-#define TSUGA_EXIT_CHILD    70                               /* EX_SOFTWARE of sysexits.h */
+#define TSUGA_TICK_TURNS    64u
+#define TSUGA_EXIT_CHILD    70 /* EX_SOFTWARE of sysexits.h */
 #define TSUGA_RESULTS_BATCH 64u
 
 /* user_data is a record's address, or one of these. */
@@ -129,7 +128,6 @@ struct tsuga_executor {
     struct tsuga_fifo bound;                                     /* actors that may not move */
     bool is_bound_next;                                          /* queue and bound take turns */
     uint32_t turns_to_tick;
-    uint32_t tick_turns; /* from the last tick to the next one */
     uint32_t ops_inflight;
     uint32_t own_inflight; /* requests of the executor's own */
     struct tsuga_ring *ring;

@@ -377,24 +377,10 @@ static bool wants_trim(const struct tsuga_executor *executor)
             !tsuga_list_is_empty(&executor->arenas.heaps));
 }
 
-/* What was submitted since the last tick waits for the next one: the longer turns take, the fewer
- * of them lie between. */
-static void pace_ticks(struct tsuga_executor *executor, uint64_t passed_ns)
-{
-    if (passed_ns > TSUGA_TICK_NS && executor->tick_turns > 1)
-        executor->tick_turns /= 2;
-    else if (passed_ns < TSUGA_TICK_NS / 2 && executor->tick_turns < TSUGA_TICK_TURNS)
-        executor->tick_turns *= 2;
-}
-
 static void tick(struct tsuga_executor *executor)
 {
-    uint64_t now_ns = tsuga_clock_now_ns(&executor->shared->clock);
-
-    if (executor->turns_to_tick == 0) /* it is not idleness that brings it */
-        pace_ticks(executor, now_ns - executor->now_ns);
-    executor->turns_to_tick = executor->tick_turns;
-    executor->now_ns = now_ns;
+    executor->turns_to_tick = TSUGA_TICK_TURNS;
+    executor->now_ns = tsuga_clock_now_ns(&executor->shared->clock);
     (void)run_inbox(executor);
     tsuga_executor_flush_backlog(executor);
     if (tsuga_receive_is_hungry(&executor->receive))

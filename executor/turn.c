@@ -492,8 +492,7 @@ static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat
 {
     executor->running = seat;
     /* Right after a tick its clock will do. */
-    executor->slice_start_ns =
-        executor->turns_to_tick == executor->tick_turns ? executor->now_ns : 0;
+    executor->slice_start_ns = executor->turns_to_tick == TSUGA_TICK_TURNS ? executor->now_ns : 0;
     executor->slice_messages = 0;
     executor->slice_check = executor->slice_first;
     /* The watchdog reads it from its own thread. */
