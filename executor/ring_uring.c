@@ -141,7 +141,7 @@ static bool has_results(const struct uring *uring, uint32_t count)
 
 /* One system call. The number of submitted requests, or the error of the wait. */
 static int call(const struct uring *uring, uint32_t submit_count, uint32_t wait_count,
-                uint64_t timeout_ns)
+                uint64_t timeout_ns, uint32_t flags)
 {
     struct __kernel_timespec limit = {(int64_t)(timeout_ns / TSUGA_NS_PER_S),
                                       (long long)(timeout_ns % TSUGA_NS_PER_S)};
@@ -149,11 +149,18 @@ static int call(const struct uring *uring, uint32_t submit_count, uint32_t wait_
 
     /* Without a limit the longer argument is left out: the kernel has less to copy. */
     if (wait_count == 0 || timeout_ns == TSUGA_FOREVER)
-        return io_uring_enter2((unsigned)uring->enter_fd, submit_count, wait_count,
-                               uring->enter_flags, NULL, TSUGA_URING_SIGSET_BYTES);
+        return io_uring_enter2((unsigned)uring->enter_fd, submit_count, wait_count, flags, NULL,
+                               TSUGA_URING_SIGSET_BYTES);
     return io_uring_enter2((unsigned)uring->enter_fd, submit_count, wait_count,
-                           uring->enter_flags | IORING_ENTER_EXT_ARG, (void *)&argument,
-                           sizeof(argument));
+                           flags | IORING_ENTER_EXT_ARG, (void *)&argument, sizeof(argument));
+}
+
+/* Without a wait, and with nothing that the kernel has deferred, it need not look for results. */
+static uint32_t flags_of_enter(const struct uring *uring, uint32_t wait_count)
+{
+    if (wait_count == 0 && !tsuga_ring_wants_enter(&uring->ring))
+        return uring->enter_flags & ~IORING_ENTER_GETEVENTS;
+    return uring->enter_flags;
 }
 
 static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_ns)
@@ -168,12 +175,13 @@ static int enter(struct tsuga_ring *ring, uint32_t wait_count, uint64_t timeout_
     /* Release: the kernel's acquire of the tail finds the entries filled. */
     atomic_store_explicit(uring->sq_tail_word, uring->sq_tail, memory_order_release);
     /* A timer that has already run out would cost the kernel 4 us. */
-    submitted = call(uring, ring->queue_count, timeout_ns == 0 ? 0 : wait_count, timeout_ns);
+    submitted = call(uring, ring->queue_count, timeout_ns == 0 ? 0 : wait_count, timeout_ns,
+                     flags_of_enter(uring, wait_count));
     update_room(uring);
     if (ring->queue_count > 0) {
         /* A submission cut short returns before deferred work has run, without which there would
          * be no results whose reaping makes room. */
-        (void)call(uring, 0, 0, 0);
+        (void)call(uring, 0, 0, 0, uring->enter_flags);
         return submitted < 0 ? submitted : -EAGAIN;
     }
     if (submitted < 0)
