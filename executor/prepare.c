@@ -557,6 +557,27 @@ static void find_place(const struct tsuga_record *record, struct tsuga_ring_requ
                         request);
 }
 
+/* What is left to do for an operation with a descriptor. Apart, like what follows, so that others
+ * do not pay for its frame. */
+__attribute__((noinline)) static int
+use_file(struct tsuga_record *record, const struct tsuga_op *op, struct tsuga_ring_request *request)
+{
+    int error = tsuga_prepare_descriptor(record, op->fd);
+
+    if ((record->flags & (TSUGA_RECORD_COUNTED | TSUGA_RECORD_MULTI)) == TSUGA_RECORD_COUNTED)
+        find_place(record, request);
+    return error;
+}
+
+__attribute__((noinline)) static int prepare_many(struct tsuga_record *record,
+                                                  const struct tsuga_op *op,
+                                                  struct tsuga_ring_request *request)
+{
+    int error = tsuga_stream_prepare(record, op);
+
+    return error == 0 && kinds[op->kind].uses_fd ? use_file(record, op, request) : error;
+}
+
 int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
@@ -574,13 +595,10 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
         .kind = kind->ring_kind,
         .options = op->options & TSUGA_RING_ASYNC,
     };
-    error = (op->options & TSUGA_OP_MULTI) == 0 || op->kind == TSUGA_OP_RAW
-                ? kind->prepare(record, op, request)
-                : tsuga_stream_prepare(record, op);
+    if ((op->options & TSUGA_OP_MULTI) != 0 && op->kind != TSUGA_OP_RAW)
+        return prepare_many(record, op, request);
+    error = kind->prepare(record, op, request);
     if (error != 0 || !kind->uses_fd)
         return error;
-    error = tsuga_prepare_descriptor(record, op->fd);
-    if ((record->flags & (TSUGA_RECORD_COUNTED | TSUGA_RECORD_MULTI)) == TSUGA_RECORD_COUNTED)
-        find_place(record, request);
-    return error;
+    return use_file(record, op, request);
 }

@@ -40,7 +40,8 @@ static void ring_deadline(struct tsuga_executor *executor, struct tsuga_alarm *a
     tsuga_record_cancel(deadline->record);
 }
 
-static int set_deadline(struct tsuga_record *record, uint64_t timeout_ns)
+/* Apart, so that operations without a time limit do not pay for its frame. */
+__attribute__((noinline)) static int set_deadline(struct tsuga_record *record, uint64_t timeout_ns)
 {
     struct tsuga_io *io = record->io;
     struct tsuga_executor *executor = io->executor;
@@ -159,8 +160,8 @@ static bool is_timed_by_itself(enum tsuga_op_kind kind)
     return kind == TSUGA_OP_TIMEOUT || kind == TSUGA_OP_UPDATE;
 }
 
-int tsuga_record_make(struct tsuga_io *io, const struct tsuga_op *op,
-                      struct tsuga_ring_request *request, struct tsuga_record **out)
+static inline int make(struct tsuga_io *io, const struct tsuga_op *op,
+                       struct tsuga_ring_request *request, struct tsuga_record **out)
 {
     struct tsuga_record *record;
     int error = tsuga_record_take(io, &record);
@@ -178,12 +179,18 @@ int tsuga_record_make(struct tsuga_io *io, const struct tsuga_op *op,
     return 0;
 }
 
-static struct tsuga_token start(struct tsuga_io *io, const struct tsuga_op *op)
+int tsuga_record_make(struct tsuga_io *io, const struct tsuga_op *op,
+                      struct tsuga_ring_request *request, struct tsuga_record **out)
+{
+    return make(io, op, request, out);
+}
+
+static inline struct tsuga_token start(struct tsuga_io *io, const struct tsuga_op *op)
 {
     struct tsuga_ring_request request;
     struct tsuga_record *record;
     struct tsuga_token token;
-    int error = tsuga_record_make(io, op, &request, &record);
+    int error = make(io, op, &request, &record);
 
     if (error != 0)
         return tsuga_token_error(error);

@@ -516,27 +516,36 @@ static uint64_t read_clock(struct tsuga_executor *executor)
     return now_ns;
 }
 
-static bool is_time_used(struct tsuga_executor *executor)
+/* Of the slice; it starts with the first look at the clock. */
+static uint64_t used_ns(struct tsuga_executor *executor)
 {
     uint64_t now_ns = read_clock(executor);
 
     if (executor->slice_start_ns == 0)
         executor->slice_start_ns = now_ns;
-    return now_ns - executor->slice_start_ns >= slice_ns(executor);
+    return now_ns - executor->slice_start_ns;
 }
 
-/* The clock is read ever more seldom, because a turn that has not used an eighth of its slice in n
- * messages will hardly use the rest in the next n. */
+static bool is_time_used(struct tsuga_executor *executor)
+{
+    return used_ns(executor) >= slice_ns(executor);
+}
+
+/* The clock is read ever more seldom: a turn that has not used an eighth of its slice in n messages
+ * will hardly use the rest in the next n, nor one that has used a sixteenth in the next 8 n. */
 __attribute__((noinline)) static bool check_slice(struct tsuga_executor *executor)
 {
-    uint32_t messages = executor->slice_messages;
+    uint32_t step = executor->slice_messages;
+    bool has_start = executor->slice_start_ns != 0;
+    uint64_t time_ns;
 
-    if (messages >= executor->shared->config.executor.slice_messages)
+    if (executor->slice_messages >= executor->shared->config.executor.slice_messages)
         return true;
-    executor->slice_check =
-        next_check(executor, executor->slice_check +
-                                 (messages < SLICE_CHECK_MAX ? messages : SLICE_CHECK_MAX));
-    return is_time_used(executor);
+    time_ns = used_ns(executor);
+    if (step > SLICE_CHECK_MAX || (has_start && time_ns < slice_ns(executor) / 16))
+        step = SLICE_CHECK_MAX;
+    executor->slice_check = next_check(executor, executor->slice_check + step);
+    return time_ns >= slice_ns(executor);
 }
 
 /* After each message. */
