@@ -436,5 +436,5 @@ void tsuga_receive_trim(struct tsuga_executor *executor)
         if (receive->shared[i] != NULL)
             shrink(&receive->shared[i], executor->shared->config.receive.group_buffers);
     }
-    (void)tsuga_ioheap_decay(&receive->heap, executor->now_ns);
+    (void)tsuga_ioheap_decay(&receive->heap, tsuga_executor_now_ns(executor));
 }

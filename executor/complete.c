@@ -387,11 +387,12 @@ static void ring_again(struct tsuga_executor *executor, struct tsuga_alarm *alar
  * goes on: one that waits for a peer would never end. */
 void tsuga_io_cancel_again(struct tsuga_io *io)
 {
-    struct tsuga_timers *timers = &io->executor->timers;
+    struct tsuga_executor *executor = io->executor;
+    struct tsuga_timers *timers = &executor->timers;
 
     (void)tsuga_timers_cancel(timers, &io->again.timer);
     io->again.ring = ring_again;
-    tsuga_timers_arm(timers, &io->again.timer, io->executor->now_ns + CANCEL_AGAIN_NS);
+    tsuga_timers_arm(timers, &io->again.timer, tsuga_executor_now_ns(executor) + CANCEL_AGAIN_NS);
 }
 
 void tsuga_record_end_cancel(struct tsuga_record *target, int32_t result)

@@ -63,13 +63,12 @@ static int init_owner_parts(struct tsuga_executor *executor)
         arenas.hooks.prepare = prepare_arena;
     tsuga_arena_work_init(&executor->arena_work, executor);
 
-    executor->now_ns = tsuga_clock_now_ns(&shared->clock);
     executor->turns_to_tick = 1;
     executor->ops_max = shared->config.executor.ops_max;
     tsuga_runqueue_init(&executor->queue);
     tsuga_fifo_init(&executor->urgent);
     tsuga_fifo_init(&executor->bound);
-    tsuga_timers_init(&executor->timers, executor->now_ns);
+    tsuga_timers_init(&executor->timers, tsuga_executor_now_ns(executor));
     tsuga_leases_init(&executor->leases, executor->index, shared->memory);
     tsuga_list_init(&executor->room_waiters);
     tsuga_list_init(&executor->orphans);

@@ -74,8 +74,9 @@ struct tsuga_backlog {
 /* When free memory is given back. */
 struct tsuga_trim {
     uint64_t next_ns;
-    uint64_t turns; /* of actors, as of the last one */
-    bool has_more;  /* that it did not give back */
+    uint64_t turns;        /* of actors, as of the last one */
+    uint64_t looked_turns; /* of actors, when it was last looked whether it is time */
+    bool has_more;         /* that it did not give back */
 };
 
 /* Written by the owner only, read by anybody: relaxed atomics that cost a plain store. */
@@ -146,7 +147,8 @@ struct tsuga_executor {
     struct tsuga_leases leases;
     struct tsuga_receive receive;
     struct tsuga_seat *running;
-    uint64_t now_ns;         /* as of the last tick */
+    uint64_t now_ns;         /* what tsuga_executor_now_ns() answers, if */
+    bool is_now_known;       /* somebody has asked since the last tick */
     uint64_t slice_start_ns; /* 0: the clock was not read in this turn */
     uint32_t slice_messages;
     uint32_t slice_check; /* messages until the clock is read */
@@ -220,6 +222,16 @@ TSUGA_NODISCARD int tsuga_executor_deliver(struct tsuga_shared *shared, struct t
                                            struct tsuga_id to, struct tsuga_message *message);
 
 /* From inside: the parts of executor/ call each other through these. */
+
+/* What the clock showed when it was first asked since the last tick or sleep. */
+static inline uint64_t tsuga_executor_now_ns(struct tsuga_executor *executor)
+{
+    if (!executor->is_now_known) {
+        executor->now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+        executor->is_now_known = true;
+    }
+    return executor->now_ns;
+}
 
 /* send.c */
 

@@ -197,7 +197,8 @@ void tsuga_io_orphan(struct tsuga_io *io)
 
     discard_delivered(io);
     tsuga_leases_drop_users(&executor->leases, io);
-    io->give_up_ns = executor->now_ns + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
+    io->give_up_ns =
+        tsuga_executor_now_ns(executor) + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
     tsuga_list_push_back(&executor->orphans, &io->orphan);
     tsuga_count(&executor->counters.orphans, 1);
     tsuga_shared_enter(shared);
@@ -224,7 +225,8 @@ void tsuga_io_expire_orphans(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
 
-    while (tsuga_io_next_give_up_ns(executor) <= executor->now_ns) {
+    while (!tsuga_list_is_empty(&executor->orphans) &&
+           tsuga_io_next_give_up_ns(executor) <= tsuga_executor_now_ns(executor)) {
         struct tsuga_io *io = TSUGA_CONTAINER_OF(executor->orphans.next, struct tsuga_io, orphan);
         char line[160];
 

@@ -357,15 +357,23 @@ static void trim(struct tsuga_executor *executor)
 {
     struct tsuga_arena_pool *pool = &executor->arenas;
     struct tsuga_trim *trim = &executor->trim;
+    uint64_t now_ns = tsuga_executor_now_ns(executor);
 
     (void)tsuga_stack_trim(&executor->stacks, TRIM_STACKS);
     tsuga_receive_trim(executor);
-    trim->has_more = tsuga_ioheap_decay_pool(pool, executor->now_ns);
-    trim->has_more |= tsuga_arena_pool_decay(pool, executor->now_ns);
+    trim->has_more = tsuga_ioheap_decay_pool(pool, now_ns);
+    trim->has_more |= tsuga_arena_pool_decay(pool, now_ns);
     trim->has_more |= tsuga_timed_trim(executor);
-    trim->next_ns = executor->now_ns + trim_period_ns(executor);
+    trim->next_ns = now_ns + trim_period_ns(executor);
     trim->turns = turns_of(executor);
     tsuga_registered_watch(executor);
+}
+
+static void trim_if_due(struct tsuga_executor *executor)
+{
+    executor->trim.looked_turns = turns_of(executor);
+    if (tsuga_executor_now_ns(executor) >= executor->trim.next_ns)
+        trim(executor);
 }
 
 /* Whether sleep must end for the next trim: something is free, or may have become so in the turns
@@ -380,7 +388,7 @@ static bool wants_trim(const struct tsuga_executor *executor)
 static void tick(struct tsuga_executor *executor)
 {
     executor->turns_to_tick = TSUGA_TICK_TURNS;
-    executor->now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+    executor->is_now_known = false;
     (void)run_inbox(executor);
     tsuga_executor_flush_backlog(executor);
     if (tsuga_receive_is_hungry(&executor->receive))
@@ -390,11 +398,14 @@ static void tick(struct tsuga_executor *executor)
     reap(executor);
     if (executor->timed.linked_count > 0)
         tsuga_timed_settle(executor);
-    tsuga_timers_expire(&executor->timers, executor->now_ns, ring_alarm, executor);
+    if (tsuga_timers_has_any(&executor->timers))
+        tsuga_timers_expire(&executor->timers, tsuga_executor_now_ns(executor), ring_alarm,
+                            executor);
     tsuga_io_expire_orphans(executor);
     tsuga_executor_offer_room(executor);
-    if (executor->now_ns >= executor->trim.next_ns)
-        trim(executor);
+    /* Many ticks with little to do each shall not read the clock for this. */
+    if (turns_of(executor) - executor->trim.looked_turns >= TSUGA_TICK_TURNS)
+        trim_if_due(executor);
     publish_counters(executor);
 }
 
@@ -482,8 +493,9 @@ static bool is_held_up(const struct tsuga_executor *executor)
     return (uint64_t)executor->ops_inflight + first->room_count <= executor->ops_max;
 }
 
-static uint64_t sleep_limit_ns(const struct tsuga_executor *executor)
+static uint64_t sleep_limit_ns(struct tsuga_executor *executor)
 {
+    uint64_t now_ns = tsuga_executor_now_ns(executor);
     uint64_t next_ns = tsuga_timers_next_ns(&executor->timers);
     uint64_t orphan_ns = tsuga_io_next_give_up_ns(executor);
 
@@ -491,19 +503,21 @@ static uint64_t sleep_limit_ns(const struct tsuga_executor *executor)
         next_ns = orphan_ns;
     if (wants_trim(executor) && executor->trim.next_ns < next_ns)
         next_ns = executor->trim.next_ns;
-    if (is_held_up(executor) && executor->now_ns + RETRY_NS < next_ns)
-        next_ns = executor->now_ns + RETRY_NS;
+    if (is_held_up(executor) && now_ns + RETRY_NS < next_ns)
+        next_ns = now_ns + RETRY_NS;
     if (next_ns == TSUGA_FOREVER)
         return TSUGA_FOREVER;
-    return next_ns > executor->now_ns ? next_ns - executor->now_ns : 0;
+    return next_ns > now_ns ? next_ns - now_ns : 0;
 }
 
 /* Publish "asleep", look once more, then sleep in the ring. */
 static void sleep_in_ring(struct tsuga_executor *executor)
 {
     struct tsuga_shared *shared = executor->shared;
-    uint64_t limit_ns = sleep_limit_ns(executor);
+    uint64_t limit_ns;
 
+    trim_if_due(executor);
+    limit_ns = sleep_limit_ns(executor);
     atomic_store_explicit(&executor->is_in_turn, false, memory_order_relaxed);
     atomic_store_explicit(&executor->is_sleeping, true, memory_order_seq_cst);
     atomic_fetch_add_explicit(&shared->sleeper_count, 1, memory_order_seq_cst);
@@ -512,6 +526,7 @@ static void sleep_in_ring(struct tsuga_executor *executor)
         (void)tsuga_executor_enter(executor, 1, limit_ns);
     atomic_fetch_sub_explicit(&shared->sleeper_count, 1, memory_order_seq_cst);
     atomic_store_explicit(&executor->is_sleeping, false, memory_order_relaxed);
+    executor->is_now_known = false;
     if (atomic_load_explicit(&shared->wants_nudge, memory_order_seq_cst))
         shared->nudge(shared->hooks_context);
 }

@@ -31,7 +31,8 @@ static void ring_period(struct tsuga_executor *executor, struct tsuga_alarm *ala
 {
     struct tsuga_deadline *deadline = TSUGA_CONTAINER_OF(alarm, struct tsuga_deadline, alarm);
     struct tsuga_stream *stream = tsuga_stream_of(deadline->record);
-    uint64_t count = 1 + (executor->now_ns - stream->by.due_ns) / stream->from.period_ns;
+    uint64_t count =
+        1 + (tsuga_executor_now_ns(executor) - stream->by.due_ns) / stream->from.period_ns;
 
     stream->by.due_ns += count * stream->from.period_ns;
     arm_period(stream);

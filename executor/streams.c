@@ -159,7 +159,8 @@ static void be_stuck(struct tsuga_stream *stream)
     /* Not put off by those that are stuck later. */
     if (!tsuga_timers_is_armed(&receive->retry.timer)) {
         receive->retry.ring = ring_retry;
-        tsuga_timers_arm(&executor->timers, &receive->retry.timer, executor->now_ns + RETRY_NS);
+        tsuga_timers_arm(&executor->timers, &receive->retry.timer,
+                         tsuga_executor_now_ns(executor) + RETRY_NS);
     }
     tsuga_list_push_back(&receive->stuck, &stream->link);
 }

@@ -227,12 +227,13 @@ static void arm_again(struct tsuga_executor *executor, struct tsuga_timed *timed
 {
     struct tsuga_timed_period period;
     void *place = timed->letter->payload + timed->letter->payload_bytes;
+    uint64_t now_ns = tsuga_executor_now_ns(executor);
     uint64_t late_ns;
 
     memcpy(&period, place, sizeof(period));
-    late_ns = executor->now_ns - period.due_ns;
+    late_ns = now_ns - period.due_ns;
     /* In 584 years: it stays what it is, and never comes again. */
-    if (period.period_ns > TSUGA_FOREVER - 1 - executor->now_ns)
+    if (period.period_ns > TSUGA_FOREVER - 1 - now_ns)
         return;
     period.due_ns += (late_ns / period.period_ns + 1) * period.period_ns;
     memcpy(place, &period, sizeof(period));

@@ -58,6 +58,15 @@ bool tsuga_timers_cancel(struct tsuga_timers *timers, struct tsuga_timer *timer)
 void tsuga_timers_expire(struct tsuga_timers *timers, uint64_t now_ns, tsuga_timer_fn *fire,
                          void *context);
 
+static inline bool tsuga_timers_has_any(const struct tsuga_timers *timers)
+{
+    uint64_t busy = 0;
+
+    for (unsigned level = 0; level < TSUGA_TIMER_LEVELS; level++)
+        busy |= timers->busy[level];
+    return busy != 0;
+}
+
 /* When to look next: not later than the earliest deadline's tick, UINT64_MAX when none is armed.
  * For a distant timer it is the time at which that moves down a level. */
 uint64_t tsuga_timers_next_ns(const struct tsuga_timers *timers);

@@ -425,7 +425,8 @@ static void notice_stop(struct tsuga_executor *executor, struct tsuga_seat *seat
 
     seat->stop_alarm.ring = ring_stop;
     tsuga_timers_arm(&executor->timers, &seat->stop_alarm.timer,
-                     executor->now_ns + executor->shared->config.actor.stop_ms * TSUGA_NS_PER_MS);
+                     tsuga_executor_now_ns(executor) +
+                         executor->shared->config.actor.stop_ms * TSUGA_NS_PER_MS);
     if (!actor->receives_stop)
         return;
     actor->stop_message =
@@ -491,8 +492,10 @@ void tsuga_turn_init(struct tsuga_executor *executor)
 static void begin_slice(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     executor->running = seat;
-    /* Right after a tick its clock will do. */
-    executor->slice_start_ns = executor->turns_to_tick == TSUGA_TICK_TURNS ? executor->now_ns : 0;
+    executor->slice_start_ns = 0;
+    /* Right after a tick its clock will do, if it has one. */
+    if (executor->is_now_known && executor->turns_to_tick == TSUGA_TICK_TURNS)
+        executor->slice_start_ns = executor->now_ns;
     executor->slice_messages = 0;
     executor->slice_check = executor->slice_first;
     /* The watchdog reads it from its own thread. */
@@ -506,29 +509,32 @@ static uint64_t slice_ns(const struct tsuga_executor *executor)
     return executor->shared->config.executor.time_slice_us * TSUGA_NS_PER_US;
 }
 
-/* Long turns do not delay the world outside: a slice after the last tick the next one is due. */
+/* Long turns do not delay the world outside: a slice after the first look at the clock since the
+ * last tick the next one is due. */
 static uint64_t read_clock(struct tsuga_executor *executor)
 {
     uint64_t now_ns = tsuga_clock_now_ns(&executor->shared->clock);
 
+    if (!executor->is_now_known) {
+        executor->now_ns = now_ns;
+        executor->is_now_known = true;
+    }
     if (now_ns - executor->now_ns >= slice_ns(executor))
         executor->turns_to_tick = 1;
     return now_ns;
 }
 
-/* Of the slice; it starts with the first look at the clock. */
-static uint64_t used_ns(struct tsuga_executor *executor)
+/* The slice starts with the first look at the clock. */
+static bool is_used(struct tsuga_executor *executor, uint64_t now_ns)
 {
-    uint64_t now_ns = read_clock(executor);
-
     if (executor->slice_start_ns == 0)
         executor->slice_start_ns = now_ns;
-    return now_ns - executor->slice_start_ns;
+    return now_ns - executor->slice_start_ns >= slice_ns(executor);
 }
 
 static bool is_time_used(struct tsuga_executor *executor)
 {
-    return used_ns(executor) >= slice_ns(executor);
+    return is_used(executor, read_clock(executor));
 }
 
 /* The clock is read ever more seldom: a turn that has not used an eighth of its slice in n messages
@@ -536,16 +542,17 @@ static bool is_time_used(struct tsuga_executor *executor)
 __attribute__((noinline)) static bool check_slice(struct tsuga_executor *executor)
 {
     uint32_t step = executor->slice_messages;
-    bool has_start = executor->slice_start_ns != 0;
-    uint64_t time_ns;
+    /* When the slice started, or before. */
+    uint64_t since_ns = executor->slice_start_ns != 0 ? executor->slice_start_ns : executor->now_ns;
+    uint64_t now_ns;
 
     if (executor->slice_messages >= executor->shared->config.executor.slice_messages)
         return true;
-    time_ns = used_ns(executor);
-    if (step > SLICE_CHECK_MAX || (has_start && time_ns < slice_ns(executor) / 16))
+    now_ns = read_clock(executor);
+    if (step > SLICE_CHECK_MAX || now_ns - since_ns < slice_ns(executor) / 16)
         step = SLICE_CHECK_MAX;
     executor->slice_check = next_check(executor, executor->slice_check + step);
-    return time_ns >= slice_ns(executor);
+    return is_used(executor, now_ns);
 }
 
 /* After each message. */

@@ -311,7 +311,7 @@ static void arm_shutdown(struct tsuga_executor *executor, struct tsuga_task *tas
 
     runtime->shutdown_alarm.ring = force;
     tsuga_timers_arm(&executor->timers, &runtime->shutdown_alarm.timer,
-                     executor->now_ns + limit_ns);
+                     tsuga_executor_now_ns(executor) + limit_ns);
 }
 
 void tsuga_stop(struct tsuga_runtime *runtime, enum tsuga_stop_mode mode)
