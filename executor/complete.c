@@ -205,7 +205,7 @@ __attribute__((noinline)) static int32_t end_rest(struct tsuga_record *record, i
     return meaning_of(record, result);
 }
 
-bool tsuga_record_end(struct tsuga_record *record, int32_t result)
+static inline bool end(struct tsuga_record *record, int32_t result)
 {
     struct tsuga_io *io = record->io;
     struct tsuga_executor *executor = io->executor;
@@ -225,6 +225,11 @@ bool tsuga_record_end(struct tsuga_record *record, int32_t result)
     return is_wanted;
 }
 
+bool tsuga_record_end(struct tsuga_record *record, int32_t result)
+{
+    return end(record, result);
+}
+
 void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has_more)
 {
     struct tsuga_io *io = record->io;
@@ -234,7 +239,7 @@ void tsuga_record_complete(struct tsuga_record *record, int32_t result, bool has
         close_unheard(record, result);
         return; /* not the last word: nothing is released */
     }
-    if (tsuga_record_end(record, result)) {
+    if (end(record, result)) {
         tsuga_mailbox_put(&io->seat->actor.mailbox, &record->message);
         tsuga_turn_wake(io->seat);
         return;

@@ -26,15 +26,6 @@ int tsuga_prepare_copy(struct tsuga_record *record, const void *data, size_t byt
     return 0;
 }
 
-static int prepare_nothing(struct tsuga_record *record, const struct tsuga_op *op,
-                           struct tsuga_ring_request *request)
-{
-    (void)record;
-    (void)op;
-    (void)request;
-    return 0;
-}
-
 int tsuga_prepare_path(struct tsuga_record *record, const char *path, void **out)
 {
     size_t bytes;
@@ -464,13 +455,13 @@ static int prepare_resolve(struct tsuga_record *record, const struct tsuga_op *o
 }
 
 static const struct kind {
-    tsuga_prepare_fn *prepare;
+    tsuga_prepare_fn *prepare; /* or NULL */
     uint8_t ring_kind;
     bool uses_fd;
 } kinds[TSUGA_OP_KIND_COUNT] = {
-    [TSUGA_OP_NOP] = {prepare_nothing, TSUGA_RING_NOP, false},
+    [TSUGA_OP_NOP] = {NULL, TSUGA_RING_NOP, false},
     [TSUGA_OP_OPEN] = {prepare_open, TSUGA_RING_OPEN, true},
-    [TSUGA_OP_CLOSE] = {prepare_nothing, TSUGA_RING_CLOSE, false},
+    [TSUGA_OP_CLOSE] = {NULL, TSUGA_RING_CLOSE, false},
     [TSUGA_OP_READ] = {prepare_read, TSUGA_RING_READ, true},
     [TSUGA_OP_WRITE] = {prepare_write, TSUGA_RING_WRITE, true},
     [TSUGA_OP_READV] = {prepare_vectors, TSUGA_RING_READV, true},
@@ -582,7 +573,7 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
                          struct tsuga_ring_request *request)
 {
     const struct kind *kind = &kinds[op->kind];
-    int error;
+    int error = 0;
 
     record->kind = (uint8_t)op->kind;
     record->message.tag = op->tag;
@@ -597,7 +588,8 @@ int tsuga_record_prepare(struct tsuga_record *record, const struct tsuga_op *op,
     };
     if ((op->options & TSUGA_OP_MULTI) != 0 && op->kind != TSUGA_OP_RAW)
         return prepare_many(record, op, request);
-    error = kind->prepare(record, op, request);
+    if (kind->prepare != NULL)
+        error = kind->prepare(record, op, request);
     if (error != 0 || !kind->uses_fd)
         return error;
     return use_file(record, op, request);

@@ -159,7 +159,7 @@ __attribute__((noinline)) static void give_other_back(struct tsuga_seat *seat,
         tsuga_ties_give_back(tsuga_seat_home(seat), message);
 }
 
-void tsuga_turn_give_back(struct tsuga_seat *seat)
+static inline void give_back(struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
     struct tsuga_message *message = actor->current;
@@ -173,6 +173,11 @@ void tsuga_turn_give_back(struct tsuga_seat *seat)
         give_letter_back(tsuga_seat_home(seat), message);
     else
         give_other_back(seat, message);
+}
+
+void tsuga_turn_give_back(struct tsuga_seat *seat)
+{
+    give_back(seat);
 }
 
 /* Apart, so that completions do not pay for its frame. */
@@ -598,7 +603,7 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
             executor->slice_messages++;
             tsuga_turn_take(seat, message);
             actor->behaviour(actor, actor->current);
-            tsuga_turn_give_back(seat);
+            give_back(seat);
         }
         if (must_pause(executor, actor))
             break;
