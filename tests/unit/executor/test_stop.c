@@ -1,10 +1,14 @@
 /* How an actor is stopped, in whatever state it is. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "tests/support/blocked.h"
 #include "tests/support/gate.h"
+#include "tests/support/still_clock.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -352,6 +356,65 @@ TEST(executor, receives_stop_may_block_on_its_way_out)
     CHECK_INT(scene.results[1], TSUGA_MESSAGE_STOP);
     CHECK_INT(scene.results[2], 0);
     CHECK_INT(scene.results[3], -ETIMEDOUT); /* the stop is told once */
+}
+
+/* A stop whose first news after a long sleep is a result of the kernel's. */
+struct alarm_call {
+    struct scene scene;
+    struct tsuga_runtime *runtime;
+    int fd; /* readable: wake up, and stop the partner */
+};
+
+static void wake_and_stop(struct tsuga_actor *self, void *argument)
+{
+    struct alarm_call *call = argument;
+
+    CHECK_INT(tsuga_await(self, tsuga_read(self, call->fd, sizeof(uint64_t))).result,
+              sizeof(uint64_t));
+    CHECK_INT(tsuga_actor_stop(call->runtime, call->scene.partner), 0);
+}
+
+static void take_leave_at_once(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    const struct tsuga_message *message;
+
+    note(scene, tsuga_receive(self, NULL, TSUGA_FOREVER, &message));
+    note(scene, (int)tsuga_message_kind(message));
+    note(scene, tsuga_await(self, tsuga_nop(self)).result);
+}
+
+/* Returns when both actors wait, and nothing but time passes. */
+static void await_sleep(struct tsuga_runtime *runtime)
+{
+    tsuga_blocked_await(runtime, 2);
+    while (!atomic_load(&runtime->shared.executors[0].is_sleeping))
+        sched_yield();
+}
+
+TEST(executor, who_is_stopped_after_a_long_sleep_has_its_whole_time)
+{
+    struct tsuga_still_clock still;
+    const struct tsuga_clock clock = tsuga_still_clock_init(&still);
+    struct tsuga_setup setup = {.clock = &clock, .config.actor.stop_ms = 1000};
+    struct alarm_call call = {.fd = eventfd(0, EFD_CLOEXEC)};
+    struct tsuga_spawn_options options = {
+        .body = take_leave_at_once, .argument = &call.scene, .receives_stop = true};
+    struct tsuga_run run;
+
+    CHECK(call.fd >= 0);
+    tsuga_world_start(&setup, &run);
+    call.runtime = run.runtime;
+    call.scene.partner = spawn(&run, &options);
+    tsuga_world_spawn(&run, wake_and_stop, &call);
+    await_sleep(run.runtime);
+    atomic_fetch_add(&still.now_ns, 3600 * TSUGA_NS_PER_S);
+    CHECK_INT(eventfd_write(call.fd, 1), 0);
+    tsuga_world_end(&run);
+    close(call.fd);
+    CHECK_UINT(call.scene.result_count, 3);
+    CHECK_INT(call.scene.results[1], TSUGA_MESSAGE_STOP);
+    CHECK_INT(call.scene.results[2], 0);
 }
 
 TEST(executor, a_fresh_actor_that_receives_stop_starts_and_is_told)
