@@ -289,8 +289,11 @@ static inline int tsuga_executor_enter(struct tsuga_executor *executor, uint32_t
                                        uint64_t timeout_ns)
 {
     struct tsuga_ring *ring = executor->ring;
-    int error = tsuga_ring_enter(ring, wait_count, timeout_ns);
+    int error;
 
+    /* The watches do not count. */
+    ring->is_quiet = executor->ops_inflight <= ring->queue_count;
+    error = tsuga_ring_enter(ring, wait_count, timeout_ns);
     if (ring->queue_count > 0)
         ring->ops->sever(ring, TSUGA_RESULT_SEVERED);
     return error;

@@ -15,6 +15,7 @@
 /* How often free memory is looked for, or more often. */
 #define TRIM_PERIOD_NS TSUGA_NS_PER_S
 #define TRIM_STACKS    64u
+#define TRIM_TURNS     (TSUGA_TICK_TURNS / 2)
 /* How soon it goes on when there is more to give back than one look does. */
 #define TRIM_AGAIN_NS (10 * TSUGA_NS_PER_MS)
 
@@ -404,7 +405,7 @@ static void tick(struct tsuga_executor *executor)
     tsuga_io_expire_orphans(executor);
     tsuga_executor_offer_room(executor);
     /* Many ticks with little to do each shall not read the clock for this. */
-    if (turns_of(executor) - executor->trim.looked_turns >= TSUGA_TICK_TURNS)
+    if (turns_of(executor) - executor->trim.looked_turns >= TRIM_TURNS)
         trim_if_due(executor);
     publish_counters(executor);
 }

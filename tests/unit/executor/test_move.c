@@ -303,6 +303,7 @@ struct salon {
     _Atomic bool is_over;
     _Atomic uint32_t heard; /* by partners who have ended */
     uint64_t told;
+    uint32_t partner_count;
 };
 
 struct listener {
@@ -355,6 +356,14 @@ static uint64_t talk_until_end(struct tsuga_actor *self, struct salon *salon,
     }
 }
 
+static uint64_t steals_of(struct tsuga_runtime *runtime)
+{
+    struct tsuga_stats stats;
+
+    tsuga_stats_read(runtime, &stats);
+    return stats.steals;
+}
+
 static void entertain(struct tsuga_actor *self, void *argument)
 {
     struct salon *salon = argument;
@@ -365,9 +374,11 @@ static void entertain(struct tsuga_actor *self, void *argument)
                                           .state_bytes = sizeof(struct listener),
                                           .state_fini = report};
 
-    for (uint32_t i = 0; i < PARTNERS; i++) {
+    /* A partner that happens to be awake at the calls does not move. */
+    for (uint32_t i = 0; i < PARTNERS || steals_of(salon->runtime) == 0; i++) {
         struct tsuga_id partner;
 
+        salon->partner_count++;
         CHECK_INT(tsuga_spawn(salon->runtime, &options, &partner), 0);
         CHECK_INT(tsuga_monitor(self, partner, 0, NULL), 0);
         salon->told += talk_until_end(self, salon, partner);
@@ -404,7 +415,6 @@ TEST(executor, h44_who_comes_to_a_partner_may_be_stopped_on_the_way)
     tsuga_world_spawn(&run, entertain, &salon);
     CHECK_INT(pthread_join(stopper, NULL), 0);
     tsuga_world_end(&run);
-    CHECK(run.stats.steals > 0);
     CHECK(salon.heard >= salon.told); /* the last answer may come after the end */
-    CHECK(salon.heard <= salon.told + PARTNERS);
+    CHECK(salon.heard <= salon.told + salon.partner_count);
 }
