@@ -22,10 +22,6 @@
 /* How soon requests that the kernel did not take are offered to it again. */
 #define RETRY_NS TSUGA_NS_PER_MS
 
-/* So many calls in a row from one other executor, each a system call if this one sleeps, and an
- * actor moves there. */
-#define CHAT_CALLS 8u
-
 static struct tsuga_seat *seat_of_node(struct tsuga_runqueue_node *node)
 {
     return node == NULL ? NULL : TSUGA_CONTAINER_OF(node, struct tsuga_seat, node);
@@ -91,21 +87,6 @@ static void run_call(struct tsuga_executor *executor, struct tsuga_task *task)
     tsuga_turn_call(executor, seat_of_task(task));
 }
 
-/* Whether an actor is called from one other executor again and again. */
-static bool is_chatting(const struct tsuga_executor *here, struct tsuga_mailbox *mailbox)
-{
-    uint8_t number = (uint8_t)tsuga_executor_number(here);
-
-    if (mailbox->caller != number) {
-        mailbox->caller = number;
-        mailbox->caller_count = 0;
-    }
-    if (mailbox->caller_count == CHAT_CALLS)
-        return true;
-    mailbox->caller_count++;
-    return false;
-}
-
 /* Whether an actor may be taken over by the executor that must call it, and that is not its own:
  * what belongs to its own must not be looked at. */
 static bool may_be_adopted(const struct tsuga_executor *here, const struct tsuga_seat *seat)
@@ -132,16 +113,13 @@ void tsuga_executor_call(struct tsuga_executor *here, struct tsuga_seat *seat)
     struct tsuga_executor *home = tsuga_seat_home(seat);
 
     if (home == here) {
-        seat->actor.mailbox.caller_count = 0;
         tsuga_turn_call(home, seat);
-        return;
-    }
-    if (may_be_adopted(here, seat) && is_chatting(here, &seat->actor.mailbox)) {
+    } else if (may_be_adopted(here, seat)) {
         adopt(here, home, seat);
-        return;
+    } else {
+        seat->task.run = run_call;
+        tsuga_executor_post(home, &seat->task);
     }
-    seat->task.run = run_call;
-    tsuga_executor_post(home, &seat->task);
 }
 
 void tsuga_executor_post(struct tsuga_executor *executor, struct tsuga_task *task)

@@ -25,7 +25,6 @@ void tsuga_mailbox_open(struct tsuga_mailbox *mailbox, uint32_t capacity)
     TSUGA_ASSERT(tsuga_mailbox_is_drained(mailbox));
     atomic_store_explicit(&mailbox->capacity, capacity, memory_order_relaxed);
     atomic_store_explicit(&mailbox->thread, TSUGA_MAILBOX_NOWHERE, memory_order_relaxed);
-    mailbox->caller_count = 0;
     /* Publishes the actor. Pairs with the acquire in push(). */
     atomic_store_explicit(&mailbox->inlet, NULL, memory_order_release);
 }

@@ -63,9 +63,6 @@ struct tsuga_mailbox {
     /* owner */
     bool is_due;    /* settled: it is scheduled, or runs */
     bool is_called; /* settled: the call came that belongs to the inlet's not being ASLEEP */
-    /* who must call the consumer, unless that has settled */
-    uint8_t caller;       /* the low bits of the number of the thread that called it last */
-    uint8_t caller_count; /* how often in a row it was that one */
     struct tsuga_lane_list lanes[TSUGA_LANE_COUNT];
 };
 
