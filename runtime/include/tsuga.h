@@ -223,7 +223,7 @@ struct tsuga_config {
         uint32_t blocking_queue;       /* calls that wait for them; more are refused with -EBUSY;
                                           default 65536 */
         enum tsuga_toggle pin;         /* pin each executor to a processor; default off */
-        enum tsuga_toggle steal;       /* idle executors take waiting actors; default on */
+        enum tsuga_toggle steal;       /* actors may change their executor; default on */
     } executor;
 
     struct {
@@ -380,7 +380,9 @@ TSUGA_API TSUGA_NODISCARD int tsuga_run(const struct tsuga_config *config, tsuga
 
 /* Actors. */
 
-/* Which executor a new actor begins on. */
+/* Which executor a new actor begins on. Without I/O, timers or a call that blocks it may move
+ * later, unless it has TSUGA_PLACE_EXECUTOR: to an idle executor, or to that of who sends it a
+ * message. */
 enum tsuga_placement {
     TSUGA_PLACE_DEFAULT = 0,  /* here; the least loaded one when the caller is no executor */
     TSUGA_PLACE_HERE,         /* the caller's executor */
@@ -2863,7 +2865,7 @@ struct tsuga_stats {
     uint64_t dead_letters; /* user messages that reached nobody: see struct tsuga_dead_letter */
     uint64_t turns;
     uint64_t turns_overrun; /* longer than watchdog_us */
-    uint64_t steals;        /* actors that moved to an idle executor */
+    uint64_t steals;        /* actors that moved to an idle executor, or to who called them */
     uint64_t ops_submitted;
     uint64_t ops_completions; /* operations that have ended */
     uint64_t ops_suspended;   /* times an actor waited for room to submit */
