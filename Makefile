@@ -98,7 +98,7 @@ COUNT_SOURCES   := $(wildcard tests/bench/count_*.c)
 BENCH_SUPPORT   := $(wildcard tests/bench/support*.c)
 SAVINA_SOURCES  := $(wildcard tests/bench/savina/*.c) tests/bench/support.c
 SCALING_SOURCES := $(wildcard tests/bench/scaling/*.c) \
-                   $(addprefix tests/bench/support,.c _raw.c _echo.c)
+                   $(addprefix tests/bench/support,.c _raw.c _echo.c _connection.c)
 LOAD_SOURCES    := tests/bench/httpd/load.c
 PEER_SOURCES    := $(wildcard tests/bench/peers/*.c)
 STRESS_SOURCES  := $(wildcard tests/stress/stress_*.c)
@@ -246,7 +246,7 @@ $(PEERS)/messages_tsuga: $(BUILD)/obj/tests/bench/savina/support.o $(BUILD)/libt
 $(PEERS)/http_floor $(addprefix $(PEERS)/echo_,load tsuga raw epoll libev libuv): \
     $(BUILD)/obj/tests/bench/support_tcp.o
 $(PEERS)/messages_floor: $(BUILD)/obj/executor/switch_$(MACHINE).o
-$(PEERS)/echo_tsuga: $(BUILD)/libtsuga.a
+$(PEERS)/echo_tsuga: $(BUILD)/obj/tests/bench/support_connection.o $(BUILD)/libtsuga.a
 $(PEERS)/echo_raw: $(call objects,$(addprefix tests/bench/support_,echo.c raw.c))
 $(PEERS)/%_tsuga: private PEER_LIBS := $(LIBS)
 $(PEERS)/echo_raw: private PEER_LIBS := -luring

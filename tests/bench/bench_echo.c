@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/bench/support.h"
+#include "tests/bench/support_connection.h"
 #include "tests/bench/support_echo.h"
 #include "tests/bench/support_tcp.h"
 
@@ -129,41 +130,13 @@ static void *serve_raw(void *context)
     return NULL;
 }
 
-/* Ours: what came in goes out from the buffer that it came in. */
-
-static void begin(struct tsuga_actor *self, void *argument)
-{
-    int *fd = tsuga_state(self);
-
-    *fd = *(const int *)argument;
-    tsuga_bench_require("adopt", tsuga_fd_adopt(self, *fd));
-    tsuga_bench_require("stream", tsuga_op_error(tsuga_recv_stream(self, *fd)));
-}
-
-static void echo(struct tsuga_actor *self, const struct tsuga_message *message)
-{
-    const struct tsuga_completion *io = tsuga_message_completion(message);
-    const int *fd = tsuga_state(self);
-    struct tsuga_op send = {.kind = TSUGA_OP_SEND, .options = TSUGA_OP_SILENT, .fd = *fd};
-
-    if (io == NULL || io->result <= 0)
-        tsuga_exit(self, TSUGA_NORMAL);
-    send.lease = io->lease;
-    send.bytes = io->bytes;
-    tsuga_bench_require("send", tsuga_op_error(tsuga_submit(self, &send)));
-}
-
 static void start_ours(struct bench *bench)
 {
     const struct tsuga_config config = {.executor.threads = 1};
-    struct tsuga_spawn_options options = {
-        .behaviour = echo, .start = begin, .state_bytes = sizeof(int)};
 
     tsuga_bench_require("tsuga_start", tsuga_start(&config, &bench->runtime));
-    for (uint32_t i = 0; i < CONNECTIONS; i++) {
-        options.argument = &bench->ours.server_fds[i];
-        tsuga_bench_require("tsuga_spawn", tsuga_spawn(bench->runtime, &options, NULL));
-    }
+    for (uint32_t i = 0; i < CONNECTIONS; i++)
+        (void)tsuga_bench_connection(bench->runtime, bench->ours.server_fds[i], false);
 }
 
 /* The peers go, and the servers with them. */

@@ -1,48 +1,22 @@
 /*
  * echo_tsuga: an echo server of one executor on the public API, on a port of the kernel's choice,
- * which it prints. Each connection is an actor with a stream of receives; what came in goes out
- * from the buffer that it came in.
+ * which it prints.
  */
 #include <stdio.h>
 #include <tsuga.h>
 
 #include "tests/bench/support.h"
+#include "tests/bench/support_connection.h"
 #include "tests/bench/support_tcp.h"
-
-static void begin(struct tsuga_actor *self, void *argument)
-{
-    int *fd = tsuga_state(self);
-
-    *fd = (int)(intptr_t)argument;
-    tsuga_bench_require("stream", tsuga_op_error(tsuga_recv_stream(self, *fd)));
-}
-
-static void echo(struct tsuga_actor *self, const struct tsuga_message *message)
-{
-    const struct tsuga_completion *io = tsuga_message_completion(message);
-    const int *fd = tsuga_state(self);
-    struct tsuga_op send = {.kind = TSUGA_OP_SEND, .options = TSUGA_OP_SILENT, .fd = *fd};
-
-    if (io == NULL || io->result <= 0)
-        tsuga_exit(self, TSUGA_NORMAL);
-    send.lease = io->lease;
-    send.bytes = io->bytes;
-    tsuga_bench_require("send", tsuga_op_error(tsuga_submit(self, &send)));
-}
 
 static void welcome(struct tsuga_actor *self, const struct tsuga_message *message)
 {
     int fd = tsuga_message_completion(message)->result;
-    struct tsuga_spawn_options options = {.behaviour = echo,
-                                          .start = begin,
-                                          .argument = (void *)(intptr_t)fd,
-                                          .state_bytes = sizeof(int),
-                                          .name = "connection"};
-    struct tsuga_id id;
 
     tsuga_bench_require("accept", fd < 0 ? fd : 0);
-    tsuga_bench_require("tsuga_spawn", tsuga_spawn(tsuga_runtime_of(self), &options, &id));
-    tsuga_bench_require("tsuga_fd_give", tsuga_fd_give(self, fd, id));
+    tsuga_bench_require(
+        "tsuga_fd_give",
+        tsuga_fd_give(self, fd, tsuga_bench_connection(tsuga_runtime_of(self), fd, true)));
 }
 
 static void listen_for_ever(struct tsuga_actor *self, void *listener)

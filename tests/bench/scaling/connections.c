@@ -20,6 +20,7 @@
 #include "runtime/base/clock.h"
 #include "tests/bench/scaling/scaling.h"
 #include "tests/bench/support.h"
+#include "tests/bench/support_connection.h"
 #include "tests/bench/support_echo.h"
 
 #define CONNECTIONS_MAX 10000u
@@ -48,41 +49,14 @@ static void serve_raw(const int *fds, uint32_t count)
         .fds = fds, .fd_count = count, .buffer_count = BUFFER_COUNT, .listener = -1});
 }
 
-static void begin(struct tsuga_actor *self, void *argument)
-{
-    int *fd = tsuga_state(self);
-
-    *fd = *(const int *)argument;
-    tsuga_bench_require("tsuga_fd_adopt", tsuga_fd_adopt(self, *fd));
-    tsuga_bench_require("tsuga_recv_stream", tsuga_op_error(tsuga_recv_stream(self, *fd)));
-}
-
-/* What came in goes out from the buffer that it came in. */
-static void echo(struct tsuga_actor *self, const struct tsuga_message *message)
-{
-    const struct tsuga_completion *io = tsuga_message_completion(message);
-    const int *fd = tsuga_state(self);
-    struct tsuga_op send = {.kind = TSUGA_OP_SEND, .options = TSUGA_OP_SILENT, .fd = *fd};
-
-    if (io == NULL || io->result <= 0)
-        tsuga_exit(self, TSUGA_NORMAL);
-    send.lease = io->lease;
-    send.bytes = io->bytes;
-    tsuga_bench_require("tsuga_submit", tsuga_op_error(tsuga_submit(self, &send)));
-}
-
 static void serve_ours(const int *fds, uint32_t count)
 {
     static const struct tsuga_config config = {.executor.threads = 1};
-    struct tsuga_spawn_options options = {
-        .behaviour = echo, .start = begin, .state_bytes = sizeof(int)};
     struct tsuga_runtime *runtime;
 
     tsuga_bench_require("tsuga_start", tsuga_start(&config, &runtime));
-    for (uint32_t i = 0; i < count; i++) {
-        options.argument = (void *)(uintptr_t)&fds[i];
-        tsuga_bench_require("tsuga_spawn", tsuga_spawn(runtime, &options, NULL));
-    }
+    for (uint32_t i = 0; i < count; i++)
+        (void)tsuga_bench_connection(runtime, fds[i], false);
     tsuga_bench_require("tsuga_join", tsuga_join(runtime));
     tsuga_destroy(runtime);
 }
