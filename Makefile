@@ -378,25 +378,32 @@ fuzz-afl:  ## The same with AFL++, for nightly runs
 run-fuzz-afl: $(CHOSEN)
 	@tests/fuzz/afl.sh $(or $(SECONDS),30) $(BUILD)/fuzz $^
 
-bench:  ## Every benchmark, SECONDS each; one JSON object a line, also in build/release/bench.jsonl
+bench:  ## Every benchmark, SECONDS each; one JSON object a line, and tables in the documentation
 	@tests/check/deps.sh build bench
 	$(quickly) CONFIG=release run-bench
+	$(again) bench-figures
 
 run-bench: $(BENCHES) $(LOADS) $(BUILD)/examples/hash $(BUILD)/examples/httpd
-	@rm -f $(BUILD)/bench.jsonl
+	@printf '{"bench": "machine", "case": "%s", "day": "%s"}\n' "$$(tests/bench/machine.sh)" \
+	    "$$(date +%F)" > $(BUILD)/bench.jsonl
 	@for program in $(BENCHES); do $$program $(SECONDS) > $(BUILD)/bench.out || exit 1; \
 	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
 	@for script in bench latency; do \
 	    tests/bench/httpd/$$script.sh $(BUILD) $(SECONDS) > $(BUILD)/bench.out || exit 1; \
 	    tee -a $(BUILD)/bench.jsonl < $(BUILD)/bench.out; done
 
+.PHONY: bench-figures
+bench-figures:  ## Put what bench has measured into the documentation
+	@tests/bench/figures/figures.sh $(call BUILD_OF,release)
+
 .PHONY: bench-deps bench-peers run-bench-peers bench-table bench-plots run-bench-plots
 bench-deps:  ## Install the packages of whom bench-peers compares with
 	@tests/check/deps.sh build bench peers plots
 
-bench-peers:  ## Tsuga, floors and peers in turns (REPS=9, SECTIONS="messages"); table and plots
+bench-peers:  ## Beside all peers, in turns (REPS=9, SECTIONS="messages"); all of docs/performance.md
 	$(quickly) CONFIG=release run-bench-peers
 	$(again) bench-table
+	$(if $(SECTIONS),,$(again) bench)
 	$(if $(SECTIONS),,$(again) bench-plots)
 
 run-bench-peers: $(addprefix $(PEERS)/,$(PEER_NAMES)) \

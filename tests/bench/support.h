@@ -58,6 +58,13 @@ enum tsuga_bench_sense { TSUGA_BENCH_AT_MOST, TSUGA_BENCH_AT_LEAST };
 void tsuga_bench_bound(const char *key, double value, double bound, enum tsuga_bench_sense sense);
 void tsuga_bench_end(void);
 
+/* Of a file of so many pieces the one to be read after this: far away, and each has its turn,
+ * unless 1021 divides their number. */
+static inline uint32_t tsuga_bench_next_piece(uint32_t piece, uint32_t count)
+{
+    return (piece + 1021) % count;
+}
+
 /* Ends the program with a message. */
 _Noreturn void tsuga_bench_fail(const char *what, int error);
 

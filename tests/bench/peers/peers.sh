@@ -54,9 +54,7 @@ skip() {
 
 # What the machine is, and of which version the peers are.
 describe() {
-    printf '{"section": "machine", "machine": "%s, %s processors, Linux %s, %s"}\n' \
-        "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" \
-        "$(gcc --version | head -n 1)"
+    printf '{"section": "machine", "machine": "%s"}\n' "$(tests/bench/machine.sh)"
     for package in libcaf-dev erlang-base golang-go libuv1-dev libev-dev libmimalloc-dev \
         libjemalloc-dev libc6-dev fio nginx-light xxhash; do
         version=$(dpkg-query -W -f '${Version}' $package 2>/dev/null) || continue

@@ -35,7 +35,7 @@ struct run {
 /* A stride that is odd visits every piece before it comes back to the first. */
 static uint64_t next_offset(struct run *run)
 {
-    run->next = (run->next + 1021) % PIECE_COUNT;
+    run->next = tsuga_bench_next_piece(run->next, PIECE_COUNT);
     return (uint64_t)run->next * READ_BYTES;
 }
 
