@@ -400,7 +400,7 @@ bench-figures:  ## Put what bench has measured into the documentation
 bench-deps:  ## Install the packages of whom bench-peers compares with
 	@tests/check/deps.sh build bench peers plots
 
-bench-peers:  ## Beside all peers, in turns (REPS=9, SECTIONS="messages"); all of docs/performance.md
+bench-peers:  ## Beside peers, in turns (REPS=9, SECTIONS="messages"); docs/performance.md anew
 	$(quickly) CONFIG=release run-bench-peers
 	$(again) bench-table
 	$(if $(SECTIONS),,$(again) bench)

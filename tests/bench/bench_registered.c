@@ -33,7 +33,7 @@
 /* A stride that is odd visits every piece before it comes back to the first. */
 static uint64_t next_offset(uint32_t *next)
 {
-    *next = (*next + 1021) % FILE_READS;
+    *next = tsuga_bench_next_piece(*next, FILE_READS);
     return (uint64_t)*next * READ_BYTES;
 }
 
