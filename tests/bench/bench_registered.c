@@ -30,7 +30,6 @@
 #define STEPS_MAX    1024u
 #define STEP_NS      UINT64_C(4000000)
 
-/* A stride that is odd visits every piece before it comes back to the first. */
 static uint64_t next_offset(uint32_t *next)
 {
     *next = tsuga_bench_next_piece(*next, FILE_READS);
