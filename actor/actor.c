@@ -70,7 +70,7 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     actor->traps_exits = false;
     actor->current = NULL;
     actor->room_wanted = NULL;
-    actor->timers = 0;
+    atomic_init(&actor->timers, 0);
     atomic_store_explicit(&actor->mailbox_full, (uint8_t)room.full, memory_order_relaxed);
     tsuga_mailbox_open(&actor->mailbox, room.capacity);
     /* Sequentially consistent: a runtime's stop either finds the actor alive, or has been announced

@@ -77,7 +77,8 @@ struct tsuga_actor {
     const char *name;
     uint64_t ioheap_quota;
     uint32_t ioheap_classes;
-    uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none */
+    _Atomic uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none,
+                                and its executor has nothing to do with it while it sleeps */
     struct tsuga_message stop_message;
     struct tsuga_message *current;     /* the message taken last; NULL when given back */
     struct tsuga_message *room_wanted; /* senders that wait for room: the latest, whose next is the

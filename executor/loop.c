@@ -37,7 +37,8 @@ static bool may_move(struct tsuga_executor *executor, const struct tsuga_seat *s
 {
     return !seat->actor.is_pinned && seat->stack == NULL && seat->io == NULL &&
            seat->actor.seen_stop == TSUGA_STOP_NONE &&
-           (seat->actor.timers == 0 || !tsuga_timed_has_any(executor, seat));
+           (atomic_load_explicit(&seat->actor.timers, memory_order_relaxed) == 0 ||
+            !tsuga_timed_has_any(executor, seat));
 }
 
 /* One that sleeps may come and help: asked only when there is more to do than the next turn. */
@@ -92,8 +93,9 @@ static void run_call(struct tsuga_executor *executor, struct tsuga_task *task)
 static bool may_be_adopted(const struct tsuga_executor *here, const struct tsuga_seat *seat)
 {
     return here != NULL && !tsuga_mailbox_has_settled(&seat->actor.mailbox) &&
-           seat->actor.status == TSUGA_ACTOR_READY && seat->actor.timers == 0 &&
-           seat->actor.seen_stop == TSUGA_STOP_NONE;
+           seat->actor.status == TSUGA_ACTOR_READY && seat->actor.seen_stop == TSUGA_STOP_NONE &&
+           /* Acquire pairs with the release in timed.c: its executor is done with the actor. */
+           atomic_load_explicit(&seat->actor.timers, memory_order_acquire) == 0;
 }
 
 /* The actor is the caller's: it was asleep, or is stolen. */

@@ -88,16 +88,27 @@ static int grow(struct tsuga_timed_table *table, const struct tsuga_memory *memo
     return 0;
 }
 
+static uint32_t latest_of(const struct tsuga_actor *actor)
+{
+    return atomic_load_explicit(&actor->timers, memory_order_relaxed);
+}
+
+/* Pairs with may_be_adopted(): who finds none may take the actor over. */
+static void set_latest(struct tsuga_actor *actor, uint32_t timers)
+{
+    atomic_store_explicit(&actor->timers, timers, memory_order_release);
+}
+
 /* Into the actor's list. */
 static void tie(struct tsuga_timed_table *table, struct tsuga_actor *actor,
                 struct tsuga_timed *timed)
 {
     timed->owner = actor->slot;
-    timed->older = actor->timers;
+    timed->older = latest_of(actor);
     timed->newer = 0;
     if (timed->older != 0)
         at(table, timed->older - 1)->newer = timed->slot + 1;
-    actor->timers = timed->slot + 1;
+    set_latest(actor, timed->slot + 1);
 }
 
 static void untie(struct tsuga_timed_table *table, struct tsuga_actor *actor,
@@ -106,7 +117,7 @@ static void untie(struct tsuga_timed_table *table, struct tsuga_actor *actor,
     if (timed->newer != 0)
         at(table, timed->newer - 1)->older = timed->older;
     else
-        actor->timers = timed->older;
+        set_latest(actor, timed->older);
     if (timed->older != 0)
         at(table, timed->older - 1)->newer = timed->newer;
 }
@@ -129,7 +140,7 @@ void tsuga_timed_settle(struct tsuga_executor *executor)
 bool tsuga_timed_has_any(struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
     tsuga_timed_settle(executor);
-    return seat->actor.timers != 0;
+    return latest_of(&seat->actor) != 0;
 }
 
 /* The entry is armed no more, and what is in it beside the links is free. Its neighbours in the two
@@ -453,8 +464,8 @@ void tsuga_timed_end(struct tsuga_seat *seat)
     struct tsuga_executor *executor = tsuga_seat_home(seat);
 
     tsuga_timed_settle(executor);
-    while (seat->actor.timers != 0) {
-        cancel(executor, at(&executor->timed, seat->actor.timers - 1));
+    while (latest_of(&seat->actor) != 0) {
+        cancel(executor, at(&executor->timed, latest_of(&seat->actor) - 1));
         tsuga_timed_settle(executor);
     }
 }

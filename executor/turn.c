@@ -360,7 +360,8 @@ static void end(struct tsuga_seat *seat, int reason)
     if (actor->status == TSUGA_ACTOR_FRESH)
         actor->kept = NULL; /* its argument was there */
     tsuga_actor_fini(actor, shared->memory);
-    if (actor->timers != 0) /* also what a hook has armed */
+    /* Also what a hook has armed. */
+    if (atomic_load_explicit(&actor->timers, memory_order_relaxed) != 0)
         tsuga_timed_end(seat);
     if (actor->seen_stop != TSUGA_STOP_NONE)
         (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);

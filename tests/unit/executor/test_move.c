@@ -419,3 +419,63 @@ TEST(executor, h44_who_comes_to_a_partner_may_be_stopped_on_the_way)
     CHECK(salon.heard >= salon.told); /* the last answer may come after the end */
     CHECK(salon.heard <= salon.told + salon.partner_count);
 }
+
+/* What an executor still has to do for an actor that sleeps and may be called from elsewhere: it
+ * takes timers out of the actor's list some time after they were cancelled. */
+
+#define QUESTIONS 2000u
+
+struct oracle {
+    struct tsuga_id id;
+    uint32_t answered; /* plain: only the oracle counts */
+};
+
+static void change_mind(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct oracle *oracle = *(struct oracle **)tsuga_state(self);
+    struct tsuga_mail mail = {.to = tsuga_self(self)};
+    struct tsuga_timer_ref timer;
+
+    CHECK_INT(tsuga_send_after(self, &mail, TSUGA_NS_PER_S * 3600, &timer), 0);
+    CHECK_INT(tsuga_timer_cancel(self, timer), 0);
+    oracle->answered++;
+    CHECK_INT(tsuga_send(self, tsuga_message_from(message), 0, NULL, 0), 0);
+    if (oracle->answered == 2 * QUESTIONS)
+        tsuga_exit(self, TSUGA_NORMAL);
+}
+
+static void keep_oracle(struct tsuga_actor *self, void *argument)
+{
+    *(void **)tsuga_state(self) = argument;
+}
+
+static void ask_often(struct tsuga_actor *self, void *argument)
+{
+    const struct oracle *oracle = argument;
+    const struct tsuga_message *message;
+
+    for (uint32_t i = 0; i < QUESTIONS; i++) {
+        CHECK_INT(tsuga_send(self, oracle->id, 0, NULL, 0), 0);
+        CHECK_INT(tsuga_receive(self, NULL, TSUGA_FOREVER, &message), 0);
+    }
+}
+
+TEST(executor, h44_who_has_cancelled_timers_is_called_from_both_sides)
+{
+    struct tsuga_setup setup = {.config.executor.threads = 2};
+    struct oracle oracle = {.answered = 0};
+    struct tsuga_spawn_options options = {.behaviour = change_mind,
+                                          .start = keep_oracle,
+                                          .argument = &oracle,
+                                          .state_bytes = sizeof(void *)};
+    struct tsuga_spawn_options callers = {
+        .body = ask_often, .argument = &oracle, .placement = TSUGA_PLACE_EXECUTOR};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, &oracle.id), 0);
+    for (callers.executor = 0; callers.executor < 2; callers.executor++)
+        CHECK_INT(tsuga_spawn(run.runtime, &callers, NULL), 0);
+    tsuga_world_end(&run);
+    CHECK_UINT(oracle.answered, 2 * QUESTIONS);
+}
