@@ -147,8 +147,8 @@ struct tsuga_executor {
     struct tsuga_leases leases;
     struct tsuga_receive receive;
     struct tsuga_seat *running;
-    uint64_t now_ns;         /* what tsuga_executor_now_ns() answers, if */
-    bool is_now_known;       /* somebody has asked since the last tick */
+    uint64_t now_ns;         /* for tsuga_executor_now_ns() */
+    bool is_now_known;       /* read since the last tick or sleep */
     uint64_t slice_start_ns; /* 0: the clock was not read in this turn */
     uint32_t slice_messages;
     uint32_t slice_check; /* messages until the clock is read */
@@ -291,7 +291,7 @@ static inline int tsuga_executor_enter(struct tsuga_executor *executor, uint32_t
     struct tsuga_ring *ring = executor->ring;
     int error;
 
-    /* The watches do not count. */
+    /* Roughly: watches do not count, and cancels and closes count only while they are queued. */
     ring->is_quiet = executor->ops_inflight <= ring->queue_count;
     error = tsuga_ring_enter(ring, wait_count, timeout_ns);
     if (ring->queue_count > 0)
@@ -321,7 +321,8 @@ void tsuga_executor_take_peeked(struct tsuga_executor *executor);
 /* Look at the ring between turns: costs a system call only when the kernel asks for one. */
 void tsuga_executor_look(struct tsuga_executor *executor);
 
-/* The same in the middle of a long turn: what the actor has queued is submitted, too. */
+/* The same in the middle of a long turn: what the actor has queued is submitted, too, and who waits
+ * behind the turn and may move is offered to others. */
 void tsuga_executor_pause(struct tsuga_executor *executor);
 
 /* The child of an actor that has called fork(2) has come back to where it has no business: the

@@ -198,7 +198,7 @@ void tsuga_io_orphan(struct tsuga_io *io)
     discard_delivered(io);
     tsuga_leases_drop_users(&executor->leases, io);
     io->give_up_ns =
-        tsuga_executor_now_ns(executor) + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
+        tsuga_clock_now_ns(&shared->clock) + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
     tsuga_list_push_back(&executor->orphans, &io->orphan);
     tsuga_count(&executor->counters.orphans, 1);
     tsuga_shared_enter(shared);

@@ -88,8 +88,9 @@ static void run_call(struct tsuga_executor *executor, struct tsuga_task *task)
     tsuga_turn_call(executor, seat_of_task(task));
 }
 
-/* Whether an actor may be taken over by the executor that must call it, and that is not its own:
- * what belongs to its own must not be looked at. */
+/* Whether an actor may be taken over by the executor that must call it, and that is not its own.
+ * What belongs to its own must not be looked at; who is pinned, has I/O or descriptors, has
+ * settled, and who has a stack is BLOCKED. */
 static bool may_be_adopted(const struct tsuga_executor *here, const struct tsuga_seat *seat)
 {
     return here != NULL && !tsuga_mailbox_has_settled(&seat->actor.mailbox) &&
@@ -298,6 +299,8 @@ void tsuga_executor_pause(struct tsuga_executor *executor)
     if (executor->ring->queue_count > 0)
         enter_once(executor);
     tsuga_executor_look(executor);
+    if (tsuga_runqueue_stealable_count(&executor->queue) > 0)
+        call_for_help(executor);
 }
 
 static void ring_alarm(struct tsuga_timer *timer, void *context)
@@ -427,7 +430,8 @@ struct tsuga_seat *tsuga_executor_peek(struct tsuga_executor *executor)
 void tsuga_executor_take_peeked(struct tsuga_executor *executor)
 {
     (void)tsuga_fifo_pop(&executor->bound);
-    executor->turns_to_tick--;
+    if (executor->turns_to_tick > 1) /* a hook may just have made a tick due */
+        executor->turns_to_tick--;
 }
 
 static bool has_work(struct tsuga_executor *executor)

@@ -245,8 +245,8 @@ struct tsuga_ring {
     const struct tsuga_ring_ops *ops;
     uint32_t room_count;  /* requests that can be pushed before an enter */
     uint32_t queue_count; /* requests pushed and not yet submitted */
-    /* Said before an enter by whoever enters: the kernel has no other requests than those that are
-     * queued, so that most likely nothing is deferred. */
+    /* Said before an enter by whoever enters: the kernel has hardly any other requests than those
+     * that are queued, so that most likely nothing is deferred. */
     bool is_quiet;
     uint32_t entries;    /* submission queue, as granted */
     uint32_t cq_entries; /* completion queue, as granted */

@@ -5,8 +5,9 @@
  * While an actor is BLOCKED, `stack` holds its frames and `wait` says what it waits for; both live
  * exactly as long as the call that blocks.
  *
- * Owner: the executor that is the actor's home. Thread: that executor's, except for `task`, which
- * whoever found the mailbox asleep pushes into the home's inbox.
+ * Owner: the executor that is the actor's home. Thread: that executor's, except that whoever
+ * found the mailbox asleep pushes `task` into the home's inbox, or takes an actor over that may
+ * move.
  */
 #ifndef TSUGA_EXECUTOR_SEAT_H
 #define TSUGA_EXECUTOR_SEAT_H
@@ -75,7 +76,8 @@ static inline struct tsuga_seat *tsuga_seat_of(struct tsuga_actor *actor)
     return TSUGA_CONTAINER_OF(actor, struct tsuga_seat, actor);
 }
 
-/* The actor's executor. Stable for whoever may schedule it: only actors in a run queue move. */
+/* The actor's executor. Stable for whoever may schedule it: actors move while they are in a run
+ * queue, and by the hands of who must call them. */
 static inline struct tsuga_executor *tsuga_seat_home(const struct tsuga_seat *seat)
 {
     /* Acquire pairs with the release of the executor that took the actor over. */

@@ -274,6 +274,12 @@ int tsuga_shared_post(struct tsuga_shared *shared, struct tsuga_id from, struct 
     return post(shared, here, NULL, to, letter);
 }
 
+/* An actor ends at home: who stops all of them does not want all to come. */
+static void call_to_stop(struct tsuga_executor *here, struct tsuga_seat *seat)
+{
+    tsuga_executor_call(tsuga_seat_home(seat) == here ? here : NULL, seat);
+}
+
 int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsuga_stop_level level)
 {
     struct tsuga_actor *actor = tsuga_actor_table_find(&shared->table, id);
@@ -285,6 +291,6 @@ int tsuga_shared_stop(struct tsuga_shared *shared, struct tsuga_id id, enum tsug
     if (error == -EALREADY)
         return 0;
     if (error == 0 && tsuga_mailbox_wake(&actor->mailbox))
-        tsuga_executor_call(executor_at_hand(shared), tsuga_seat_of(actor));
+        call_to_stop(executor_at_hand(shared), tsuga_seat_of(actor));
     return error;
 }

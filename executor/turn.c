@@ -429,10 +429,12 @@ static void notice_stop(struct tsuga_executor *executor, struct tsuga_seat *seat
 {
     struct tsuga_actor *actor = &seat->actor;
 
+    /* A long turn may lie between the last look at the clock and this one. */
+    uint64_t now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+
     seat->stop_alarm.ring = ring_stop;
     tsuga_timers_arm(&executor->timers, &seat->stop_alarm.timer,
-                     tsuga_executor_now_ns(executor) +
-                         executor->shared->config.actor.stop_ms * TSUGA_NS_PER_MS);
+                     now_ns + executor->shared->config.actor.stop_ms * TSUGA_NS_PER_MS);
     if (!actor->receives_stop)
         return;
     actor->stop_message =
@@ -699,17 +701,23 @@ static void hand_over(struct tsuga_executor *executor, struct tsuga_seat *next)
     tsuga_stack_switch(&executor->stacks, stack);
 }
 
+/* Where the executor goes on when an actor blocks: the next one, or a stack for the loop. */
+static int find_successor(struct tsuga_executor *executor, struct tsuga_seat **next,
+                          struct tsuga_stack **fresh)
+{
+    if (tsuga_executor_is_child(executor))
+        return -ECHILD;
+    *next = next_to_resume(executor);
+    return *next != NULL || tsuga_stack_acquire(&executor->stacks, fresh) == 0 ? 0 : -ENOBUFS;
+}
+
 int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_seat *next = NULL;
+    struct tsuga_seat *next;
     struct tsuga_stack *fresh;
-    int error = tsuga_executor_is_child(executor) ? -ECHILD : 0;
+    int error = find_successor(executor, &next, &fresh);
 
-    if (error == 0)
-        next = next_to_resume(executor);
-    if (error == 0 && next == NULL && tsuga_stack_acquire(&executor->stacks, &fresh) != 0)
-        error = -ENOBUFS;
     if (error != 0) {
         (void)tsuga_timers_cancel(&executor->timers, &wait->alarm.timer);
         tsuga_list_remove(&wait->link);

@@ -20,9 +20,8 @@
  * inlet's word says is then only what other threads have to know. ASLEEP means that nothing came
  * from elsewhere, although the consumer may be running; whoever changes it owes the consumer's
  * thread a call, and the word is ASLEEP again only when that call has come. Whether the consumer is
- * scheduled, its own thread knows from a plain flag. A consumer that has not settled belongs to
- * nobody while it is asleep, and to whoever changes the word until that one has called it: even to
- * take it to another thread.
+ * scheduled, its own thread knows from a plain flag. A consumer that has not settled is, from the
+ * change of the word ASLEEP to the call, whose who must call it: even to take it to another thread.
  *
  * A message names its receiver's generation, and collecting sets aside what was meant for a
  * predecessor in the slot: a sender that was overtaken by death and rebirth is harmless.
@@ -59,7 +58,7 @@ struct tsuga_mailbox {
                                     it or in it; never reset, so that a late sender of an earlier
                                     life gives back exactly what it took */
     _Atomic uint32_t capacity;   /* 0: unlimited */
-    _Atomic uint32_t thread;     /* on which the consumer has settled, or one of the two below */
+    _Atomic uint32_t thread;     /* on which the consumer has settled; or NOWHERE, LEFT */
     /* owner */
     bool is_due;    /* settled: it is scheduled, or runs */
     bool is_called; /* settled: the call came that belongs to the inlet's not being ASLEEP */
@@ -88,7 +87,7 @@ TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post(struct tsuga_mailbox *mailb
                                                      struct tsuga_message *message);
 
 /* The consumer, which is running, stays on its thread until the mailbox is closed. The number means
- * that thread and is none of the two above. */
+ * that thread, and neither NOWHERE nor LEFT. */
 void tsuga_mailbox_settle(struct tsuga_mailbox *mailbox, uint32_t thread);
 
 /* Whether the consumer has settled on the calling thread. */
@@ -98,8 +97,8 @@ static inline bool tsuga_mailbox_is_near(const struct tsuga_mailbox *mailbox, ui
     return atomic_load_explicit(&mailbox->thread, memory_order_relaxed) == thread;
 }
 
-/* Whether the consumer has settled, on whatever thread, even if the mailbox is closed by now. False
- * for whoever must call it: the consumer is the caller's until it does.
+/* Whether the consumer has settled, on whatever thread, even if the mailbox is closed by now. While
+ * it has not, it is the caller's, who must call it.
  * Thread: of who must call the consumer. */
 static inline bool tsuga_mailbox_has_settled(const struct tsuga_mailbox *mailbox)
 {

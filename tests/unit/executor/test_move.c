@@ -479,3 +479,32 @@ TEST(executor, h44_who_has_cancelled_timers_is_called_from_both_sides)
     tsuga_world_end(&run);
     CHECK_UINT(oracle.answered, 2 * QUESTIONS);
 }
+
+/* Calls somebody in a long turn, and goes on until that one has run. */
+static void keep_going(struct tsuga_actor *self, void *argument)
+{
+    struct exile *exile = argument;
+
+    exile->home = tsuga_executor_of(self);
+    CHECK_INT(tsuga_send(self, exile->ids[0], 7, NULL, 0), 0);
+    while (tsuga_gate_height(&exile->abroad) == 0)
+        (void)tsuga_slice_used(self);
+}
+
+TEST(executor, h44_who_is_called_by_a_long_turn_runs_elsewhere)
+{
+    /* No watchdog comes to help. */
+    struct tsuga_setup setup = {.config.executor = {.threads = 2, .watchdog_us = 3600000000}};
+    struct exile exile = {.home = 0};
+    struct tsuga_spawn_options options = {.behaviour = emigrate,
+                                          .start = keep_argument,
+                                          .argument = &exile,
+                                          .state_bytes = sizeof(void *)};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, &exile.ids[0]), 0);
+    tsuga_gate_await(&exile.hatched, 1);
+    tsuga_world_spawn(&run, keep_going, &exile);
+    tsuga_world_end(&run);
+}

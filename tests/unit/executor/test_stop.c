@@ -417,6 +417,41 @@ TEST(executor, who_is_stopped_after_a_long_sleep_has_its_whole_time)
     CHECK_INT(call.scene.results[2], 0);
 }
 
+/* Stops its partner in the middle of a turn that lasts longer than stop_ms. */
+struct long_day {
+    struct scene scene;
+    struct tsuga_still_clock still;
+};
+
+static void stop_and_work_on(struct tsuga_actor *self, void *argument)
+{
+    struct long_day *day = argument;
+    struct tsuga_mail mail = {.to = tsuga_self(self)};
+
+    CHECK_INT(tsuga_send_after(self, &mail, 3600 * TSUGA_NS_PER_S, NULL), 0);
+    tsuga_still_clock_pass(self, &day->still, 1); /* the executor knows what time it is */
+    CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), day->scene.partner), 0);
+    atomic_fetch_add(&day->still.now_ns, 60 * TSUGA_NS_PER_S);
+}
+
+TEST(executor, who_is_stopped_during_a_long_turn_has_its_whole_time)
+{
+    struct long_day day = {.scene.calls = 0};
+    const struct tsuga_clock clock = tsuga_still_clock_init(&day.still);
+    struct tsuga_setup setup = {.clock = &clock, .config.actor.stop_ms = 1000};
+    struct tsuga_spawn_options options = {
+        .body = take_leave_at_once, .argument = &day.scene, .receives_stop = true};
+    struct tsuga_run run;
+
+    tsuga_world_start(&setup, &run);
+    day.scene.partner = spawn(&run, &options);
+    tsuga_world_spawn(&run, stop_and_work_on, &day);
+    tsuga_world_end(&run);
+    CHECK_UINT(day.scene.result_count, 3);
+    CHECK_INT(day.scene.results[1], TSUGA_MESSAGE_STOP);
+    CHECK_INT(day.scene.results[2], 0);
+}
+
 TEST(executor, a_fresh_actor_that_receives_stop_starts_and_is_told)
 {
     struct tsuga_setup setup = patient();
