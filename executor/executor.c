@@ -64,6 +64,7 @@ static int init_owner_parts(struct tsuga_executor *executor)
     tsuga_arena_work_init(&executor->arena_work, executor);
 
     executor->turns_to_tick = 1;
+    executor->trim.looked_turns = UINT64_MAX - TSUGA_TICK_TURNS; /* the first tick looks */
     executor->ops_max = shared->config.executor.ops_max;
     tsuga_runqueue_init(&executor->queue);
     tsuga_fifo_init(&executor->urgent);
