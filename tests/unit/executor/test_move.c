@@ -158,6 +158,18 @@ static void keep_argument(struct tsuga_actor *self, void *argument)
     tsuga_gate_raise(&((struct exile *)argument)->hatched);
 }
 
+static void hatch_exiles(struct tsuga_run *run, struct exile *exile, uint32_t count)
+{
+    struct tsuga_spawn_options options = {.behaviour = emigrate,
+                                          .start = keep_argument,
+                                          .argument = exile,
+                                          .state_bytes = sizeof(void *)};
+
+    for (uint32_t i = 0; i < count; i++)
+        CHECK_INT(tsuga_spawn(run->runtime, &options, &exile->ids[i]), 0);
+    tsuga_gate_await(&exile->hatched, count);
+}
+
 static void drive_out(struct tsuga_actor *self, void *argument)
 {
     struct exile *exile = argument;
@@ -172,16 +184,10 @@ TEST(executor, h44_actors_without_operations_move_with_their_messages)
 {
     struct tsuga_setup setup = {.config.executor = {.threads = 2, .watchdog_us = 1000}};
     struct exile exile = {.home = 0};
-    struct tsuga_spawn_options options = {.behaviour = emigrate,
-                                          .start = keep_argument,
-                                          .argument = &exile,
-                                          .state_bytes = sizeof(void *)};
     struct tsuga_run run;
 
     tsuga_world_start(&setup, &run);
-    for (uint32_t i = 0; i < ACTORS; i++)
-        CHECK_INT(tsuga_spawn(run.runtime, &options, &exile.ids[i]), 0);
-    tsuga_gate_await(&exile.hatched, ACTORS);
+    hatch_exiles(&run, &exile, ACTORS);
     tsuga_world_spawn(&run, drive_out, &exile);
     tsuga_world_end(&run);
     CHECK(run.stats.steals > 0);
@@ -496,15 +502,10 @@ TEST(executor, h44_who_is_called_by_a_long_turn_runs_elsewhere)
     /* No watchdog comes to help. */
     struct tsuga_setup setup = {.config.executor = {.threads = 2, .watchdog_us = 3600000000}};
     struct exile exile = {.home = 0};
-    struct tsuga_spawn_options options = {.behaviour = emigrate,
-                                          .start = keep_argument,
-                                          .argument = &exile,
-                                          .state_bytes = sizeof(void *)};
     struct tsuga_run run;
 
     tsuga_world_start(&setup, &run);
-    CHECK_INT(tsuga_spawn(run.runtime, &options, &exile.ids[0]), 0);
-    tsuga_gate_await(&exile.hatched, 1);
+    hatch_exiles(&run, &exile, 1);
     tsuga_world_spawn(&run, keep_going, &exile);
     tsuga_world_end(&run);
 }
