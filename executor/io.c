@@ -152,9 +152,8 @@ void tsuga_io_end_close(struct tsuga_io *io)
 static void discard_delivered(struct tsuga_io *io)
 {
     struct tsuga_mailbox *mailbox = &io->seat->actor.mailbox;
-    struct tsuga_message *message = mailbox->lanes[TSUGA_LANE_COMPLETION].first;
+    struct tsuga_message *message = tsuga_lane_take_all(&mailbox->lanes[TSUGA_LANE_COMPLETION]);
 
-    mailbox->lanes[TSUGA_LANE_COMPLETION].first = NULL;
     while (message != NULL) {
         struct tsuga_message *next = message->next;
         struct tsuga_record *record = tsuga_record_of(message);

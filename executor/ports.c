@@ -37,14 +37,11 @@ static void drop_current(struct tsuga_port *port)
 static void destroy(struct tsuga_port *port)
 {
     struct tsuga_shared *shared = port->shared;
+    struct tsuga_message *message;
 
     drop_current(port);
-    while (port->queue.first != NULL) {
-        struct tsuga_message *message = port->queue.first;
-
-        port->queue.first = message->next;
+    while ((message = tsuga_lane_pop(&port->queue)) != NULL)
         discard(shared, message);
-    }
     if (port->room != NULL)
         tsuga_letters_give(NULL, shared->memory, port->room);
     if (port->fd >= 0)
@@ -289,11 +286,10 @@ int tsuga_port_fd(struct tsuga_port *port)
  */
 static struct tsuga_message *pop(struct tsuga_port *port, struct tsuga_letter **room)
 {
-    struct tsuga_message *message = port->queue.first;
+    struct tsuga_message *message = tsuga_lane_pop(&port->queue);
 
     if (message == NULL)
         return NULL;
-    port->queue.first = message->next;
     port->count--;
     if (port->room != NULL && port->count <= port->count_max / 2) {
         *room = port->room;
@@ -361,7 +357,7 @@ static int take_until(struct tsuga_port *port, uint64_t until_ns, const struct t
         return 0;
     }
     pthread_mutex_lock(&port->lock);
-    has_ended = port->has_ended && port->queue.first == NULL;
+    has_ended = port->has_ended && tsuga_lane_is_empty(&port->queue);
     pthread_mutex_unlock(&port->lock);
     return has_ended ? -ESHUTDOWN : -ETIMEDOUT;
 }

@@ -92,7 +92,7 @@ static bool is_room_wanted(const struct tsuga_seat *seat)
 
 static bool has_user_message(const struct tsuga_seat *seat)
 {
-    return seat->actor.mailbox.lanes[TSUGA_LANE_USER].first != NULL;
+    return !tsuga_lane_is_empty(&seat->actor.mailbox.lanes[TSUGA_LANE_USER]);
 }
 
 /* Whoever is called may well fill the mailbox, and all others would come in vain: while the actor
@@ -249,13 +249,12 @@ static void handle_system(struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
     struct tsuga_executor *executor = tsuga_seat_home(seat);
-    struct tsuga_lane_list lane = actor->mailbox.lanes[TSUGA_LANE_SYSTEM];
+    struct tsuga_message *next = tsuga_lane_take_all(&actor->mailbox.lanes[TSUGA_LANE_SYSTEM]);
 
-    actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first = NULL;
-    while (lane.first != NULL) {
-        struct tsuga_message *message = lane.first;
+    while (next != NULL) {
+        struct tsuga_message *message = next;
 
-        lane.first = message->next;
+        next = message->next;
         if (message->type == TSUGA_TYPE_STOP) {
             tsuga_mailbox_put(&actor->mailbox, message);
         } else if (message->type == TSUGA_TYPE_ROOM_WANTED) {
@@ -284,7 +283,7 @@ __attribute__((noinline)) static void collect(struct tsuga_seat *seat)
         discard_strays(seat, strays);
     if (seat->gifts != NULL)
         tsuga_descriptors_accept_again(seat);
-    if (actor->mailbox.lanes[TSUGA_LANE_SYSTEM].first != NULL)
+    if (!tsuga_lane_is_empty(&actor->mailbox.lanes[TSUGA_LANE_SYSTEM]))
         handle_system(seat);
 }
 
@@ -293,7 +292,7 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
     const struct tsuga_mailbox *mailbox = &seat->actor.mailbox;
 
     if (!tsuga_mailbox_is_quiet(mailbox) || seat->gifts != NULL ||
-        mailbox->lanes[TSUGA_LANE_SYSTEM].first != NULL)
+        !tsuga_lane_is_empty(&mailbox->lanes[TSUGA_LANE_SYSTEM]))
         collect(seat);
 }
 

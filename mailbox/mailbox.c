@@ -13,7 +13,7 @@ static struct tsuga_message *closed(void)
 void tsuga_mailbox_init(struct tsuga_mailbox *mailbox)
 {
     for (unsigned lane = 0; lane < TSUGA_LANE_COUNT; lane++)
-        mailbox->lanes[lane] = (struct tsuga_lane_list){NULL, NULL};
+        mailbox->lanes[lane] = (struct tsuga_lane_list){NULL};
     atomic_init(&mailbox->user_count, 0);
     atomic_init(&mailbox->capacity, 0);
     atomic_init(&mailbox->thread, TSUGA_MAILBOX_NOWHERE);
@@ -242,33 +242,41 @@ bool tsuga_mailbox_close(struct tsuga_mailbox *mailbox, struct tsuga_message **r
 
     if (inlet != asleep())
         set_aside(mailbox, reverse(inlet), rest);
-    set_aside(mailbox, mailbox->lanes[TSUGA_LANE_SYSTEM].first, rest);
-    set_aside(mailbox, mailbox->lanes[TSUGA_LANE_USER].first, rest);
-    mailbox->lanes[TSUGA_LANE_SYSTEM].first = NULL;
-    mailbox->lanes[TSUGA_LANE_USER].first = NULL;
+    set_aside(mailbox, tsuga_lane_take_all(&mailbox->lanes[TSUGA_LANE_SYSTEM]), rest);
+    set_aside(mailbox, tsuga_lane_take_all(&mailbox->lanes[TSUGA_LANE_USER]), rest);
     if (was_settled) /* whoever calls it now must not find that it never did */
         atomic_store_explicit(&mailbox->thread, TSUGA_MAILBOX_LEFT, memory_order_relaxed);
     return is_owed;
 }
 
+/* The message before the first that is accepted; NULL when none is. */
+static struct tsuga_message *find_before(const struct tsuga_lane_list *lane,
+                                         tsuga_mailbox_accepts_fn *accepts, const void *context)
+{
+    struct tsuga_message *previous = lane->last;
+
+    if (previous == NULL)
+        return NULL;
+    while (!accepts(previous->next, context)) {
+        previous = previous->next;
+        if (previous == lane->last)
+            return NULL;
+    }
+    return previous;
+}
+
 static struct tsuga_message *unlink_first(struct tsuga_lane_list *lane,
                                           tsuga_mailbox_accepts_fn *accepts, const void *context)
 {
-    struct tsuga_message *previous = NULL;
-    struct tsuga_message *message = lane->first;
+    struct tsuga_message *previous = find_before(lane, accepts, context);
+    struct tsuga_message *message;
 
-    while (message != NULL && !accepts(message, context)) {
-        previous = message;
-        message = message->next;
-    }
-    if (message == NULL)
-        return NULL;
     if (previous == NULL)
-        lane->first = message->next;
-    else
-        previous->next = message->next;
+        return NULL;
+    message = previous->next;
+    previous->next = message->next;
     if (lane->last == message)
-        lane->last = previous;
+        lane->last = previous == message ? NULL : previous;
     return message;
 }
 
@@ -301,12 +309,10 @@ const struct tsuga_message *tsuga_mailbox_peek(const struct tsuga_mailbox *mailb
                                                const void *context)
 {
     for (unsigned i = 0; i < TSUGA_LANE_COUNT; i++) {
-        const struct tsuga_message *message = mailbox->lanes[i].first;
+        const struct tsuga_message *previous = find_before(&mailbox->lanes[i], accepts, context);
 
-        while (message != NULL && !accepts(message, context))
-            message = message->next;
-        if (message != NULL)
-            return message;
+        if (previous != NULL)
+            return previous->next;
     }
     return NULL;
 }

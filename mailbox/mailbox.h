@@ -26,8 +26,8 @@
  * A message names its receiver's generation, and collecting sets aside what was meant for a
  * predecessor in the slot: a sender that was overtaken by death and rebirth is harmless.
  *
- * Invariants: a lane's `last` is its final message; messages of one sender keep their order: a
- * message passes by the inlet only while that is empty. At most one call is under way.
+ * Invariants: messages of one sender keep their order: a message passes by the inlet only while that
+ * is empty. At most one call is under way.
  * Owner: the actor. Thread: the consumer, except where stated.
  */
 #ifndef TSUGA_MAILBOX_MAILBOX_H
@@ -45,10 +45,10 @@
 #define TSUGA_MAILBOX_NOWHERE UINT32_C(0)
 #define TSUGA_MAILBOX_LEFT    UINT32_MAX /* closed by a consumer that had settled */
 
-/* A first-in, first-out list. */
+/* A first-in, first-out list: its last message, which leads to the first; NULL: empty. Of a million
+ * actors each has three. */
 struct tsuga_lane_list {
-    struct tsuga_message *first;
-    struct tsuga_message *last; /* undefined while first is NULL */
+    struct tsuga_message *last;
 };
 
 struct tsuga_mailbox {
@@ -112,12 +112,47 @@ TSUGA_NODISCARD enum tsuga_posted tsuga_mailbox_post_near(struct tsuga_mailbox *
 
 static inline void tsuga_lane_append(struct tsuga_lane_list *lane, struct tsuga_message *message)
 {
-    message->next = NULL;
-    if (lane->first == NULL)
-        lane->first = message;
-    else
-        lane->last->next = message;
+    struct tsuga_message *last = lane->last;
+
+    message->next = last == NULL ? message : last->next;
+    if (last != NULL)
+        last->next = message;
     lane->last = message;
+}
+
+static inline bool tsuga_lane_is_empty(const struct tsuga_lane_list *lane)
+{
+    return lane->last == NULL;
+}
+
+/* The oldest; NULL when there is none. */
+static inline struct tsuga_message *tsuga_lane_pop(struct tsuga_lane_list *lane)
+{
+    struct tsuga_message *last = lane->last;
+    struct tsuga_message *first;
+
+    if (last == NULL)
+        return NULL;
+    first = last->next;
+    if (first == last)
+        lane->last = NULL;
+    else
+        last->next = first->next;
+    return first;
+}
+
+/* All of them, oldest first; the last leads to NULL. */
+static inline struct tsuga_message *tsuga_lane_take_all(struct tsuga_lane_list *lane)
+{
+    struct tsuga_message *last = lane->last;
+    struct tsuga_message *first;
+
+    if (last == NULL)
+        return NULL;
+    first = last->next;
+    last->next = NULL;
+    lane->last = NULL;
+    return first;
 }
 
 /* Put a message into its lane without atomics; the caller sees to it that the consumer wakes. */
@@ -196,12 +231,10 @@ void tsuga_mailbox_credit(struct tsuga_mailbox *mailbox, struct tsuga_message *m
 static inline struct tsuga_message *tsuga_mailbox_take_first(struct tsuga_mailbox *mailbox)
 {
     for (unsigned lane = 0; lane < TSUGA_LANE_COUNT; lane++) {
-        struct tsuga_message *first = mailbox->lanes[lane].first;
+        struct tsuga_message *first = tsuga_lane_pop(&mailbox->lanes[lane]);
 
-        if (first == NULL)
-            continue;
-        mailbox->lanes[lane].first = first->next;
-        return first;
+        if (first != NULL)
+            return first;
     }
     return NULL;
 }
@@ -209,9 +242,9 @@ static inline struct tsuga_message *tsuga_mailbox_take_first(struct tsuga_mailbo
 /* Whether the lanes hold nothing. The inlet may. */
 static inline bool tsuga_mailbox_is_drained(const struct tsuga_mailbox *mailbox)
 {
-    return mailbox->lanes[TSUGA_LANE_SYSTEM].first == NULL &&
-           mailbox->lanes[TSUGA_LANE_COMPLETION].first == NULL &&
-           mailbox->lanes[TSUGA_LANE_USER].first == NULL;
+    return tsuga_lane_is_empty(&mailbox->lanes[TSUGA_LANE_SYSTEM]) &&
+           tsuga_lane_is_empty(&mailbox->lanes[TSUGA_LANE_COMPLETION]) &&
+           tsuga_lane_is_empty(&mailbox->lanes[TSUGA_LANE_USER]);
 }
 
 #endif

@@ -334,7 +334,7 @@ void tsuga_mailbox_model_close(struct tsuga_mailbox_model *model)
     TSUGA_VERIFY(tsuga_mailbox_post(&model->mailbox, &late->head) == TSUGA_POSTED_DEAD);
     free(late);
     TSUGA_VERIFY(model->mailbox.user_count == 0);
-    while (model->mailbox.lanes[TSUGA_LANE_COMPLETION].first != NULL) {
+    while (!tsuga_lane_is_empty(&model->mailbox.lanes[TSUGA_LANE_COMPLETION])) {
         free(item_of(tsuga_mailbox_take_first(&model->mailbox)));
         completions--;
         model->live--;
