@@ -24,8 +24,6 @@ static void set_options(struct tsuga_actor *actor, const struct tsuga_spawn_opti
     actor->first = options->body != NULL ? options->body : options->start;
     actor->argument = options->argument;
     actor->name = options->name;
-    actor->ioheap_quota = options->ioheap_quota;
-    actor->ioheap_classes = options->ioheap_size_classes;
     actor->is_pinned = options->placement == TSUGA_PLACE_EXECUTOR;
     actor->receives_stop = options->receives_stop;
 }
@@ -33,7 +31,8 @@ static void set_options(struct tsuga_actor *actor, const struct tsuga_spawn_opti
 static void free_state(struct tsuga_actor *actor, const struct tsuga_memory *memory)
 {
     if (actor->state != NULL)
-        tsuga_memory_free(memory, actor->state, actor->state_bytes);
+        tsuga_memory_free(memory, actor->state,
+                          (size_t)actor->state_units * TSUGA_STATE_UNIT_BYTES);
     actor->state = NULL;
 }
 
@@ -41,11 +40,16 @@ static void free_state(struct tsuga_actor *actor, const struct tsuga_memory *mem
 static int make_state(struct tsuga_actor *actor, const struct tsuga_spawn_options *options,
                       const struct tsuga_memory *memory)
 {
+    size_t units = options->state_bytes / TSUGA_STATE_UNIT_BYTES +
+                   (options->state_bytes % TSUGA_STATE_UNIT_BYTES != 0);
+
     actor->bonds = NULL;
     actor->state = NULL;
-    actor->state_bytes = options->state_bytes;
-    if (options->state_bytes > 0) {
-        actor->state = tsuga_memory_alloc_zeroed(memory, options->state_bytes);
+    if (units > UINT32_MAX)
+        return -ENOMEM;
+    actor->state_units = (uint32_t)units;
+    if (units > 0) {
+        actor->state = tsuga_memory_alloc_zeroed(memory, units * TSUGA_STATE_UNIT_BYTES);
         if (actor->state == NULL)
             return -ENOMEM;
     }
@@ -68,8 +72,7 @@ int tsuga_actor_init(struct tsuga_actor *actor, const struct tsuga_spawn_options
     actor->seen_stop = TSUGA_STOP_NONE;
     actor->reason = TSUGA_NORMAL;
     actor->traps_exits = false;
-    actor->current = NULL;
-    actor->room_wanted = NULL;
+    actor->room_wanted = (struct tsuga_lane_list){NULL};
     atomic_init(&actor->timers, 0);
     atomic_store_explicit(&actor->mailbox_full, (uint8_t)room.full, memory_order_relaxed);
     tsuga_mailbox_open(&actor->mailbox, room.capacity);

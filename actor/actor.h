@@ -67,24 +67,26 @@ struct tsuga_actor {
     bool receives_stop;
     uint8_t seen_stop; /* enum tsuga_stop_level that its executor has acted on */
     tsuga_behaviour_fn *behaviour;
-    tsuga_body_fn *first; /* start or body */
     union {
-        void *argument;             /* of `first`, while FRESH */
-        struct tsuga_message *kept; /* by tsuga_message_keep() */
+        struct { /* while FRESH */
+            tsuga_body_fn *first; /* start or body */
+            void *argument;       /* its */
+        };
+        struct {
+            struct tsuga_message *current; /* taken last; NULL when given back */
+            struct tsuga_message *kept;    /* by tsuga_message_keep() */
+        };
     };
     void *state;
-    size_t state_bytes;
     const char *name;
-    uint64_t ioheap_quota;
-    uint32_t ioheap_classes;
+    uint32_t state_units;    /* of TSUGA_STATE_UNIT_BYTES */
     _Atomic uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none,
                                 and its executor has nothing to do with it while it sleeps */
-    struct tsuga_message stop_message;
-    struct tsuga_message *current;     /* the message taken last; NULL when given back */
-    struct tsuga_message *room_wanted; /* senders that wait for room: the latest, whose next is the
-                                          first */
-    struct tsuga_bond *bonds;          /* latest first */
+    struct tsuga_lane_list room_wanted; /* letters of senders that wait for room */
+    struct tsuga_bond *bonds;           /* latest first */
 };
+
+#define TSUGA_STATE_UNIT_BYTES 16u
 
 #define TSUGA_LIFE_ALIVE UINT64_C(0x100)
 

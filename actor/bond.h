@@ -18,6 +18,7 @@ enum tsuga_bond_kind {
     TSUGA_BOND_TIE,    /* an end of a monitor or a link: executor/ties.h */
     TSUGA_BOND_NAME,   /* struct tsuga_name */
     TSUGA_BOND_MEMBER, /* struct tsuga_member */
+    TSUGA_BOND_EXTRAS, /* executor/seat.h */
     TSUGA_BOND_INDEX,  /* of those that are ties, always the first bond: executor/tie_index.h */
 };
 

@@ -13,9 +13,9 @@ int tsuga_actor_table_init(struct tsuga_actor_table *table, size_t actor_bytes,
                            const struct tsuga_memory *memory)
 {
     table->memory = memory;
-    /* Not to whole cache lines: those who live in neighbouring slots were mostly made by the same
-     * executor, and a line would cost each of them up to 48 bytes. */
-    table->actor_bytes = tsuga_bits_round_up(actor_bytes, alignof(max_align_t));
+    /* Not rounded up to whole cache lines: those who live in neighbouring slots were mostly made by
+     * the same executor, and a line would cost each of them some bytes. */
+    table->actor_bytes = actor_bytes;
     for (uint32_t i = 0; i < TSUGA_TABLE_CHUNKS_MAX; i++)
         atomic_init(&table->chunks[i], NULL);
     atomic_init(&table->slot_count, 0);

@@ -4,6 +4,7 @@
 
 #include "executor/executor.h"
 #include "executor/io.h"
+#include "executor/turn.h"
 
 void tsuga_descriptors_init(struct tsuga_descriptors *table, const struct tsuga_memory *memory)
 {
@@ -189,11 +190,14 @@ int tsuga_fd_release(struct tsuga_actor *self, int fd)
 
 /* A descriptor travels as a letter of the system lane: whoever moves meanwhile, it arrives in a
  * turn of its new owner, or among the letters of a dead one. */
+static struct tsuga_letter *letter_of(struct tsuga_message *message)
+{
+    return TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
+}
+
 static int *gift_of(struct tsuga_message *message)
 {
-    struct tsuga_letter *letter = TSUGA_CONTAINER_OF(message, struct tsuga_letter, head);
-
-    return (int *)(void *)letter->payload;
+    return (int *)(void *)letter_of(message)->payload;
 }
 
 void tsuga_descriptors_refuse(struct tsuga_executor *executor, struct tsuga_message *message)
@@ -215,38 +219,51 @@ static bool must_wait(struct tsuga_seat *seat, int fd)
 
 void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *message)
 {
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+
     if (must_wait(seat, *gift_of(message))) {
-        message->next = seat->gifts;
-        seat->gifts = message;
+        tsuga_turn_settle(seat); /* where its gift is */
+        letter_of(message)->attachment = seat;
+        tsuga_lane_append(&executor->gifts, message);
     } else {
-        tsuga_executor_discard(tsuga_seat_home(seat), message);
+        tsuga_executor_discard(executor, message);
+    }
+}
+
+/* Does so with each gift that waits for this actor. */
+static void each_gift(struct tsuga_seat *seat,
+                      void (*act)(struct tsuga_seat *seat, struct tsuga_message *message))
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
+    struct tsuga_message *next = tsuga_lane_take_all(&executor->gifts);
+
+    while (next != NULL) {
+        struct tsuga_message *message = next;
+
+        next = message->next;
+        if (letter_of(message)->attachment == seat)
+            act(seat, message);
+        else
+            tsuga_lane_append(&executor->gifts, message);
     }
 }
 
 void tsuga_descriptors_accept_again(struct tsuga_seat *seat)
 {
-    struct tsuga_message *gifts = seat->gifts;
+    each_gift(seat, tsuga_descriptors_accept);
+}
 
-    seat->gifts = NULL;
-    while (gifts != NULL) {
-        struct tsuga_message *next = gifts->next;
+static void refuse_and_discard(struct tsuga_seat *seat, struct tsuga_message *message)
+{
+    struct tsuga_executor *executor = tsuga_seat_home(seat);
 
-        tsuga_descriptors_accept(seat, gifts);
-        gifts = next;
-    }
+    tsuga_descriptors_refuse(executor, message);
+    tsuga_executor_discard(executor, message);
 }
 
 void tsuga_descriptors_refuse_all(struct tsuga_seat *seat)
 {
-    struct tsuga_executor *executor = tsuga_seat_home(seat);
-
-    while (seat->gifts != NULL) {
-        struct tsuga_message *message = seat->gifts;
-
-        seat->gifts = message->next;
-        tsuga_descriptors_refuse(executor, message);
-        tsuga_executor_discard(executor, message);
-    }
+    each_gift(seat, refuse_and_discard);
 }
 
 int tsuga_fd_give(struct tsuga_actor *self, int fd, struct tsuga_id to)

@@ -155,7 +155,8 @@ struct tsuga_executor {
     uint32_t slice_first; /* the same, at the start of each turn */
     struct tsuga_list_node room_waiters;
     struct tsuga_list_node orphans;
-    struct tsuga_io *spare_ios; /* recycled */
+    struct tsuga_lane_list gifts; /* descriptors for which there was no memory yet */
+    struct tsuga_io *spare_ios;   /* recycled */
     uint32_t spare_count;
     struct tsuga_backlog backlog;
     struct tsuga_counters counters;

@@ -39,15 +39,19 @@ int tsuga_io_make(struct tsuga_seat *seat)
 {
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     const struct tsuga_config *config = &executor->shared->config;
-    struct tsuga_actor *actor = &seat->actor;
+    const struct tsuga_extras *extras = tsuga_seat_extras(seat);
     struct tsuga_ioheap_config heap_config = {
-        .class_mask =
-            actor->ioheap_classes != 0 ? actor->ioheap_classes : config->ioheap.size_classes,
-        .quota_bytes = actor->ioheap_quota != 0 ? actor->ioheap_quota : config->ioheap.quota,
+        .class_mask = config->ioheap.size_classes,
+        .quota_bytes = config->ioheap.quota,
         .segment_bytes_min = config->ioheap.segment_min,
     };
     struct tsuga_io *io = make(executor);
     int error;
+
+    if (extras != NULL && extras->ioheap_classes != 0)
+        heap_config.class_mask = extras->ioheap_classes;
+    if (extras != NULL && extras->ioheap_quota != 0)
+        heap_config.quota_bytes = extras->ioheap_quota;
 
     if (io == NULL)
         return -ENOMEM;

@@ -35,7 +35,8 @@ static struct tsuga_seat *seat_of_task(struct tsuga_task *task)
 /* An actor that moves takes neither a stack nor a heap nor an armed timer along. */
 static bool may_move(struct tsuga_executor *executor, const struct tsuga_seat *seat)
 {
-    return !seat->actor.is_pinned && seat->stack == NULL && seat->io == NULL &&
+    return !seat->actor.is_pinned && seat->wait == NULL &&
+           !tsuga_mailbox_has_settled(&seat->actor.mailbox) &&
            seat->actor.seen_stop == TSUGA_STOP_NONE &&
            (atomic_load_explicit(&seat->actor.timers, memory_order_relaxed) == 0 ||
             !tsuga_timed_has_any(executor, seat));
@@ -66,7 +67,7 @@ __attribute__((noinline)) static bool offer(struct tsuga_executor *executor,
 {
     if (!may_move(executor, seat))
         return false;
-    tsuga_runqueue_push(&executor->queue, &seat->node); /* it has not settled */
+    tsuga_runqueue_push(&executor->queue, &seat->node);
     if (tsuga_runqueue_count(&executor->queue) > 1)
         call_for_help(executor);
     return true;

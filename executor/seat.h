@@ -2,8 +2,8 @@
  * An actor's seat at its executor: the actor, and what its executor needs to run it. Private to
  * executor/.
  *
- * While an actor is BLOCKED, `stack` holds its frames and `wait` says what it waits for; both live
- * exactly as long as the call that blocks.
+ * While an actor is BLOCKED, `wait` says on which stack its frames lie and what it waits for; it
+ * lives exactly as long as the call that blocks.
  *
  * Owner: the executor that is the actor's home. Thread: that executor's, except that whoever
  * found the mailbox asleep pushes `task` into the home's inbox, or takes an actor over that may
@@ -46,6 +46,7 @@ enum tsuga_wait_kind {
 
 /* Why a blocked actor is blocked. Lives in the frame of the call that blocks. */
 struct tsuga_wait {
+    struct tsuga_stack *stack; /* on which the frame lies */
     enum tsuga_wait_kind kind;
     bool is_over;                      /* timed out, or there is room */
     uint32_t room_count;               /* requests that there must be room for */
@@ -61,15 +62,31 @@ struct tsuga_seat {
     struct tsuga_actor actor;
     struct tsuga_task task;          /* in its home's inbox: calls it */
     struct tsuga_runqueue_node node; /* in one of its home's queues */
-    struct tsuga_stack *stack;       /* while BLOCKED */
     struct tsuga_wait *wait;         /* while BLOCKED */
     struct tsuga_io *io;             /* NULL before the first operation */
-    struct tsuga_message *gifts;     /* descriptors for which there was no memory yet */
-    struct tsuga_alarm stop_alarm;   /* from a stop to the abandoning of the stack */
 };
 
 /* A million idle actors count on it. */
-_Static_assert(sizeof(struct tsuga_seat) <= 304, "an idle actor takes 320 bytes in all");
+_Static_assert(sizeof(struct tsuga_seat) <= 184, "an idle actor takes 192 bytes in all");
+
+/* What only few actors have: a bond of those whose options ask for it. */
+struct tsuga_extras {
+    struct tsuga_bond bond;
+    struct tsuga_seat *seat;
+    uint64_t ioheap_quota;   /* 0: as configured */
+    uint32_t ioheap_classes; /* likewise */
+    /* of who receives its stop */
+    struct tsuga_message stop_message;
+    struct tsuga_alarm stop_alarm; /* until it is ended by force */
+};
+
+/* NULL when the actor has none. */
+static inline struct tsuga_extras *tsuga_seat_extras(const struct tsuga_seat *seat)
+{
+    struct tsuga_bond *bond = tsuga_bond_latest(seat->actor.bonds, TSUGA_BOND_EXTRAS);
+
+    return bond == NULL ? NULL : TSUGA_CONTAINER_OF(bond, struct tsuga_extras, bond);
+}
 
 static inline struct tsuga_seat *tsuga_seat_of(struct tsuga_actor *actor)
 {

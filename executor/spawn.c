@@ -61,17 +61,43 @@ static struct tsuga_actor_room room_of(const struct tsuga_shared *shared,
     return room;
 }
 
+/* `*out` is NULL when the options ask for none. */
+static int make_extras(struct tsuga_seat *seat, const struct tsuga_spawn_options *options,
+                       const struct tsuga_memory *memory, struct tsuga_extras **out)
+{
+    *out = NULL;
+    if (!options->receives_stop && options->ioheap_quota == 0 && options->ioheap_size_classes == 0)
+        return 0;
+    *out = tsuga_memory_alloc(memory, sizeof(**out));
+    if (*out == NULL)
+        return -ENOMEM;
+    **out = (struct tsuga_extras){
+        .bond.kind = TSUGA_BOND_EXTRAS,
+        .seat = seat,
+        .ioheap_quota = options->ioheap_quota,
+        .ioheap_classes = options->ioheap_size_classes,
+    };
+    return 0;
+}
+
 static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
                      struct tsuga_executor *home, const struct tsuga_spawn_options *options)
 {
-    seat->stack = NULL;
+    struct tsuga_extras *extras;
+    int error = make_extras(seat, options, shared->memory, &extras);
+
+    if (error != 0)
+        return error;
     seat->wait = NULL;
     seat->io = NULL;
-    seat->gifts = NULL;
     seat->actor.has_room = false;
-    seat->stop_alarm = (struct tsuga_alarm){0};
     atomic_store_explicit(&seat->actor.home, home, memory_order_release);
-    return tsuga_actor_init(&seat->actor, options, room_of(shared, options), shared->memory);
+    error = tsuga_actor_init(&seat->actor, options, room_of(shared, options), shared->memory);
+    if (error == 0 && extras != NULL)
+        tsuga_bond_tie(&seat->actor.bonds, &extras->bond);
+    else if (extras != NULL)
+        tsuga_memory_free(shared->memory, extras, sizeof(*extras));
+    return error;
 }
 
 /* Whether the runtime's stop leaves room for this one. */
@@ -98,11 +124,11 @@ static int make(struct tsuga_shared *shared, struct tsuga_actor_cache *cache,
 }
 
 static void give_birth(struct tsuga_shared *shared, struct tsuga_actor *actor,
-                       const struct tsuga_birth *birth)
+                       const struct tsuga_spawn_options *options, const struct tsuga_birth *birth)
 {
     actor->is_first = birth->is_first;
     if (birth->state != NULL)
-        memcpy(actor->state, birth->state, actor->state_bytes);
+        memcpy(actor->state, birth->state, options->state_bytes);
     if (birth->tie != NULL)
         tsuga_tie_begin(shared, birth->tie, actor);
 }
@@ -130,7 +156,7 @@ int tsuga_shared_spawn(struct tsuga_shared *shared, const struct tsuga_spawn_opt
     error = make(shared, cache, home, options, &actor);
     if (error != 0)
         return error;
-    give_birth(shared, actor, birth);
+    give_birth(shared, actor, options, birth);
     id = tsuga_actor_id(actor);
     tsuga_shared_enter(shared);
     atomic_fetch_add_explicit(&home->actor_count, 1, memory_order_relaxed);

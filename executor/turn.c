@@ -56,38 +56,22 @@ static void answer_room(struct tsuga_executor *executor, struct tsuga_message *m
         tsuga_executor_discard(executor, message);
 }
 
-/* The sender goes to the end of those who wait. */
-static void queue_for_room(struct tsuga_actor *actor, struct tsuga_message *message)
-{
-    struct tsuga_message *last = actor->room_wanted;
-
-    message->next = last != NULL ? last->next : message;
-    if (last != NULL)
-        last->next = message;
-    actor->room_wanted = message;
-}
-
 /* Who has waited longest. */
 static void call_one(struct tsuga_seat *seat)
 {
-    struct tsuga_message *last = seat->actor.room_wanted;
-    struct tsuga_message *first = last->next;
-
-    last->next = first->next;
-    if (first == last)
-        seat->actor.room_wanted = NULL;
-    answer_room(tsuga_seat_home(seat), first);
+    answer_room(tsuga_seat_home(seat), tsuga_lane_pop(&seat->actor.room_wanted));
 }
 
 static void call_all(struct tsuga_seat *seat)
 {
-    while (seat->actor.room_wanted != NULL)
+    while (!tsuga_lane_is_empty(&seat->actor.room_wanted))
         call_one(seat);
 }
 
 static bool is_room_wanted(const struct tsuga_seat *seat)
 {
-    return seat->actor.room_wanted != NULL && tsuga_mailbox_has_room(&seat->actor.mailbox);
+    return !tsuga_lane_is_empty(&seat->actor.room_wanted) &&
+           tsuga_mailbox_has_room(&seat->actor.mailbox);
 }
 
 static bool has_user_message(const struct tsuga_seat *seat)
@@ -208,7 +192,7 @@ void tsuga_turn_take(struct tsuga_seat *seat, struct tsuga_message *message)
         return;
     }
     tsuga_mailbox_credit(&actor->mailbox, message);
-    if (actor->room_wanted != NULL)
+    if (!tsuga_lane_is_empty(&actor->room_wanted))
         pace_room(seat);
 }
 
@@ -258,7 +242,7 @@ static void handle_system(struct tsuga_seat *seat)
         if (message->type == TSUGA_TYPE_STOP) {
             tsuga_mailbox_put(&actor->mailbox, message);
         } else if (message->type == TSUGA_TYPE_ROOM_WANTED) {
-            queue_for_room(actor, message);
+            tsuga_lane_append(&actor->room_wanted, message);
         } else if (message->type == TSUGA_TYPE_GIFT) {
             tsuga_descriptors_accept(seat, message);
         } else if (message->type == TSUGA_TYPE_REPLY) {
@@ -281,8 +265,7 @@ __attribute__((noinline)) static void collect(struct tsuga_seat *seat)
     tsuga_mailbox_collect(&actor->mailbox, tsuga_actor_generation(actor), &strays);
     if (strays != NULL)
         discard_strays(seat, strays);
-    if (seat->gifts != NULL)
-        tsuga_descriptors_accept_again(seat);
+    tsuga_descriptors_accept_again(seat);
     if (!tsuga_lane_is_empty(&actor->mailbox.lanes[TSUGA_LANE_SYSTEM]))
         handle_system(seat);
 }
@@ -291,7 +274,7 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
 {
     const struct tsuga_mailbox *mailbox = &seat->actor.mailbox;
 
-    if (!tsuga_mailbox_is_quiet(mailbox) || seat->gifts != NULL ||
+    if (!tsuga_mailbox_is_quiet(mailbox) || !tsuga_lane_is_empty(&tsuga_seat_home(seat)->gifts) ||
         !tsuga_lane_is_empty(&mailbox->lanes[TSUGA_LANE_SYSTEM]))
         collect(seat);
 }
@@ -345,25 +328,39 @@ void tsuga_turn_call(struct tsuga_executor *executor, struct tsuga_seat *seat)
         tsuga_executor_enqueue(executor, seat);
 }
 
+/* From here on its place is that of messages. */
+static void drop_first(struct tsuga_actor *actor)
+{
+    actor->current = NULL;
+    actor->kept = NULL;
+}
+
+static void drop_extras(struct tsuga_executor *executor, struct tsuga_extras *extras)
+{
+    if (extras == NULL)
+        return;
+    (void)tsuga_timers_cancel(&executor->timers, &extras->stop_alarm.timer);
+    tsuga_memory_free(executor->shared->memory, extras, sizeof(*extras));
+}
+
 /* Nothing is in flight to or from the actor any more but what the kernel holds. */
 static void end(struct tsuga_seat *seat, int reason)
 {
     struct tsuga_actor *actor = &seat->actor;
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_shared *shared = executor->shared;
+    struct tsuga_extras *extras;
     bool is_owed;
 
     if (tsuga_executor_is_child(executor))
         tsuga_executor_end_child();
     actor->reason = reason;
     if (actor->status == TSUGA_ACTOR_FRESH)
-        actor->kept = NULL; /* its argument was there */
+        drop_first(actor);
     tsuga_actor_fini(actor, shared->memory);
     /* Also what a hook has armed. */
     if (atomic_load_explicit(&actor->timers, memory_order_relaxed) != 0)
         tsuga_timed_end(seat);
-    if (actor->seen_stop != TSUGA_STOP_NONE)
-        (void)tsuga_timers_cancel(&executor->timers, &seat->stop_alarm.timer);
     tsuga_turn_give_back(seat);
     while (actor->kept != NULL) {
         struct tsuga_message *kept = actor->kept;
@@ -372,7 +369,9 @@ static void end(struct tsuga_seat *seat, int reason)
         tsuga_executor_discard(executor, kept);
     }
     call_all(seat);
+    extras = tsuga_seat_extras(seat);
     is_owed = bury(seat);
+    drop_extras(executor, extras);
     tsuga_count(&executor->counters.ended, 1);
     atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
     if (seat->actor.is_first)
@@ -395,14 +394,13 @@ static void end_wait(struct tsuga_executor *executor, struct tsuga_seat *seat)
     (void)tsuga_timers_cancel(&executor->timers, &wait->alarm.timer);
     tsuga_list_remove(&wait->link);
     seat->wait = NULL;
-    seat->stack = NULL;
     seat->actor.status = TSUGA_ACTOR_READY;
 }
 
 static void abandon(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     if (seat->actor.status == TSUGA_ACTOR_BLOCKED) {
-        struct tsuga_stack *stack = seat->stack;
+        struct tsuga_stack *stack = seat->wait->stack;
         struct tsuga_message *held = seat->wait->held;
 
         end_wait(executor, seat);
@@ -415,7 +413,7 @@ static void abandon(struct tsuga_executor *executor, struct tsuga_seat *seat)
 
 static void ring_stop(struct tsuga_executor *executor, struct tsuga_alarm *alarm)
 {
-    struct tsuga_seat *seat = TSUGA_CONTAINER_OF(alarm, struct tsuga_seat, stop_alarm);
+    struct tsuga_seat *seat = TSUGA_CONTAINER_OF(alarm, struct tsuga_extras, stop_alarm)->seat;
 
     (void)executor;
     if (tsuga_actor_raise_stop(&seat->actor, tsuga_actor_generation(&seat->actor),
@@ -423,22 +421,24 @@ static void ring_stop(struct tsuga_executor *executor, struct tsuga_alarm *alarm
         tsuga_turn_wake(seat);
 }
 
-/* The first time that the actor's executor sees the stop. */
+/* The first time that the actor's executor sees the stop. Only who receives it goes on, and needs to
+ * be watched: all others do not block any more, and end when their turn does. */
 static void notice_stop(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
-    struct tsuga_actor *actor = &seat->actor;
+    struct tsuga_extras *extras;
+    uint64_t now_ns;
 
-    /* A long turn may lie between the last look at the clock and this one. */
-    uint64_t now_ns = tsuga_clock_now_ns(&executor->shared->clock);
-
-    seat->stop_alarm.ring = ring_stop;
-    tsuga_timers_arm(&executor->timers, &seat->stop_alarm.timer,
-                     now_ns + executor->shared->config.actor.stop_ms * TSUGA_NS_PER_MS);
-    if (!actor->receives_stop)
+    if (!seat->actor.receives_stop)
         return;
-    actor->stop_message =
+    /* A long turn may lie between the last look at the clock and this one. */
+    now_ns = tsuga_clock_now_ns(&executor->shared->clock);
+    extras = tsuga_seat_extras(seat);
+    extras->stop_alarm.ring = ring_stop;
+    tsuga_timers_arm(&executor->timers, &extras->stop_alarm.timer,
+                     now_ns + executor->shared->config.actor.stop_ms * TSUGA_NS_PER_MS);
+    extras->stop_message =
         (struct tsuga_message){.lane = TSUGA_LANE_SYSTEM, .type = TSUGA_TYPE_STOP};
-    tsuga_mailbox_put(&actor->mailbox, &actor->stop_message);
+    tsuga_mailbox_put(&seat->actor.mailbox, &extras->stop_message);
 }
 
 static bool is_wait_over(struct tsuga_seat *seat)
@@ -617,14 +617,15 @@ static void handle_messages(struct tsuga_executor *executor, struct tsuga_seat *
 static void begin(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     struct tsuga_actor *actor = &seat->actor;
+    tsuga_body_fn *first = actor->first;
     void *argument = actor->argument;
 
     if (!executor->has_thieves || actor->is_pinned)
         tsuga_turn_settle(seat);
     actor->status = TSUGA_ACTOR_READY;
-    actor->kept = NULL;
-    if (actor->first != NULL)
-        actor->first(actor, argument);
+    drop_first(actor);
+    if (first != NULL)
+        first(actor, argument);
     tsuga_turn_give_back(seat);
     if (actor->behaviour == NULL)
         end(seat, is_stopping(actor) ? stop_reason(actor) : TSUGA_NORMAL);
@@ -637,7 +638,7 @@ static void begin(struct tsuga_executor *executor, struct tsuga_seat *seat)
 /* Drops the loop's own stack and goes on where the actor blocked; or lets it sleep on. */
 static void resume(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
-    struct tsuga_stack *stack = seat->stack;
+    struct tsuga_stack *stack = seat->wait->stack;
 
     if (!is_wait_over(seat)) {
         offer_room_to_all(seat); /* to who asked meanwhile */
@@ -692,7 +693,7 @@ static struct tsuga_seat *next_to_resume(struct tsuga_executor *executor)
 /* What the loop and resume() would do. */
 static void hand_over(struct tsuga_executor *executor, struct tsuga_seat *next)
 {
-    struct tsuga_stack *stack = next->stack;
+    struct tsuga_stack *stack = next->wait->stack;
 
     tsuga_executor_take_peeked(executor);
     begin_slice(executor, next);
@@ -726,7 +727,7 @@ int tsuga_turn_block(struct tsuga_seat *seat, struct tsuga_wait *wait)
         offer_room(seat);
     else
         offer_room_to_all(seat);
-    seat->stack = tsuga_stack_current(&executor->stacks);
+    wait->stack = tsuga_stack_current(&executor->stacks);
     seat->wait = wait;
     seat->actor.status = TSUGA_ACTOR_BLOCKED;
     /* Before the switch: whatever comes from now on finds the actor asleep and queues it, and it
