@@ -4,6 +4,15 @@
 
 #include "runtime/base/assert.h"
 #include "runtime/base/bits.h"
+#include "runtime/base/sanitize.h"
+
+/* A state of so many bytes, often a pointer, lies in the actor; but not where a sanitizer looks out
+ * for who writes beyond its end. */
+#ifdef TSUGA_HAS_ASAN
+#define SMALL_STATE_BYTES 0u
+#else
+#define SMALL_STATE_BYTES sizeof(uint64_t)
+#endif
 
 int tsuga_actor_check_options(const struct tsuga_spawn_options *options)
 {
@@ -26,35 +35,47 @@ static void set_options(struct tsuga_actor *actor, const struct tsuga_spawn_opti
     actor->name = options->name;
     actor->is_pinned = options->placement == TSUGA_PLACE_EXECUTOR;
     actor->receives_stop = options->receives_stop;
+    actor->is_first = false;
 }
 
 static void free_state(struct tsuga_actor *actor, const struct tsuga_memory *memory)
 {
-    if (actor->state != NULL)
+    if (actor->state_units != TSUGA_STATE_INSIDE && actor->state != NULL)
         tsuga_memory_free(memory, actor->state,
                           (size_t)actor->state_units * TSUGA_STATE_UNIT_BYTES);
+    actor->state_units = 0;
     actor->state = NULL;
+}
+
+static int alloc_state(struct tsuga_actor *actor, size_t bytes, const struct tsuga_memory *memory)
+{
+    size_t units;
+
+    actor->small_state = 0;
+    actor->state_units = bytes == 0 ? 0 : TSUGA_STATE_INSIDE;
+    if (bytes <= SMALL_STATE_BYTES)
+        return 0;
+    actor->state = NULL;
+    units = (bytes - 1) / TSUGA_STATE_UNIT_BYTES + 1;
+    if (units < TSUGA_STATE_INSIDE)
+        actor->state = tsuga_memory_alloc_zeroed(memory, units * TSUGA_STATE_UNIT_BYTES);
+    if (actor->state == NULL)
+        return -ENOMEM;
+    actor->state_units = (uint32_t)units;
+    return 0;
 }
 
 /* The state, and its destructor, which runs last because it is tied first. */
 static int make_state(struct tsuga_actor *actor, const struct tsuga_spawn_options *options,
                       const struct tsuga_memory *memory)
 {
-    size_t units = options->state_bytes / TSUGA_STATE_UNIT_BYTES +
-                   (options->state_bytes % TSUGA_STATE_UNIT_BYTES != 0);
+    int error = alloc_state(actor, options->state_bytes, memory);
 
     actor->bonds = NULL;
-    actor->state = NULL;
-    if (units > UINT32_MAX)
-        return -ENOMEM;
-    actor->state_units = (uint32_t)units;
-    if (units > 0) {
-        actor->state = tsuga_memory_alloc_zeroed(memory, units * TSUGA_STATE_UNIT_BYTES);
-        if (actor->state == NULL)
-            return -ENOMEM;
-    }
+    if (error != 0)
+        return error;
     if (options->state_fini == NULL ||
-        tsuga_actor_add_hook(actor, options->state_fini, actor->state, memory) == 0)
+        tsuga_actor_add_hook(actor, options->state_fini, tsuga_state(actor), memory) == 0)
         return 0;
     free_state(actor, memory);
     return -ENOMEM;
@@ -148,5 +169,7 @@ struct tsuga_id tsuga_self(const struct tsuga_actor *self)
 
 void *tsuga_state(const struct tsuga_actor *self)
 {
+    if (self->state_units == TSUGA_STATE_INSIDE)
+        return (void *)(uintptr_t)&self->small_state; /* not const: the actor's own */
     return self->state;
 }

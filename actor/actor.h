@@ -51,9 +51,9 @@ struct tsuga_actor {
     _Atomic uint64_t life;        /* see tsuga_actor_life() */
     _Atomic(void *) home;         /* the executor that runs it */
     _Atomic uint8_t mailbox_full; /* enum tsuga_full */
-    bool traps_exits;             /* owner */
-    bool has_room;                /* owner: the receiver that was asked has answered */
-    bool is_first;                /* owner: tsuga_run() wants to know why it ends */
+    bool is_pinned;               /* owner: to its executor */
+    uint8_t status;               /* owner: enum tsuga_actor_status */
+    uint8_t seen_stop;            /* owner: enum tsuga_stop_level that was acted on */
     uint32_t slot;                /* const after init */
     union {
         uint32_t next_free; /* in a list of free slots: slot + 1 of the next, 0: none */
@@ -62,10 +62,11 @@ struct tsuga_actor {
     };
 
     /* owner */
-    uint8_t status; /* enum tsuga_actor_status */
-    bool is_pinned; /* to its executor */
-    bool receives_stop;
-    uint8_t seen_stop; /* enum tsuga_stop_level that its executor has acted on */
+    bool traps_exits;
+    bool has_room;          /* the receiver that was asked has answered */
+    bool has_gifts;         /* descriptors wait at its executor */
+    bool receives_stop : 1;
+    bool is_first : 1;      /* tsuga_run() wants to know why it ends */
     tsuga_behaviour_fn *behaviour;
     union {
         struct { /* while FRESH */
@@ -77,7 +78,10 @@ struct tsuga_actor {
             struct tsuga_message *kept;    /* by tsuga_message_keep() */
         };
     };
-    void *state;
+    union {
+        void *state;
+        uint64_t small_state; /* when state_units is TSUGA_STATE_INSIDE */
+    };
     const char *name;
     uint32_t state_units;    /* of TSUGA_STATE_UNIT_BYTES */
     _Atomic uint32_t timers; /* the latest that it has armed, executor/timed.h: slot + 1; 0: none,
@@ -87,6 +91,7 @@ struct tsuga_actor {
 };
 
 #define TSUGA_STATE_UNIT_BYTES 16u
+#define TSUGA_STATE_INSIDE     UINT32_MAX
 
 #define TSUGA_LIFE_ALIVE UINT64_C(0x100)
 

@@ -1,10 +1,7 @@
 #include "actor/table.h"
 
 #include <errno.h>
-#include <stdalign.h>
 #include <stddef.h>
-
-#include "runtime/base/bits.h"
 
 #define CACHE_MAX 256u
 #define BATCH     64u
@@ -24,28 +21,42 @@ int tsuga_actor_table_init(struct tsuga_actor_table *table, size_t actor_bytes,
     return -pthread_mutex_init(&table->lock, NULL);
 }
 
+static size_t chunk_bytes(const struct tsuga_actor_table *table)
+{
+    return TSUGA_TABLE_CHUNK_SLOTS * table->actor_bytes;
+}
+
+/* Bytes of the chunks that come together with the one of this index, the first of them. */
+static size_t batch_bytes(const struct tsuga_actor_table *table, uint32_t index)
+{
+    bool is_single =
+        index < TSUGA_TABLE_CHUNKS_SINGLE || chunk_bytes(table) > TSUGA_MEMORY_HUGE_BYTES;
+
+    return is_single ? chunk_bytes(table) : TSUGA_MEMORY_HUGE_BYTES;
+}
+
+/* How many these are. */
+static uint32_t batch_count(const struct tsuga_actor_table *table, uint32_t index)
+{
+    size_t count = batch_bytes(table, index) / chunk_bytes(table);
+
+    return index + count > TSUGA_TABLE_CHUNKS_MAX ? TSUGA_TABLE_CHUNKS_MAX - index
+                                                  : (uint32_t)count;
+}
+
 void tsuga_actor_table_fini(struct tsuga_actor_table *table)
 {
-    for (uint32_t i = 0; i < TSUGA_TABLE_CHUNKS_MAX; i++) {
-        char *chunk = atomic_load_explicit(&table->chunks[i], memory_order_relaxed);
-
-        if (chunk != NULL)
-            tsuga_memory_free(table->memory, chunk, TSUGA_TABLE_CHUNK_SLOTS * table->actor_bytes);
-    }
+    for (uint32_t i = 0; i < TSUGA_TABLE_CHUNKS_MAX; i += batch_count(table, i))
+        tsuga_memory_free(table->memory,
+                          atomic_load_explicit(&table->chunks[i], memory_order_relaxed),
+                          batch_bytes(table, i));
     pthread_mutex_destroy(&table->lock);
 }
 
-static int grow(struct tsuga_actor_table *table)
+static void init_chunk(struct tsuga_actor_table *table, uint32_t index, char *chunk)
 {
-    uint32_t first = atomic_load_explicit(&table->slot_count, memory_order_relaxed);
-    uint32_t index = first >> TSUGA_TABLE_CHUNK_SHIFT;
-    char *chunk;
+    uint32_t first = index << TSUGA_TABLE_CHUNK_SHIFT;
 
-    if (index == TSUGA_TABLE_CHUNKS_MAX)
-        return -ENOMEM;
-    chunk = tsuga_memory_alloc_zeroed(table->memory, TSUGA_TABLE_CHUNK_SLOTS * table->actor_bytes);
-    if (chunk == NULL)
-        return -ENOMEM;
     for (uint32_t i = 0; i < TSUGA_TABLE_CHUNK_SLOTS; i++) {
         struct tsuga_actor *actor = (void *)(chunk + i * table->actor_bytes);
 
@@ -57,6 +68,21 @@ static int grow(struct tsuga_actor_table *table)
     atomic_store_explicit(&table->chunks[index], chunk, memory_order_release);
     atomic_store_explicit(&table->slot_count, first + TSUGA_TABLE_CHUNK_SLOTS,
                           memory_order_release);
+}
+
+static int grow(struct tsuga_actor_table *table)
+{
+    uint32_t index =
+        atomic_load_explicit(&table->slot_count, memory_order_relaxed) >> TSUGA_TABLE_CHUNK_SHIFT;
+    char *chunks;
+
+    if (index == TSUGA_TABLE_CHUNKS_MAX)
+        return -ENOMEM;
+    chunks = tsuga_memory_alloc_zeroed(table->memory, batch_bytes(table, index));
+    if (chunks == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < batch_count(table, index); i++)
+        init_chunk(table, index + i, chunks + i * chunk_bytes(table));
     return 0;
 }
 

@@ -225,6 +225,7 @@ void tsuga_descriptors_accept(struct tsuga_seat *seat, struct tsuga_message *mes
         tsuga_turn_settle(seat); /* where its gift is */
         letter_of(message)->attachment = seat;
         tsuga_lane_append(&executor->gifts, message);
+        seat->actor.has_gifts = true;
     } else {
         tsuga_executor_discard(executor, message);
     }
@@ -237,6 +238,7 @@ static void each_gift(struct tsuga_seat *seat,
     struct tsuga_executor *executor = tsuga_seat_home(seat);
     struct tsuga_message *next = tsuga_lane_take_all(&executor->gifts);
 
+    seat->actor.has_gifts = false;
     while (next != NULL) {
         struct tsuga_message *message = next;
 

@@ -91,6 +91,7 @@ static int fill_seat(struct tsuga_shared *shared, struct tsuga_seat *seat,
     seat->wait = NULL;
     seat->io = NULL;
     seat->actor.has_room = false;
+    seat->actor.has_gifts = false;
     atomic_store_explicit(&seat->actor.home, home, memory_order_release);
     error = tsuga_actor_init(&seat->actor, options, room_of(shared, options), shared->memory);
     if (error == 0 && extras != NULL)
@@ -126,9 +127,10 @@ static int make(struct tsuga_shared *shared, struct tsuga_actor_cache *cache,
 static void give_birth(struct tsuga_shared *shared, struct tsuga_actor *actor,
                        const struct tsuga_spawn_options *options, const struct tsuga_birth *birth)
 {
-    actor->is_first = birth->is_first;
+    if (birth->is_first)
+        actor->is_first = true;
     if (birth->state != NULL)
-        memcpy(actor->state, birth->state, options->state_bytes);
+        memcpy(tsuga_state(actor), birth->state, options->state_bytes);
     if (birth->tie != NULL)
         tsuga_tie_begin(shared, birth->tie, actor);
 }

@@ -265,7 +265,8 @@ __attribute__((noinline)) static void collect(struct tsuga_seat *seat)
     tsuga_mailbox_collect(&actor->mailbox, tsuga_actor_generation(actor), &strays);
     if (strays != NULL)
         discard_strays(seat, strays);
-    tsuga_descriptors_accept_again(seat);
+    if (actor->has_gifts)
+        tsuga_descriptors_accept_again(seat);
     if (!tsuga_lane_is_empty(&actor->mailbox.lanes[TSUGA_LANE_SYSTEM]))
         handle_system(seat);
 }
@@ -274,7 +275,7 @@ void tsuga_turn_collect(struct tsuga_seat *seat)
 {
     const struct tsuga_mailbox *mailbox = &seat->actor.mailbox;
 
-    if (!tsuga_mailbox_is_quiet(mailbox) || !tsuga_lane_is_empty(&tsuga_seat_home(seat)->gifts) ||
+    if (!tsuga_mailbox_is_quiet(mailbox) || seat->actor.has_gifts ||
         !tsuga_lane_is_empty(&mailbox->lanes[TSUGA_LANE_SYSTEM]))
         collect(seat);
 }
@@ -300,7 +301,8 @@ static bool bury(struct tsuga_seat *seat)
         tsuga_ties_admit(&rest, generation, &obituary);
         discard_strays(seat, rest);
     }
-    tsuga_descriptors_refuse_all(seat);
+    if (actor->has_gifts)
+        tsuga_descriptors_refuse_all(seat);
     if (seat->io != NULL) {
         seat->io->obituary = obituary;
         tsuga_io_orphan(seat->io);
@@ -337,8 +339,6 @@ static void drop_first(struct tsuga_actor *actor)
 
 static void drop_extras(struct tsuga_executor *executor, struct tsuga_extras *extras)
 {
-    if (extras == NULL)
-        return;
     (void)tsuga_timers_cancel(&executor->timers, &extras->stop_alarm.timer);
     tsuga_memory_free(executor->shared->memory, extras, sizeof(*extras));
 }
@@ -371,7 +371,8 @@ static void end(struct tsuga_seat *seat, int reason)
     call_all(seat);
     extras = tsuga_seat_extras(seat);
     is_owed = bury(seat);
-    drop_extras(executor, extras);
+    if (extras != NULL)
+        drop_extras(executor, extras);
     tsuga_count(&executor->counters.ended, 1);
     atomic_fetch_sub_explicit(&executor->actor_count, 1, memory_order_relaxed);
     if (seat->actor.is_first)

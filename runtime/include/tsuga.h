@@ -477,7 +477,7 @@ TSUGA_API struct tsuga_id tsuga_self(const struct tsuga_actor *self);
  * The calling actor's state; NULL when it was spawned without state_bytes.
  *
  * Owner:  the actor; it lives until state_fini has returned.
- * Shape:  state_bytes bytes, aligned to 16, zeroed at the start.
+ * Shape:  state_bytes bytes, zeroed at the start, aligned to 16; at most 8 bytes to 8.
  * Errors: none.
  * Thread: turn.
  * Blocks: never.

@@ -81,11 +81,41 @@ TEST(actor, ends_with_its_hooks_and_then_its_state)
     CHECK_INT(tsuga_actor_init(&actor, &options, unlimited, &store.memory), 0);
     for (size_t i = 0; i < 100; i++)
         CHECK_INT(((char *)tsuga_state(&actor))[i], 0);
-    *(char ***)actor.state = &end;
+    *(char ***)tsuga_state(&actor) = &end;
     CHECK_INT(tsuga_actor_add_hook(&actor, append, &end, &store.memory), 0);
     CHECK_INT(tsuga_actor_add_hook(&actor, append, &end, &store.memory), 0);
     tsuga_actor_fini(&actor, &store.memory);
     CHECK_STR(text, "hhs");
+    CHECK_INT(store.live_bytes, 0);
+}
+
+static void is_counted(void *state)
+{
+    **(int **)state += 1;
+}
+
+/* Which may lie in the actor itself. */
+TEST(actor, a_state_of_a_pointer_is_its_own_too)
+{
+    const struct tsuga_spawn_options options = {
+        .body = do_nothing, .state_bytes = sizeof(int *), .state_fini = is_counted};
+    struct tsuga_actor actors[2];
+    struct store store;
+    int counts[2] = {0};
+
+    open_store(&store, 100);
+    for (unsigned i = 0; i < 2; i++) {
+        open_slot(&actors[i]);
+        CHECK_INT(tsuga_actor_init(&actors[i], &options, unlimited, &store.memory), 0);
+        CHECK_PTR(*(int **)tsuga_state(&actors[i]), NULL);
+        *(int **)tsuga_state(&actors[i]) = &counts[i];
+    }
+    tsuga_actor_fini(&actors[1], &store.memory);
+    CHECK_INT(counts[0], 0);
+    CHECK_INT(counts[1], 1);
+    CHECK_PTR(tsuga_state(&actors[1]), NULL);
+    tsuga_actor_fini(&actors[0], &store.memory);
+    CHECK_INT(counts[0], 1);
     CHECK_INT(store.live_bytes, 0);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ioheap/backing.h"
 #include "tests/support/test.h"
@@ -127,6 +128,37 @@ TEST(actor, slots_are_stable_and_recycled)
     slots = atomic_load(&table.slot_count);
     CHECK(slots <= COUNT + TSUGA_TABLE_CHUNK_SLOTS);
     tsuga_actor_table_fini(&table);
+}
+
+/* Beyond the first chunks many come at a time. */
+TEST(actor, slots_of_a_crowd_are_all_different)
+{
+    enum {
+        COUNT = (TSUGA_TABLE_CHUNKS_SINGLE + 30) * TSUGA_TABLE_CHUNK_SLOTS,
+        TOGETHER = TSUGA_MEMORY_HUGE_BYTES / ACTOR_BYTES,
+    };
+    static struct tsuga_actor_table table;
+    struct tsuga_actor_cache cache = {NULL, 0};
+    struct tsuga_actor **actors = calloc(COUNT, sizeof(*actors));
+
+    CHECK(actors != NULL);
+    open_table(&table);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        actors[i] = bear(&table, &cache);
+        memset(actors[i] + 1, (int)i, ACTOR_BYTES - sizeof(struct tsuga_actor));
+    }
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const unsigned char *rest = (void *)(actors[i] + 1);
+
+        CHECK_PTR(tsuga_actor_table_find(&table, tsuga_actor_id(actors[i])), actors[i]);
+        CHECK_UINT(rest[0], (unsigned char)i);
+        CHECK_UINT(rest[ACTOR_BYTES - sizeof(struct tsuga_actor) - 1], (unsigned char)i);
+    }
+    CHECK(atomic_load(&table.slot_count) <= COUNT + TOGETHER);
+    for (uint32_t i = 0; i < COUNT; i++)
+        bury(&table, &cache, actors[i]);
+    tsuga_actor_table_fini(&table);
+    free(actors);
 }
 
 /* Threads that are born, die and look each other's ids up. */
