@@ -42,7 +42,7 @@ static int check(const struct tsuga_io *io, const struct tsuga_group_options *op
     if (options->buffer_bytes == 0 || count < COUNT_MIN || count > COUNT_MAX ||
         !tsuga_bits_is_power_of_two(count))
         return -EINVAL;
-    return options->buffer_bytes > io->heap.block_bytes_max ? -EMSGSIZE : 0;
+    return options->buffer_bytes > tsuga_ioheap_block_bytes_max(&io->heap) ? -EMSGSIZE : 0;
 }
 
 int tsuga_group_make(struct tsuga_actor *self, const struct tsuga_group_options *options,

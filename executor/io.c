@@ -65,7 +65,6 @@ int tsuga_io_make(struct tsuga_seat *seat)
     tsuga_list_init(&io->leases);
     tsuga_list_init(&io->groups);
     tsuga_list_init(&io->stalled);
-    tsuga_list_init(&io->orphan);
     io->piece.io = io;
     io->piece.state = TSUGA_RECORD_TAKEN;
     io->piece.message.type = TSUGA_TYPE_PIECE;
@@ -193,16 +192,29 @@ static void cancel_all(struct tsuga_io *io)
     }
 }
 
-void tsuga_io_orphan(struct tsuga_io *io)
+/* The orphan's fields lie where those of the actor's last message did. */
+static void begin_orphan(struct tsuga_io *io, const struct tsuga_obituary *obituary)
+{
+    struct tsuga_executor *executor = io->executor;
+    const struct tsuga_shared *shared = executor->shared;
+
+    tsuga_list_push_back(&executor->orphans, &io->orphan);
+    io->obituary = *obituary;
+    io->give_up_ns =
+        tsuga_clock_now_ns(&shared->clock) + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
+    io->closing_count = 0;
+    io->is_leaked = false;
+    io->is_still = false;
+}
+
+void tsuga_io_orphan(struct tsuga_io *io, const struct tsuga_obituary *obituary)
 {
     struct tsuga_executor *executor = io->executor;
     struct tsuga_shared *shared = executor->shared;
 
     discard_delivered(io);
     tsuga_leases_drop_users(&executor->leases, io);
-    io->give_up_ns =
-        tsuga_clock_now_ns(&shared->clock) + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
-    tsuga_list_push_back(&executor->orphans, &io->orphan);
+    begin_orphan(io, obituary);
     tsuga_count(&executor->counters.orphans, 1);
     tsuga_shared_enter(shared);
     /* Counted as one more in flight, so that it is not reclaimed in the middle of this. */

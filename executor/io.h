@@ -147,22 +147,29 @@ struct tsuga_io {
     struct tsuga_executor *executor;
     struct tsuga_seat *seat;            /* NULL: orphan */
     uint32_t inflight;                  /* records that are not DONE */
-    uint32_t closing_count;             /* of an orphan: descriptors that are being closed */
-    struct tsuga_obituary obituary;     /* who waits for its reclaiming */
-    bool is_leaked;                     /* given up after death_ms */
-    bool is_still;                      /* nobody but holders of leases has anything of it */
     struct tsuga_descriptor_list owned; /* descriptors */
     struct tsuga_list_node leases;      /* struct tsuga_lease_entry */
     struct tsuga_list_node groups;      /* struct tsuga_buffers, the actor's own */
     struct tsuga_list_node stalled;     /* streams that wait until the actor gives something back */
     struct tsuga_completion completion; /* of the actor's current message */
     struct tsuga_peer peer;             /* likewise */
-    struct tsuga_list_node orphan;      /* in the executor's list, oldest first */
-    uint64_t give_up_ns;                /* when an orphan no longer counts */
     struct tsuga_alarm again;           /* for cancels that missed */
-    struct tsuga_io *next_spare;
-    struct tsuga_record piece; /* the current message while that is one of a stream's */
+    union {
+        struct tsuga_record piece; /* the current message while that is one of a stream's */
+        struct {                   /* of an orphan */
+            struct tsuga_list_node orphan;  /* in the executor's list, oldest first */
+            struct tsuga_obituary obituary; /* who waits for its reclaiming */
+            uint64_t give_up_ns;            /* when it no longer counts */
+            uint32_t closing_count;         /* descriptors that are being closed */
+            bool is_leaked;                 /* given up after death_ms */
+            bool is_still;                  /* nobody but holders of leases has anything of it */
+        };
+        struct tsuga_io *next_spare;
+    };
 };
+
+/* Ten thousand idle connections count on it. */
+_Static_assert(sizeof(struct tsuga_io) <= 768, "a size class of the allocator");
 
 /* groups.c */
 
@@ -187,8 +194,9 @@ TSUGA_NODISCARD static inline int tsuga_io_open(struct tsuga_seat *seat, struct 
     return error;
 }
 
-/* The actor has ended: cancel what is in flight, drop the leases, wait for the kernel. */
-void tsuga_io_orphan(struct tsuga_io *io);
+/* The actor has ended: cancel what is in flight, drop the leases, wait for the kernel, and tell
+ * those in the obituary, who are the callee's. */
+void tsuga_io_orphan(struct tsuga_io *io, const struct tsuga_obituary *obituary);
 
 /* Close the descriptors of an orphan whose last result has come, tell its monitors when that is
  * done, and reclaim it once nobody has a lease of it; anything else is left alone. */

@@ -304,8 +304,7 @@ static bool bury(struct tsuga_seat *seat)
     if (actor->has_gifts)
         tsuga_descriptors_refuse_all(seat);
     if (seat->io != NULL) {
-        seat->io->obituary = obituary;
-        tsuga_io_orphan(seat->io);
+        tsuga_io_orphan(seat->io, &obituary);
         seat->io = NULL;
     } else if (obituary.ends != NULL) {
         tsuga_ties_announce(executor, &obituary, true);

@@ -18,7 +18,7 @@ static inline size_t order_bytes(unsigned order)
     return (size_t)1 << (TSUGA_IOHEAP_BLOCK_SHIFT_MIN + order);
 }
 
-/* The order of the smallest allowed class that holds the bytes, 1 ..= block_bytes_max. */
+/* The order of the smallest allowed class that holds the bytes, which one does. */
 static inline unsigned order_for(const struct tsuga_ioheap *heap, size_t bytes)
 {
     uint64_t last_byte = (bytes - 1) | (order_bytes(0) - 1);
@@ -99,7 +99,6 @@ int tsuga_ioheap_init(struct tsuga_ioheap *heap, struct tsuga_arena_pool *pool,
         .segment_shift_first = (uint8_t)shift,
         .orders_allowed = orders_allowed(reserve, config->class_mask),
     };
-    heap->block_bytes_max = order_bytes(tsuga_bits_log2_floor(heap->orders_allowed));
     tsuga_span_map_init(&heap->spans, &reserve->backing->memory);
     tsuga_list_init(&heap->link);
     return 0;
@@ -125,12 +124,39 @@ static void segment_remove_regions(struct tsuga_ioheap *heap, struct tsuga_segme
         tsuga_span_map_remove(&heap->spans, &segment->regions[--count]);
 }
 
+static size_t classes_bytes(const struct tsuga_ioheap *heap)
+{
+    return heap->class_count * sizeof(*heap->classes);
+}
+
+/* Makes room for the counters of blocks up to this order. */
+static int classes_grow(struct tsuga_ioheap *heap, unsigned order)
+{
+    const struct tsuga_memory *memory = heap->spans.memory;
+    struct tsuga_ioheap_class *classes;
+
+    if (order < heap->class_count)
+        return 0;
+    classes = tsuga_memory_alloc_zeroed(memory, (order + 1) * sizeof(*classes));
+    if (classes == NULL)
+        return -ENOMEM;
+    if (heap->class_count > 0)
+        memcpy(classes, heap->classes, classes_bytes(heap));
+    tsuga_memory_free(memory, heap->classes, classes_bytes(heap));
+    heap->classes = classes;
+    heap->class_count = (uint8_t)(order + 1);
+    return 0;
+}
+
 /* Puts the segment behind the others. */
 static int segment_add(struct tsuga_ioheap *heap, struct tsuga_segment *segment)
 {
-    for (uint32_t i = 0; i < segment->region_count; i++) {
-        int error = tsuga_span_map_add(&heap->spans, &segment->regions[i]);
+    int error = classes_grow(heap, segment->regions[0].order);
 
+    if (error != 0)
+        return error;
+    for (uint32_t i = 0; i < segment->region_count; i++) {
+        error = tsuga_span_map_add(&heap->spans, &segment->regions[i]);
         if (error != 0) {
             segment_remove_regions(heap, segment, i);
             return error;
@@ -313,6 +339,7 @@ void tsuga_ioheap_fini(struct tsuga_ioheap *heap)
     tsuga_list_remove(&heap->link);
     while (heap->segments_first != NULL)
         segment_drop(heap, &heap->segments_first);
+    tsuga_memory_free(heap->spans.memory, heap->classes, classes_bytes(heap));
     tsuga_span_map_fini(&heap->spans);
 }
 
@@ -341,7 +368,7 @@ int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
 
     if (bytes == 0)
         return -EINVAL;
-    if (bytes > heap->block_bytes_max)
+    if (bytes > tsuga_ioheap_block_bytes_max(heap))
         return -EMSGSIZE;
     order = order_for(heap, bytes);
     region = tsuga_span_take(&heap->spans, order, &unit);
@@ -438,7 +465,7 @@ uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap)
 {
     uint32_t count = 0;
 
-    for (unsigned order = 0; order < TSUGA_IOHEAP_CLASS_COUNT; order++)
+    for (unsigned order = 0; order < heap->class_count; order++)
         count += heap->classes[order].live_count;
     return count;
 }
@@ -563,10 +590,12 @@ void tsuga_ioheap_stats_read(const struct tsuga_ioheap *heap, struct tsuga_iohea
         .segment_bytes_max = heap->segment_bytes_max,
         .high_water_bytes = high_water(heap),
         .free_bytes = heap->segment_bytes - heap->live_bytes,
-        .table_bytes = sizeof(*heap) + tsuga_span_map_table_bytes(&heap->spans) +
+        .table_bytes = sizeof(*heap) + classes_bytes(heap) +
+                       tsuga_span_map_table_bytes(&heap->spans) +
                        heap->segment_bytes / TSUGA_SEGMENT_BYTES_MIN * sizeof(uint16_t),
     };
-    memcpy(out->classes, heap->classes, sizeof(out->classes));
+    if (heap->class_count > 0)
+        memcpy(out->classes, heap->classes, classes_bytes(heap));
     for (const struct tsuga_segment *segment = heap->segments_first; segment != NULL;
          segment = segment->next) {
         out->segment_count++;

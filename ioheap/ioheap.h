@@ -51,11 +51,13 @@ struct tsuga_ioheap {
     /* owner */
     struct tsuga_span_map spans;
     struct tsuga_reserve *reserve;
-    struct tsuga_arena_pool *pool; /* of the executor it lives on now */
     uint64_t live_bytes;
     uint64_t live_bytes_max;
-    size_t block_bytes_max;
-    uint32_t orders_allowed;              /* bit k: blocks of 64 << k bytes */
+    struct tsuga_ioheap_class *classes; /* one for each order of the largest region so far */
+    uint32_t orders_allowed;            /* bit k: blocks of 64 << k bytes */
+    uint8_t class_count;
+    uint8_t segment_shift_first;
+    struct tsuga_arena_pool *pool;        /* of the executor it lives on now */
     struct tsuga_segment *segments_first; /* in the order added */
     struct tsuga_segment *segments_last;
     uint64_t quota_bytes;
@@ -63,13 +65,14 @@ struct tsuga_ioheap {
     uint64_t segment_bytes;
     uint64_t segment_bytes_max;
     uint64_t high_water_bytes_max; /* before segments were given back */
-    uint8_t segment_shift_first;
-    struct tsuga_list_node link; /* among the pool's heaps, while it has a large segment */
-    struct tsuga_ioheap_class classes[TSUGA_IOHEAP_CLASS_COUNT];
+    struct tsuga_list_node link;   /* among the pool's heaps, while it has a large segment */
 
     /* any thread: blocks that others gave back, linked through their first bytes */
-    _Alignas(TSUGA_CACHE_LINE_BYTES) void *_Atomic returned;
+    void *_Atomic returned;
 };
+
+/* Ten thousand idle connections count on it. */
+_Static_assert(sizeof(struct tsuga_ioheap) <= 448, "a heap is seven cache lines");
 
 struct tsuga_ioheap_stats {
     struct tsuga_ioheap_class classes[TSUGA_IOHEAP_CLASS_COUNT]; /* of 64 << i bytes */
@@ -137,7 +140,14 @@ static inline bool tsuga_ioheap_has_returns(const struct tsuga_ioheap *heap)
 /* Blocks that are not free, the slabs' and the undrained among them. */
 uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap);
 
-/* The class that holds `bytes`, 1 ..= block_bytes_max. */
+/* Bytes of the largest class. */
+static inline size_t tsuga_ioheap_block_bytes_max(const struct tsuga_ioheap *heap)
+{
+    return (size_t)1 << (TSUGA_IOHEAP_BLOCK_SHIFT_MIN +
+                         tsuga_bits_log2_floor(heap->orders_allowed));
+}
+
+/* The class that holds `bytes`, 1 ..= tsuga_ioheap_block_bytes_max(). */
 size_t tsuga_ioheap_class_bytes(const struct tsuga_ioheap *heap, size_t bytes);
 
 /* The class size of a live block. */

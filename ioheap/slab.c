@@ -83,8 +83,8 @@ static int alloc_block(struct tsuga_slab *slab, void **out)
 
     bytes = bytes < BLOCK_BYTES_FIRST ? BLOCK_BYTES_FIRST : bytes;
     bytes = bytes > BLOCK_BYTES_MAX ? BLOCK_BYTES_MAX : bytes;
-    if (bytes > slab->heap->block_bytes_max)
-        bytes = slab->heap->block_bytes_max;
+    if (bytes > tsuga_ioheap_block_bytes_max(slab->heap))
+        bytes = tsuga_ioheap_block_bytes_max(slab->heap);
     do {
         error = tsuga_ioheap_alloc(slab->heap, bytes, out);
         bytes /= 2;

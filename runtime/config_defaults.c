@@ -10,7 +10,7 @@
 #define OPS_MAX_DEFAULT 32768u
 #define CQ_ENTRIES_MIN  4096u
 #define CQ_ENTRIES_MAX  65536u
-#define SEGMENT_MIN     UINT64_C(1024)
+#define SEGMENT_MIN     UINT64_C(512)
 #define GROUP_SIZES     (4u << 10 | 64u << 10)
 #define CLASSES_ALL     (((UINT64_C(1) << TSUGA_CLASS_COUNT) - 1) << TSUGA_CLASS_MIN)
 

@@ -235,7 +235,7 @@ struct tsuga_config {
     struct {
         uint64_t reserve;        /* address space, bytes; default 64 GiB, halved until it fits */
         uint64_t arena_size;     /* power of two, 64 KiB ..= 1 GiB; default 2 MiB */
-        uint64_t segment_min;    /* an actor's first segment, power of two; default 1 KiB */
+        uint64_t segment_min;    /* an actor's first segment, power of two; default 512 */
         uint64_t quota;          /* most segment bytes of one actor; default unlimited */
         uint32_t size_classes;   /* bit k allows 2^k bytes; default: all from 64 B to 2 MiB */
         uint32_t decay_ms;       /* how long free memory is kept; default 1000 */

@@ -230,7 +230,7 @@ static void step_decay(struct run *run)
 /* Sizes of every class alike, and within a class from its smallest to its largest request. */
 static size_t random_bytes(struct run *run)
 {
-    size_t largest = run->fixture.heap.block_bytes_max;
+    size_t largest = tsuga_ioheap_block_bytes_max(&run->fixture.heap);
     size_t limit = (size_t)64 << tsuga_test_random(&run->random) %
                                      (unsigned)(__builtin_ctzll((unsigned long long)largest) - 5);
 

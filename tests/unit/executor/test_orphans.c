@@ -16,7 +16,7 @@
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
-#define SEGMENT_BYTES 1024u /* ioheap.segment_min */
+#define SEGMENT_BYTES 512u /* ioheap.segment_min */
 #define HOLD_ENTERS   200u
 #define LEASES        64u
 

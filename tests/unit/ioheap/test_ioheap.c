@@ -68,9 +68,9 @@ TEST(ioheap, h06_h08_every_subset_of_classes_maps_to_its_smallest_fit)
         struct heap_fixture fixture;
 
         heap_fixture_open(&fixture, NULL, &config);
-        for (size_t edge = 64; edge <= fixture.heap.block_bytes_max; edge *= 2) {
+        for (size_t edge = 64; edge <= tsuga_ioheap_block_bytes_max(&fixture.heap); edge *= 2) {
             check_class(&fixture, edge, smallest_fitting(mask, edge));
-            if (edge < fixture.heap.block_bytes_max)
+            if (edge < tsuga_ioheap_block_bytes_max(&fixture.heap))
                 check_class(&fixture, edge + 1, smallest_fitting(mask, edge + 1));
         }
         heap_fixture_close(&fixture);
@@ -110,7 +110,7 @@ TEST(ioheap, h08_bad_configurations_are_refused)
     struct tsuga_ioheap heap;
 
     heap_fixture_open(&fixture, &reserve, NULL);
-    CHECK_UINT(fixture.heap.block_bytes_max, 64 * KIB);
+    CHECK_UINT(tsuga_ioheap_block_bytes_max(&fixture.heap), 64 * KIB);
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         CHECK_INT(tsuga_ioheap_init(&heap, &fixture.pool, &bad[i]), -EINVAL);
     heap_fixture_close(&fixture);

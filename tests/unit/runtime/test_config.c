@@ -321,7 +321,7 @@ TEST(config, defaults_follow_from_what_is_set)
     CHECK_UINT(out.executor.ops_max, 1024);
     CHECK_INT(resolve_ini("[ioheap]\narena_size = 64K", &out, &said), 0);
     CHECK_UINT(out.ioheap.size_classes, 0x1ffc0);
-    CHECK_UINT(out.ioheap.segment_min, 1024);
+    CHECK_UINT(out.ioheap.segment_min, 512);
     CHECK_INT(resolve_ini("[ioheap]\nguard = on", &out, &said), 0);
     CHECK_UINT(out.ioheap.size_classes, 0x1fffc0);
     CHECK_INT(resolve_ini("[ioheap]\narena_size = 1G", &out, &said), 0);
@@ -540,7 +540,7 @@ TEST(config, refuses_values_that_disagree)
     check_refused("[ioheap]\nreserve = 1M",
                   ":2: [ioheap] reserve = 1M: at least arena_size, which is 2M");
     check_refused("[ioheap]\nreserve = 1M\narena_size = 4M", ":3: [ioheap] arena_size = 4M");
-    check_refused("[ioheap]\nquota = 1023", "quota = 1023: at least segment_min, which is 1K");
+    check_refused("[ioheap]\nquota = 511", "quota = 511: at least segment_min, which is 512");
     check_refused("[executor]\ncq_entries = 128",
                   "cq_entries = 128: at least ring_entries, which is 256");
     set_variable("executor", "ring_entries", "1024");
