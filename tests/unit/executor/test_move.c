@@ -3,7 +3,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 
+#include "executor/io.h"
+#include "ioheap/backing.h"
 #include "tests/support/gate.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
@@ -295,6 +298,86 @@ TEST(executor, h44_who_is_called_does_not_leave_what_cannot_move)
         (void)let_talk(&pair);
         CHECK(!pair.has_come);
     }
+}
+
+/* Whose descriptor waits for memory stays with it. */
+
+/* Has no memory for anybody's I/O while it is told so. */
+struct miser {
+    const struct tsuga_memory *memory;
+    _Atomic bool is_mean;
+};
+
+static void *alloc_unless_mean(void *context, size_t bytes)
+{
+    struct miser *miser = context;
+
+    if (atomic_load(&miser->is_mean) && bytes == sizeof(struct tsuga_io))
+        return NULL;
+    return tsuga_memory_alloc(miser->memory, bytes);
+}
+
+static void release(void *context, void *pointer, size_t bytes)
+{
+    tsuga_memory_free(((struct miser *)context)->memory, pointer, bytes);
+}
+
+static uint64_t owned_count(const struct tsuga_actor *self)
+{
+    struct tsuga_stats stats;
+
+    tsuga_stats_read(tsuga_runtime_of(self), &stats);
+    return stats.descriptors;
+}
+
+static void give_one(struct tsuga_actor *self, struct tsuga_id other)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    CHECK_INT(tsuga_fd_adopt(self, fd), 0);
+    CHECK_INT(tsuga_fd_give(self, fd, other), 0);
+}
+
+/* The gift itself may bring its receiver here, on its way to sleep. */
+static void give_to_poor(struct tsuga_actor *self, void *argument)
+{
+    struct miser *miser = argument;
+    struct tsuga_spawn_options options = {.behaviour = tell_executor,
+                                          .placement = TSUGA_PLACE_LEAST_LOADED};
+    struct tsuga_id other;
+    bool has_come;
+
+    CHECK_INT(tsuga_await(self, tsuga_nop(self)).result, 0); /* its own I/O is made */
+    do {
+        CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &other), 0);
+        atomic_store(&miser->is_mean, true);
+        give_one(self, other);
+        has_come = ask(self, other, 0) == tsuga_executor_of(self);
+        if (!has_come) /* here it may have got what another one has left */
+            CHECK_UINT(owned_count(self), 0);
+        for (uint64_t i = 1; !has_come && i < TALK_MAX; i++)
+            CHECK(ask(self, other, i) != tsuga_executor_of(self));
+        atomic_store(&miser->is_mean, false);
+        (void)ask(self, other, 0);
+        CHECK_UINT(owned_count(self), 1);
+        CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), other), 0);
+        while (owned_count(self) > 0)
+            CHECK_INT(tsuga_yield(self), 0);
+    } while (has_come);
+}
+
+TEST(executor, h44_who_waits_for_a_gift_stays_with_it)
+{
+    const struct tsuga_backing *backing = tsuga_backing_default();
+    struct miser miser = {.memory = &backing->memory};
+    struct tsuga_backing mean = *backing;
+    struct tsuga_setup setup = {.config.executor.threads = 2, .backing = &mean};
+    struct tsuga_run run;
+
+    mean.memory = (struct tsuga_memory){alloc_unless_mean, release, &miser};
+    tsuga_world_start(&setup, &run);
+    tsuga_world_spawn(&run, give_to_poor, &miser);
+    tsuga_world_end(&run);
 }
 
 /* The other one may be stopped at any moment, also while it falls asleep on one executor and wakes
