@@ -60,10 +60,11 @@ struct tsuga_wait {
 
 struct tsuga_seat {
     struct tsuga_actor actor;
-    struct tsuga_task task;          /* in its home's inbox: calls it */
     struct tsuga_runqueue_node node; /* in one of its home's queues */
-    struct tsuga_wait *wait;         /* while BLOCKED */
     struct tsuga_io *io;             /* NULL before the first operation */
+    /* What is touched least comes last: a busy word of the next slot may lie in the same line. */
+    struct tsuga_wait *wait; /* while BLOCKED */
+    struct tsuga_task task;  /* in its home's inbox: calls it */
 };
 
 /* A million idle actors count on it. */
