@@ -63,13 +63,13 @@ struct tsuga_actor {
 
     /* owner */
     bool traps_exits;
-    bool has_room;          /* the receiver that was asked has answered */
-    bool has_gifts;         /* descriptors wait at its executor */
+    bool has_room;  /* the receiver that was asked has answered */
+    bool has_gifts; /* descriptors wait at its executor */
     bool receives_stop : 1;
-    bool is_first : 1;      /* tsuga_run() wants to know why it ends */
+    bool is_first : 1; /* tsuga_run() wants to know why it ends */
     tsuga_behaviour_fn *behaviour;
     union {
-        struct { /* while FRESH */
+        struct {                  /* while FRESH */
             tsuga_body_fn *first; /* start or body */
             void *argument;       /* its */
         };

@@ -22,9 +22,9 @@
 #include "actor/actor.h"
 #include "runtime/base/memory.h"
 
-#define TSUGA_TABLE_CHUNK_SHIFT 10u
-#define TSUGA_TABLE_CHUNK_SLOTS (1u << TSUGA_TABLE_CHUNK_SHIFT)
-#define TSUGA_TABLE_CHUNKS_MAX  (1u << 14) /* 16 Mi actors alive at once */
+#define TSUGA_TABLE_CHUNK_SHIFT   10u
+#define TSUGA_TABLE_CHUNK_SLOTS   (1u << TSUGA_TABLE_CHUNK_SHIFT)
+#define TSUGA_TABLE_CHUNKS_MAX    (1u << 14) /* 16 Mi actors alive at once */
 #define TSUGA_TABLE_CHUNKS_SINGLE 64u
 
 /* The layers above put their own fields behind each actor: actor_bytes is the whole. */

@@ -278,6 +278,7 @@ static void *run(void *context)
     int error;
 
     pin(executor);
+    tsuga_thread_meter_init(&executor->meter);
     tsuga_executor_become(executor);
     error = open_ring(executor);
     if (error == 0) {

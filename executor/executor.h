@@ -45,6 +45,7 @@
 #include "mailbox/letters.h"
 #include "runtime/base/bits.h"
 #include "runtime/base/list.h"
+#include "runtime/base/thread_meter.h"
 
 #define TSUGA_TICK_TURNS    64u
 #define TSUGA_EXIT_CHILD    70 /* EX_SOFTWARE of sysexits.h */
@@ -109,6 +110,7 @@ struct tsuga_executor {
     int wake_fd;
     struct tsuga_fork_mark mark; /* as shared->mark */
     struct tsuga_thread thread;
+    struct tsuga_thread_meter meter; /* of the thread, once it has started */
     bool has_thread;
     bool has_thieves; /* other executors may take actors from here, and this one from there */
 

@@ -155,9 +155,9 @@ struct tsuga_io {
     struct tsuga_peer peer;             /* likewise */
     struct tsuga_alarm again;           /* for cancels that missed */
     union {
-        struct tsuga_record piece; /* the current message while that is one of a stream's */
-        struct {                   /* of an orphan */
-            struct tsuga_list_node orphan;  /* in the executor's list, oldest first */
+        struct tsuga_record piece;         /* the current message while that is one of a stream's */
+        struct {                           /* of an orphan */
+            struct tsuga_list_node orphan; /* in the executor's list, oldest first */
             struct tsuga_obituary obituary; /* who waits for its reclaiming */
             uint64_t give_up_ns;            /* when it no longer counts */
             uint32_t closing_count;         /* descriptors that are being closed */

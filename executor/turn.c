@@ -421,8 +421,8 @@ static void ring_stop(struct tsuga_executor *executor, struct tsuga_alarm *alarm
         tsuga_turn_wake(seat);
 }
 
-/* The first time that the actor's executor sees the stop. Only who receives it goes on, and needs to
- * be watched: all others do not block any more, and end when their turn does. */
+/* The first time that the actor's executor sees the stop. Only who receives it goes on, and needs
+ * to be watched: all others do not block any more, and end when their turn does. */
 static void notice_stop(struct tsuga_executor *executor, struct tsuga_seat *seat)
 {
     struct tsuga_extras *extras;

@@ -26,9 +26,9 @@
  * A message names its receiver's generation, and collecting sets aside what was meant for a
  * predecessor in the slot: a sender that was overtaken by death and rebirth is harmless.
  *
- * Invariants: messages of one sender keep their order: a message passes by the inlet only while that
- * is empty. At most one call is under way.
- * Owner: the actor. Thread: the consumer, except where stated.
+ * Invariants: messages of one sender keep their order: a message passes by the inlet only while
+ * that is empty. At most one call is under way. Owner: the actor. Thread: the consumer, except
+ * where stated.
  */
 #ifndef TSUGA_MAILBOX_MAILBOX_H
 #define TSUGA_MAILBOX_MAILBOX_H

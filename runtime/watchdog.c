@@ -39,21 +39,40 @@ static void report(struct tsuga_watchdog *watchdog, struct tsuga_executor *execu
                      watchdog->shared->config.executor.watchdog_us);
 }
 
-/* A turn that was there at the last look and still is has run for a whole period. Returns whether
- * there were any turns. */
+/* Coroutines have no processor time of their own. */
+static uint64_t processor_ns(const struct tsuga_executor *executor)
+{
+    return executor->shared->threads->are_coroutines ? 0 : tsuga_thread_meter_ns(&executor->meter);
+}
+
+/* Whether a turn of a period or more by the clock has had the processor for one, but for what
+ * interrupts may have taken, or waits in a system call. Otherwise others have the processor. */
+static bool is_to_blame(const struct tsuga_watch *watch, const struct tsuga_executor *executor)
+{
+    const struct tsuga_shared *shared = executor->shared;
+    uint64_t period_ns = shared->config.executor.watchdog_us * TSUGA_NS_PER_US;
+
+    return shared->threads->are_coroutines ||
+           processor_ns(executor) - watch->processor_ns >= period_ns - period_ns / 8 ||
+           tsuga_thread_meter_is_blocked(&executor->meter);
+}
+
+/* A turn that was there at the last look and still is has lasted for a whole period. Returns
+ * whether there were any turns. */
 static bool look_at(struct tsuga_watchdog *watchdog, struct tsuga_executor *executor)
 {
+    struct tsuga_watch *watch = &watchdog->watches[executor->index];
     uint64_t turns = atomic_load_explicit(&executor->counters.turns, memory_order_relaxed);
-    bool is_quiet = turns == watchdog->turns_seen[executor->index];
+    bool is_quiet = turns == watch->turns;
 
-    watchdog->turns_seen[executor->index] = turns;
     if (!is_quiet || !atomic_load_explicit(&executor->is_in_turn, memory_order_relaxed)) {
-        watchdog->was_reported[executor->index] = false;
+        *watch = (struct tsuga_watch){.turns = turns, .processor_ns = processor_ns(executor)};
         return !is_quiet;
     }
-    if (!watchdog->was_reported[executor->index])
+    if (!watch->was_reported && is_to_blame(watch, executor)) {
         report(watchdog, executor);
-    watchdog->was_reported[executor->index] = true;
+        watch->was_reported = true;
+    }
     call_helper(watchdog->shared, executor);
     return true;
 }
@@ -114,32 +133,24 @@ static void *watch(void *context)
     } while (true);
 }
 
-static void free_tables(struct tsuga_watchdog *watchdog)
+static size_t watches_bytes(const struct tsuga_watchdog *watchdog)
 {
-    const struct tsuga_memory *memory = watchdog->shared->memory;
-    uint32_t count = watchdog->shared->executor_count;
-
-    tsuga_memory_free(memory, watchdog->turns_seen, count * sizeof(*watchdog->turns_seen));
-    tsuga_memory_free(memory, watchdog->was_reported, count * sizeof(*watchdog->was_reported));
+    return watchdog->shared->executor_count * sizeof(*watchdog->watches);
 }
 
 int tsuga_watchdog_start(struct tsuga_watchdog *watchdog, struct tsuga_shared *shared,
                          struct tsuga_log *log)
 {
-    uint32_t count = shared->executor_count;
     int error = -ENOMEM;
     int condition_error;
 
     *watchdog = (struct tsuga_watchdog){.shared = shared, .log = log};
-    watchdog->turns_seen =
-        tsuga_memory_alloc_zeroed(shared->memory, count * sizeof(*watchdog->turns_seen));
-    watchdog->was_reported =
-        tsuga_memory_alloc_zeroed(shared->memory, count * sizeof(*watchdog->was_reported));
+    watchdog->watches = tsuga_memory_alloc_zeroed(shared->memory, watches_bytes(watchdog));
     pthread_mutex_init(&watchdog->lock, NULL);
     condition_error = tsuga_threads_init_condition(&watchdog->changed);
     if (condition_error != 0)
         error = condition_error;
-    else if (watchdog->turns_seen != NULL && watchdog->was_reported != NULL)
+    else if (watchdog->watches != NULL)
         error =
             shared->threads->start(shared->threads->context, watch, watchdog, &watchdog->thread);
     if (error != 0)
@@ -158,7 +169,7 @@ void tsuga_watchdog_stop(struct tsuga_watchdog *watchdog)
 
 void tsuga_watchdog_fini(struct tsuga_watchdog *watchdog)
 {
-    free_tables(watchdog);
+    tsuga_memory_free(watchdog->shared->memory, watchdog->watches, watches_bytes(watchdog));
     pthread_cond_destroy(&watchdog->changed);
     pthread_mutex_destroy(&watchdog->lock);
 }

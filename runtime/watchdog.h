@@ -1,6 +1,7 @@
 /*
  * The watchdog: a thread that counts and names turns that run too long, and has others help with
- * what waits behind them. When all executors have slept for a period, so does it.
+ * what waits behind them. When all executors have slept for a period, so does it. A turn that is
+ * long because others have the processor is not to blame, and is not named.
  *
  * Owner: the runtime. Thread: start and stop by the runtime's owner; nudge by any executor.
  */
@@ -15,11 +16,17 @@
 #include "runtime/base/assert.h"
 #include "runtime/log.h"
 
+/* An executor as it was when it was last seen to go on. */
+struct tsuga_watch {
+    uint64_t turns;
+    uint64_t processor_ns;
+    bool was_reported; /* the turn that it is in since */
+};
+
 struct tsuga_watchdog {
     struct tsuga_shared *shared;
     struct tsuga_log *log;
-    uint64_t *turns_seen; /* one for each executor */
-    bool *was_reported;
+    struct tsuga_watch *watches; /* one for each executor */
     struct tsuga_thread thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;

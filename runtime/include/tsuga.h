@@ -216,7 +216,8 @@ struct tsuga_config {
         uint32_t ops_max;            /* operations in flight per executor; default 32768 */
         uint32_t time_slice_us;      /* longest turn; default 200 */
         uint32_t slice_messages;     /* most messages of a turn; default 256 */
-        uint32_t watchdog_us;        /* longer turns are counted and named; default 100000 */
+        uint32_t watchdog_us;        /* turns that compute longer, or block, are counted and named;
+                                        default 100000 */
         uint32_t io_workers_bounded; /* kernel workers for files, per executor; default 4 */
         uint32_t io_workers_unbounded; /* kernel workers for the rest, per executor; default 16 */
         uint32_t blocking_threads;     /* threads behind tsuga_blocking(); default 4 */

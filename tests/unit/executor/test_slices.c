@@ -1,7 +1,12 @@
 /* Time slices: nobody is starved, neither by computing nor by messages, and news is looked at. */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "tests/support/gate.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
@@ -208,6 +213,96 @@ TEST(executor, h26_the_watchdog_names_who_overruns)
     tsuga_gate_raise(&race.finished);
     tsuga_world_end(&run);
     CHECK(run.stats.turns_overrun >= 1);
+}
+
+/* Waits for a byte as no actor should, in a system call. */
+static void read_a_byte(struct tsuga_actor *self, void *argument)
+{
+    const int *pipe_end = argument;
+    char byte;
+
+    (void)self;
+    CHECK_INT(read(*pipe_end, &byte, 1), 1);
+}
+
+TEST(executor, h26_the_watchdog_names_who_waits_in_a_system_call)
+{
+    struct tsuga_lines lines;
+    struct tsuga_setup setup = {.config.executor.watchdog_us = 2000, .lines = &lines};
+    struct tsuga_spawn_options options = {.body = read_a_byte, .name = "reader"};
+    struct tsuga_run run;
+    int ends[2];
+
+    CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
+    options.argument = &ends[0];
+    tsuga_lines_init(&lines);
+    tsuga_world_start(&setup, &run);
+    CHECK_INT(tsuga_spawn(run.runtime, &options, NULL), 0);
+    tsuga_lines_await(&lines, "actor reader has kept executor 0 for more than 2000 us");
+    CHECK_INT(write(ends[1], "", 1), 1);
+    tsuga_world_end(&run);
+    CHECK_INT(close(ends[0]), 0);
+    CHECK_INT(close(ends[1]), 0);
+}
+
+/* Somebody else has the processor. */
+
+#define PERIODS   4u
+#define PERIOD_US 50000u
+
+struct rival {
+    _Atomic bool is_over;
+    struct tsuga_gate started;
+};
+
+static void *keep_processor(void *context)
+{
+    struct rival *rival = context;
+
+    tsuga_gate_raise(&rival->started);
+    while (!atomic_load(&rival->is_over))
+        continue;
+    return NULL;
+}
+
+/* Of the processor that they share its thread gets three parts in a thousand. */
+static void compute_beside(struct tsuga_actor *self, void *argument)
+{
+    const struct sched_param none = {0};
+    uint64_t end_ns;
+
+    (void)self;
+    (void)argument;
+    CHECK_INT(sched_setscheduler(0, SCHED_IDLE, &none), 0);
+    end_ns = tsuga_clock_monotonic_ns(NULL) + PERIODS * PERIOD_US * TSUGA_NS_PER_US;
+    while (tsuga_clock_monotonic_ns(NULL) < end_ns)
+        continue;
+}
+
+TEST(executor, h26_who_is_not_let_run_is_not_named)
+{
+    struct tsuga_setup setup = {.config.executor.watchdog_us = PERIOD_US};
+    struct rival rival = {.is_over = false};
+    struct tsuga_run run;
+    cpu_set_t all;
+    cpu_set_t one;
+    pthread_t thread;
+
+    /* What this thread starts stays on the processor, too. */
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    CHECK_INT(sched_getaffinity(0, sizeof(all), &all), 0);
+    CHECK_INT(sched_setaffinity(0, sizeof(one), &one), 0);
+    tsuga_world_start(&setup, &run);
+    CHECK_INT(pthread_create(&thread, NULL, keep_processor, &rival), 0);
+    CHECK_INT(sched_setaffinity(0, sizeof(all), &all), 0);
+    tsuga_gate_await(&rival.started, 1);
+    tsuga_world_spawn(&run, compute_beside, NULL);
+    CHECK_INT(tsuga_join(run.runtime), 0);
+    atomic_store(&rival.is_over, true);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    tsuga_world_end(&run);
+    CHECK_UINT(run.stats.turns_overrun, 0);
 }
 
 static void step_in(struct tsuga_actor *self, void *argument)
