@@ -12,6 +12,7 @@
 #define OFFER_BYTES     16u
 #define QUEUE_BYTES_MIN 4096u /* the kernel wants whole pages */
 #define GROW_FACTOR     16u   /* of a group that began with receive.group_buffers */
+#define PATIENCE_MAX    64u   /* trims, of a second mostly */
 #define ENTRIES_MAX     32768u
 
 /* Numbers of groups. */
@@ -223,6 +224,7 @@ int tsuga_buffers_open(struct tsuga_executor *executor, const struct tsuga_buffe
         .handle = ++executor->receive.handle_last,
         .buffer_bytes = config->buffer_bytes,
         .is_exclusive = config->is_incremental,
+        .patience = 1,
     };
     tsuga_list_init(&buffers->link);
     tsuga_list_init(&buffers->starved);
@@ -382,6 +384,9 @@ static void grow(struct tsuga_buffers *buffers)
 
     if (buffers->owner != NULL || buffers->offered_count > 0)
         return;
+    if (buffers->has_shrunk && buffers->patience < PATIENCE_MAX)
+        buffers->patience *= 2; /* what is missing has just been freed */
+    buffers->has_shrunk = false;
     buffers->surplus_count = 0;
     /* What can not be had now is asked for again in a later tick. */
     (void)fill(buffers, count > buffers->ring.entries ? buffers->ring.entries : count);
@@ -410,7 +415,9 @@ void tsuga_receive_feed(struct tsuga_receive *receive)
     }
 }
 
-/* Half of what nobody needed in all this time; all, when nobody uses the group. */
+/* Half of what nobody needed in all this time; all, when nobody uses the group. A load that comes and
+ * goes starves the streams each time that it finds the group shrunk: then shrinking waits twice as
+ * long the next time. */
 static void shrink(struct tsuga_buffers **place, uint32_t least)
 {
     struct tsuga_buffers *buffers = *place;
@@ -421,7 +428,19 @@ static void shrink(struct tsuga_buffers **place, uint32_t least)
         tsuga_buffers_close(buffers);
         return;
     }
-    buffers->surplus_count = buffers->offered_min > least ? (buffers->offered_min + 1) / 2 : 0;
+    if (spare == 0 || buffers->offered_min <= least) {
+        buffers->surplus_count = 0;
+        buffers->calm_count = 0;
+        buffers->offered_min = buffers->offered_count;
+        return;
+    }
+    if (++buffers->calm_count < buffers->patience)
+        return;
+    if (buffers->has_shrunk && buffers->patience > 1)
+        buffers->patience /= 2;
+    buffers->has_shrunk = true;
+    buffers->calm_count = 0;
+    buffers->surplus_count = (buffers->offered_min + 1) / 2;
     if (buffers->surplus_count > spare)
         buffers->surplus_count = spare;
     buffers->offered_min = buffers->offered_count;

@@ -49,8 +49,11 @@ struct tsuga_buffers {
     uint32_t buffer_bytes;
     uint32_t count;                 /* buffers */
     uint32_t offered_count;         /* of these, on offer */
-    uint32_t offered_min;           /* fewest since the last trim */
+    uint32_t offered_min;           /* fewest since the last trim that was not calm */
     uint32_t surplus_count;         /* so many of those that come back are freed */
+    uint8_t calm_count;             /* trims in a row that found buffers which nobody needed */
+    uint8_t patience;               /* so many of them before such buffers are freed */
+    bool has_shrunk;                /* since streams starved */
     uint32_t user_count;            /* streams */
     uint16_t used_count;            /* of incremental ones, that the kernel has filled; mod 2^16 */
     bool is_exclusive;              /* one stream at a time */

@@ -134,6 +134,48 @@ static void grow_and_shrink(struct tsuga_actor *self, void *argument)
     CHECK_PTR(find_group(self), NULL);
 }
 
+/* A period in which little is needed, at the end of which the group is looked at. */
+static uint32_t spend_calm_period(struct tsuga_actor *self, struct scene *scene,
+                                  struct tsuga_token stream)
+{
+    tsuga_still_clock_pass(self, &scene->still, PERIOD_NS);
+    for (unsigned k = 0; k < HOARD; k++)
+        (void)exchange(self, scene, stream);
+    return find_group(self)->count;
+}
+
+static void hoard_now_and_then(struct tsuga_actor *self, void *argument)
+{
+    struct scene *scene = argument;
+    struct tsuga_token stream = tsuga_recv_stream(self, scene->ends[0]);
+    uint32_t starved = 0;
+    uint32_t count;
+
+    (void)exchange(self, scene, stream);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        count = find_group(self)->count;
+        hoard(self, scene, stream);
+        starved += find_group(self)->count > count ? 1 : 0;
+        (void)spend_calm_period(self, scene, stream);
+        count = spend_calm_period(self, scene, stream);
+    }
+    CHECK(starved <= 3);
+    /* What is needed no more goes all the same. */
+    for (unsigned i = 0; i < 4 * ROUNDS; i++)
+        count = spend_calm_period(self, scene, stream);
+    CHECK(count <= AT_FIRST + IN_USE);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+}
+
+TEST(streams, a21_shared_groups_stay_as_large_as_a_load_that_comes_again)
+{
+    static struct scene scene;
+
+    tsuga_needs("BUFFER_RING");
+    tsuga_needs_locked(512 << 10);
+    run_scene(&scene, hoard_now_and_then);
+}
+
 TEST(streams, a21_shared_groups_shrink_when_nobody_needs_them)
 {
     static struct scene scene;
