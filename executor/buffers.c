@@ -377,13 +377,19 @@ struct tsuga_buffers *tsuga_receive_group(struct tsuga_executor *executor, size_
     return buffers != NULL ? buffers : open_shared(executor, class);
 }
 
-/* Twice as many, when streams wait and none is on offer. */
+/* By as many as were missed, also if some have come back meanwhile: else streams whose messages
+ * come together would wait for each other's buffers each time. Twice as many at most, and when
+ * still none is on offer. */
 static void grow(struct tsuga_buffers *buffers)
 {
+    uint32_t missed = buffers->missed_count;
     uint32_t count = 2 * buffers->count + 1;
 
-    if (buffers->owner != NULL || buffers->offered_count > 0)
+    buffers->missed_count = 0;
+    if (buffers->owner != NULL || (missed == 0 && buffers->offered_count > 0))
         return;
+    if (buffers->offered_count > 0 && missed <= buffers->count)
+        count = buffers->count + missed;
     if (buffers->has_shrunk && buffers->patience < PATIENCE_MAX)
         buffers->patience *= 2; /* what is missing has just been freed */
     buffers->has_shrunk = false;
@@ -415,9 +421,9 @@ void tsuga_receive_feed(struct tsuga_receive *receive)
     }
 }
 
-/* Half of what nobody needed in all this time; all, when nobody uses the group. A load that comes and
- * goes starves the streams each time that it finds the group shrunk: then shrinking waits twice as
- * long the next time. */
+/* Half of what nobody needed in all this time; all, when nobody uses the group. A load that comes
+ * and goes starves the streams each time that it finds the group shrunk: then shrinking waits twice
+ * as long the next time. */
 static void shrink(struct tsuga_buffers **place, uint32_t least)
 {
     struct tsuga_buffers *buffers = *place;

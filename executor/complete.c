@@ -294,6 +294,7 @@ static void tell_sizer(const struct tsuga_record *record, const struct tsuga_ext
 
     if ((record->kind != TSUGA_OP_READ && record->kind != TSUGA_OP_RECV) || sizer == NULL)
         return;
+    sizer->is_all = false;
     if (sizer->heard != NULL && record->result >= 0)
         sizer->heard(sizer, extra->argument.sized.asked, (size_t)record->result);
 }

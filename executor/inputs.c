@@ -346,6 +346,16 @@ int tsuga_input_prepare_messages(struct tsuga_stream *stream, const struct tsuga
 
 /* Taking. */
 
+/* Whether the socket was empty behind what was taken last: the kernel goes on as long as there is
+ * something, if it has a buffer, before we hear of the first. */
+static bool is_all(const struct tsuga_stream *stream)
+{
+    bool goes_on = stream->from.buffers != NULL && !stream->is_single;
+
+    return goes_on && stream->state == TSUGA_STREAM_ARMED && !stream->is_disarming &&
+           !tsuga_waiting_is_any(stream);
+}
+
 /* The sizer hears what a receive brought, and may want another size from now on. */
 static void learn(struct tsuga_stream *stream, size_t asked, size_t got)
 {
@@ -353,6 +363,7 @@ static void learn(struct tsuga_stream *stream, size_t asked, size_t got)
 
     if (sizer == NULL || stream->state == TSUGA_STREAM_ENDED)
         return;
+    sizer->is_all = is_all(stream);
     if (sizer->heard != NULL)
         sizer->heard(sizer, asked, got);
     stream->class = class_of(stream, sizer->next(sizer));

@@ -17,7 +17,7 @@ static size_t next(struct tsuga_sizer *sizer)
 
 static void adapt(struct tsuga_sizer *sizer, size_t asked, size_t got)
 {
-    if (got >= asked) {
+    if (got >= asked && !sizer->is_all) {
         sizer->bytes = sizer->bytes > sizer->bytes_max / 2 ? sizer->bytes_max : sizer->bytes * 2;
         sizer->small_count = 0;
     } else if (got >= sizer->bytes / 2) {

@@ -2636,6 +2636,8 @@ struct tsuga_sizer {
     size_t bytes_min;
     size_t bytes_max;
     uint32_t small_count; /* receives in a row that half of it would have held */
+    bool is_all;          /* set before `heard` is called: of a stream, what it has brought so far
+                             ends with these bytes; otherwise there is more, or nobody knows */
     void *context;        /* the user's */
 };
 

@@ -134,6 +134,75 @@ static void grow_and_shrink(struct tsuga_actor *self, void *argument)
     CHECK_PTR(find_group(self), NULL);
 }
 
+/* Messages that come together. */
+
+#define CROWD 40u
+
+struct crowd {
+    int ends[CROWD][2];
+    uint32_t heard;
+};
+
+static void hear(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct crowd *crowd = *(struct crowd **)tsuga_state(self);
+
+    if (tsuga_message_completion(message) != NULL)
+        crowd->heard++;
+}
+
+static void listen_to_one(struct tsuga_actor *self, void *argument)
+{
+    struct crowd *crowd = argument;
+
+    *(struct crowd **)tsuga_state(self) = crowd;
+    CHECK_INT(tsuga_op_error(tsuga_recv_stream(self, crowd->ends[crowd->heard++][0])), 0);
+}
+
+static uint32_t talk_at_once(struct tsuga_actor *self, struct crowd *crowd)
+{
+    crowd->heard = 0;
+    for (unsigned i = 0; i < CROWD; i++)
+        tsuga_fixture_write(crowd->ends[i][1], "text", 4);
+    while (crowd->heard < CROWD)
+        CHECK_INT(tsuga_yield(self), 0);
+    return find_group(self)->count;
+}
+
+static void talk_to_crowd(struct tsuga_actor *self, void *argument)
+{
+    struct crowd *crowd = argument;
+    struct tsuga_spawn_options options = {.behaviour = hear,
+                                          .start = listen_to_one,
+                                          .argument = crowd,
+                                          .state_bytes = sizeof(struct crowd *)};
+    struct tsuga_id ids[CROWD];
+
+    for (unsigned i = 0; i < CROWD; i++)
+        CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &ids[i]), 0);
+    while (crowd->heard < CROWD)
+        CHECK_INT(tsuga_yield(self), 0);
+    for (unsigned i = 0; i < ROUNDS; i++)
+        (void)talk_at_once(self, crowd);
+    CHECK(talk_at_once(self, crowd) >= CROWD);
+    for (unsigned i = 0; i < CROWD; i++)
+        CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), ids[i]), 0);
+}
+
+TEST(streams, a21_shared_groups_grow_to_what_comes_at_once)
+{
+    static struct crowd crowd;
+    struct tsuga_setup setup = {.config.receive = {.group_buffers = AT_FIRST}};
+
+    tsuga_needs("BUFFER_RING");
+    tsuga_needs_locked(512 << 10);
+    for (unsigned i = 0; i < CROWD; i++)
+        tsuga_fixture_sockets(crowd.ends[i]);
+    (void)tsuga_world_run(&setup, talk_to_crowd, &crowd);
+    for (unsigned i = 0; i < CROWD; i++)
+        tsuga_fixture_close(crowd.ends[i], 2);
+}
+
 /* A period in which little is needed, at the end of which the group is looked at. */
 static uint32_t spend_calm_period(struct tsuga_actor *self, struct scene *scene,
                                   struct tsuga_token stream)

@@ -9,6 +9,7 @@
 #include "tests/support/fixture.h"
 #include "tests/support/limits.h"
 #include "tests/support/modes.h"
+#include "tests/support/needs.h"
 #include "tests/support/test.h"
 #include "tests/support/world.h"
 
@@ -168,6 +169,43 @@ TEST(sizers, n14_a_stream_adapts_its_buffers)
 
         (void)tsuga_world_run(&setup, stream_by_size, NULL);
     }
+}
+
+/* Messages that just fill a buffer are no reason for larger ones, as long as no two of them come
+ * together. */
+static void stream_what_fits(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_sizer sizer = tsuga_sizer_adaptive(4 * KIB, 64 * KIB);
+    static char content[8 * KIB];
+    struct tsuga_token stream;
+    int ends[2];
+
+    (void)argument;
+    tsuga_fixture_sockets(ends);
+    stream = tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECV,
+                                                   .options = TSUGA_OP_MULTI,
+                                                   .fd = ends[0],
+                                                   .sizer = &sizer});
+    tsuga_content_fill(content, sizeof(content), SEED, 0);
+    for (unsigned i = 0; i < 60; i++) {
+        tsuga_fixture_write(ends[1], content, 4 * KIB);
+        CHECK_INT(tsuga_await(self, stream).result, 4 * KIB);
+        CHECK(sizer.is_all);
+        CHECK_UINT(sizer.next(&sizer), 4 * KIB);
+    }
+    tsuga_fixture_write(ends[1], content, 8 * KIB);
+    CHECK_INT(tsuga_await(self, stream).result, 4 * KIB);
+    CHECK(!sizer.is_all);
+    CHECK_UINT(sizer.next(&sizer), 8 * KIB);
+    CHECK_INT(tsuga_forget(self, stream), 0);
+    tsuga_fixture_close(ends, 2);
+}
+
+TEST(sizers, n14_a_stream_of_messages_that_fit_keeps_its_buffers)
+{
+    tsuga_needs("BUFFER_RING");
+    tsuga_needs("MULTISHOT");
+    (void)tsuga_world_run(NULL, stream_what_fits, NULL);
 }
 
 /* Groups of one's own. */
