@@ -377,25 +377,37 @@ struct tsuga_buffers *tsuga_receive_group(struct tsuga_executor *executor, size_
     return buffers != NULL ? buffers : open_shared(executor, class);
 }
 
-/* By as many as were missed, also if some have come back meanwhile: else streams whose messages
- * come together would wait for each other's buffers each time. Twice as many at most, and when
- * still none is on offer. */
-static void grow(struct tsuga_buffers *buffers)
+/* What can not be had now is asked for again later. */
+static void grow_to(struct tsuga_buffers *buffers, uint32_t count)
 {
-    uint32_t missed = buffers->missed_count;
-    uint32_t count = 2 * buffers->count + 1;
-
-    buffers->missed_count = 0;
-    if (buffers->owner != NULL || (missed == 0 && buffers->offered_count > 0))
-        return;
-    if (buffers->offered_count > 0 && missed <= buffers->count)
-        count = buffers->count + missed;
     if (buffers->has_shrunk && buffers->patience < PATIENCE_MAX)
         buffers->patience *= 2; /* what is missing has just been freed */
     buffers->has_shrunk = false;
     buffers->surplus_count = 0;
-    /* What can not be had now is asked for again in a later tick. */
     (void)fill(buffers, count > buffers->ring.entries ? buffers->ring.entries : count);
+}
+
+/* Twice as many, when streams wait and none is on offer. */
+static void grow(struct tsuga_buffers *buffers)
+{
+    if (buffers->owner == NULL && buffers->offered_count == 0)
+        grow_to(buffers, 2 * buffers->count + 1);
+}
+
+/* By as many as were missed, four times as many at most, although all of them came back soon: else
+ * streams whose messages come together wait for each other's buffers each time. Not for what comes
+ * only once. */
+static void grow_by_missed(struct tsuga_buffers *buffers)
+{
+    uint32_t missed = buffers->missed_count;
+    uint32_t most = 3 * buffers->count;
+
+    if (buffers->was_missed)
+        grow_to(buffers, buffers->count + (missed < most ? missed : most));
+    buffers->was_missed = true;
+    buffers->missed_count = 0;
+    buffers->calm_count = 0;
+    buffers->offered_min = buffers->offered_count;
 }
 
 /* Whether a later tick may have what the streams wait for. Otherwise they wait for buffers that
@@ -421,10 +433,10 @@ void tsuga_receive_feed(struct tsuga_receive *receive)
     }
 }
 
-/* Half of what nobody needed in all this time; all, when nobody uses the group. A load that comes
- * and goes starves the streams each time that it finds the group shrunk: then shrinking waits twice
- * as long the next time. */
-static void shrink(struct tsuga_buffers **place, uint32_t least)
+/* Frees half of what nobody needed in all this time; all, when nobody uses the group. A load that
+ * comes and goes starves the streams each time that it finds the group shrunk: then shrinking waits
+ * twice as long the next time. */
+static void resize(struct tsuga_buffers **place, uint32_t least)
 {
     struct tsuga_buffers *buffers = *place;
     uint32_t spare = buffers->count > least ? buffers->count - least : 0;
@@ -434,6 +446,11 @@ static void shrink(struct tsuga_buffers **place, uint32_t least)
         tsuga_buffers_close(buffers);
         return;
     }
+    if (buffers->missed_count > 0) {
+        grow_by_missed(buffers);
+        return;
+    }
+    buffers->was_missed = false;
     if (spare == 0 || buffers->offered_min <= least) {
         buffers->surplus_count = 0;
         buffers->calm_count = 0;
@@ -459,7 +476,7 @@ void tsuga_receive_trim(struct tsuga_executor *executor)
     receive->is_refused = false;
     for (unsigned i = 0; i < TSUGA_IOHEAP_CLASS_COUNT; i++) {
         if (receive->shared[i] != NULL)
-            shrink(&receive->shared[i], executor->shared->config.receive.group_buffers);
+            resize(&receive->shared[i], executor->shared->config.receive.group_buffers);
     }
     (void)tsuga_ioheap_decay(&receive->heap, tsuga_executor_now_ns(executor));
 }

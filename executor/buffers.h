@@ -54,8 +54,9 @@ struct tsuga_buffers {
     uint8_t calm_count;             /* trims in a row that found buffers which nobody needed */
     uint8_t patience;               /* so many of them before such buffers are freed */
     bool has_shrunk;                /* since streams starved */
+    bool was_missed;                /* before the last trim, too, a buffer was */
     uint32_t user_count;            /* streams */
-    uint32_t missed_count;          /* times since the last tick that one of them found none */
+    uint32_t missed_count;          /* times since the last trim that one of them found none */
     uint16_t used_count;            /* of incremental ones, that the kernel has filled; mod 2^16 */
     bool is_exclusive;              /* one stream at a time */
     bool is_closed;                 /* the kernel has forgotten it: what comes back is freed */

@@ -139,6 +139,7 @@ static void grow_and_shrink(struct tsuga_actor *self, void *argument)
 #define CROWD 40u
 
 struct crowd {
+    struct tsuga_still_clock still;
     int ends[CROWD][2];
     uint32_t heard;
 };
@@ -161,6 +162,7 @@ static void listen_to_one(struct tsuga_actor *self, void *argument)
 
 static uint32_t talk_at_once(struct tsuga_actor *self, struct crowd *crowd)
 {
+    tsuga_still_clock_pass(self, &crowd->still, PERIOD_NS);
     crowd->heard = 0;
     for (unsigned i = 0; i < CROWD; i++)
         tsuga_fixture_write(crowd->ends[i][1], "text", 4);
@@ -192,7 +194,8 @@ static void talk_to_crowd(struct tsuga_actor *self, void *argument)
 TEST(streams, a21_shared_groups_grow_to_what_comes_at_once)
 {
     static struct crowd crowd;
-    struct tsuga_setup setup = {.config.receive = {.group_buffers = AT_FIRST}};
+    const struct tsuga_clock clock = tsuga_still_clock_init(&crowd.still);
+    struct tsuga_setup setup = {.config.receive = {.group_buffers = AT_FIRST}, .clock = &clock};
 
     tsuga_needs("BUFFER_RING");
     tsuga_needs_locked(512 << 10);
