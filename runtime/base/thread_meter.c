@@ -42,7 +42,9 @@ static char read_state(pid_t id)
     text[bytes > 0 ? bytes : 0] = '\0';
     /* "id (name) state …", and a name may hold anything. */
     name_end = strrchr(text, ')');
-    return name_end != NULL && name_end[1] == ' ' ? name_end[2] : 'S';
+    if (name_end == NULL || name_end[1] != ' ')
+        return 'S';
+    return name_end[2];
 }
 
 bool tsuga_thread_meter_is_blocked(const struct tsuga_thread_meter *meter)

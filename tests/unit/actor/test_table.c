@@ -139,9 +139,8 @@ TEST(actor, slots_of_a_crowd_are_all_different)
     };
     static struct tsuga_actor_table table;
     struct tsuga_actor_cache cache = {NULL, 0};
-    struct tsuga_actor **actors = calloc(COUNT, sizeof(*actors));
+    static struct tsuga_actor *actors[COUNT];
 
-    CHECK(actors != NULL);
     open_table(&table);
     for (uint32_t i = 0; i < COUNT; i++) {
         actors[i] = bear(&table, &cache);
@@ -158,7 +157,6 @@ TEST(actor, slots_of_a_crowd_are_all_different)
     for (uint32_t i = 0; i < COUNT; i++)
         bury(&table, &cache, actors[i]);
     tsuga_actor_table_fini(&table);
-    free(actors);
 }
 
 /* Threads that are born, die and look each other's ids up. */
