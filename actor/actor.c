@@ -1,6 +1,7 @@
 #include "actor/actor.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "runtime/base/assert.h"
 #include "runtime/base/bits.h"
@@ -51,7 +52,7 @@ static int alloc_state(struct tsuga_actor *actor, size_t bytes, const struct tsu
 {
     size_t units;
 
-    actor->small_state = 0;
+    memset(&actor->small_state, 0, sizeof(actor->small_state));
     actor->state_units = bytes == 0 ? 0 : TSUGA_STATE_INSIDE;
     if (bytes <= SMALL_STATE_BYTES)
         return 0;

@@ -67,7 +67,7 @@ void tsuga_actor_table_give(struct tsuga_actor_table *table, struct tsuga_actor_
 static inline struct tsuga_actor *tsuga_actor_table_at(struct tsuga_actor_table *table,
                                                        uint32_t slot)
 {
-    /* Acquire pairs with the release in grow(): the chunk's slots are initialised. */
+    /* Acquire pairs with the release in init_chunk(): the chunk's slots are initialised. */
     char *chunk =
         atomic_load_explicit(&table->chunks[slot >> TSUGA_TABLE_CHUNK_SHIFT], memory_order_acquire);
 

@@ -406,6 +406,7 @@ static void grow_by_missed(struct tsuga_buffers *buffers)
         grow_to(buffers, buffers->count + (missed < most ? missed : most));
     buffers->was_missed = true;
     buffers->missed_count = 0;
+    buffers->surplus_count = 0;
     buffers->calm_count = 0;
     buffers->offered_min = buffers->offered_count;
 }
@@ -435,8 +436,9 @@ void tsuga_receive_feed(struct tsuga_receive *receive)
 
 /* Frees half of what nobody needed in all this time; all, when nobody uses the group. A load that
  * comes and goes starves the streams each time that it finds the group shrunk: then shrinking waits
- * twice as long the next time. */
-static void resize(struct tsuga_buffers **place, uint32_t least)
+ * twice as long the next time. What was missed before a late look, which ends a quiet time, counts
+ * with what comes after it. */
+static void resize(struct tsuga_buffers **place, uint32_t least, bool is_late)
 {
     struct tsuga_buffers *buffers = *place;
     uint32_t spare = buffers->count > least ? buffers->count - least : 0;
@@ -446,7 +448,7 @@ static void resize(struct tsuga_buffers **place, uint32_t least)
         tsuga_buffers_close(buffers);
         return;
     }
-    if (buffers->missed_count > 0) {
+    if (buffers->missed_count > 0 && !is_late) {
         grow_by_missed(buffers);
         return;
     }
@@ -469,14 +471,14 @@ static void resize(struct tsuga_buffers **place, uint32_t least)
     buffers->offered_min = buffers->offered_count;
 }
 
-void tsuga_receive_trim(struct tsuga_executor *executor)
+void tsuga_receive_trim(struct tsuga_executor *executor, bool is_late)
 {
     struct tsuga_receive *receive = &executor->receive;
 
     receive->is_refused = false;
     for (unsigned i = 0; i < TSUGA_IOHEAP_CLASS_COUNT; i++) {
         if (receive->shared[i] != NULL)
-            resize(&receive->shared[i], executor->shared->config.receive.group_buffers);
+            resize(&receive->shared[i], executor->shared->config.receive.group_buffers, is_late);
     }
     (void)tsuga_ioheap_decay(&receive->heap, tsuga_executor_now_ns(executor));
 }

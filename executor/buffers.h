@@ -108,8 +108,9 @@ static inline bool tsuga_receive_is_hungry(const struct tsuga_receive *receive)
 /* In each tick while streams wait: feed them, and let the executor's own groups grow. */
 void tsuga_receive_feed(struct tsuga_receive *receive);
 
-/* Now and then: let groups shrink that were larger than needed since the last time. */
-void tsuga_receive_trim(struct tsuga_executor *executor);
+/* Now and then: let groups shrink that were larger than needed since the last time, and grow that
+ * were too small. `is_late`: that was twice as long ago as it should be, or longer. */
+void tsuga_receive_trim(struct tsuga_executor *executor, bool is_late);
 
 /* A group. Errors: -ENOMEM; -ENOBUFS, -EMSGSIZE of the heap; -ENOSPC; those of the ring. */
 TSUGA_NODISCARD int tsuga_buffers_open(struct tsuga_executor *executor,

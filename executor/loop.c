@@ -345,7 +345,7 @@ static void trim(struct tsuga_executor *executor)
     uint64_t now_ns = tsuga_executor_now_ns(executor);
 
     (void)tsuga_stack_trim(&executor->stacks, TRIM_STACKS);
-    tsuga_receive_trim(executor);
+    tsuga_receive_trim(executor, now_ns - trim->next_ns > trim_period_ns(executor));
     trim->has_more = tsuga_ioheap_decay_pool(pool, now_ns);
     trim->has_more |= tsuga_arena_pool_decay(pool, now_ns);
     trim->has_more |= tsuga_timed_trim(executor);

@@ -150,7 +150,7 @@ static void pass_on(struct tsuga_actor *self, const struct tsuga_message *messag
 
     TSUGA_ASSERT(passed == message);
     self->current = NULL;
-    if (passed->type == TSUGA_TYPE_STOP) { /* this one lies in the actor */
+    if (passed->type == TSUGA_TYPE_STOP) { /* this one is the actor's own */
         port->stop = (struct tsuga_message){.lane = TSUGA_LANE_SYSTEM, .type = TSUGA_TYPE_STOP};
         passed = &port->stop;
     }

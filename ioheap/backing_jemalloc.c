@@ -46,6 +46,7 @@ static void *alloc(void *context, size_t bytes)
     void *pointer = is_huge(bytes) ? alloc_huge(bytes) : tsuga_je_malloc(bytes_of(bytes));
 
     (void)context;
+    TSUGA_ASSERT(bytes > 0);
     TSUGA_ASSERT(bytes % TSUGA_CACHE_LINE_BYTES != 0 ||
                  (uintptr_t)pointer % TSUGA_CACHE_LINE_BYTES == 0);
     return pointer;

@@ -257,7 +257,7 @@ struct tsuga_config {
     struct {
         uint32_t group_sizes;   /* bit k: buffers of 2^k bytes are lent; default 4 KiB and 64 KiB */
         uint32_t group_buffers; /* of each size at first, power of two; grows to 16 times as many
-                                   while streams wait for buffers; default 64 */
+                                   while streams find none; default 64 */
         uint64_t lent_max;      /* most bytes lent to one actor; default 1 MiB */
         enum tsuga_sizing
             sizer;          /* of receives that name neither bytes nor sizer; default adaptive */
@@ -429,7 +429,7 @@ TSUGA_API TSUGA_NODISCARD int tsuga_spawn(struct tsuga_runtime *runtime,
  *
  * An actor that is between messages ends with TSUGA_STOPPED. One that is in the middle of its
  * behaviour or body has its current or next blocking call, and all later ones, return -ECANCELED,
- * so that it can unwind; after stop_ms its stack is abandoned.
+ * so that it can unwind. One with receives_stop goes on; after stop_ms its stack is abandoned.
  *
  * Owner:  nothing changes hands.
  * Errors: -ESRCH it has ended already.
@@ -2654,8 +2654,8 @@ struct tsuga_sizer {
 TSUGA_API struct tsuga_sizer tsuga_sizer_fixed(size_t bytes);
 
 /**
- * A sizer that doubles after a receive that filled its buffer, and halves after several in a row
- * that less than half of it would have held. It starts with bytes_min.
+ * A sizer that doubles after a receive that filled its buffer and was not all there was, and halves
+ * after several in a row that less than half of it would have held. It starts with bytes_min.
  *
  * Owner:  a value, the caller's.
  * Errors: none.
@@ -2867,7 +2867,7 @@ struct tsuga_stats {
     uint64_t messages_sent;
     uint64_t dead_letters; /* user messages that reached nobody: see struct tsuga_dead_letter */
     uint64_t turns;
-    uint64_t turns_overrun; /* longer than watchdog_us */
+    uint64_t turns_overrun; /* that computed longer than watchdog_us, or were blocked so long */
     uint64_t steals;        /* actors that moved to an idle executor, or to who called them */
     uint64_t ops_submitted;
     uint64_t ops_completions; /* operations that have ended */
