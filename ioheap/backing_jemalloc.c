@@ -29,21 +29,13 @@ static int huge_alignment(void)
     return (int)tsuga_bits_log2_floor(TSUGA_MEMORY_HUGE_BYTES);
 }
 
-__attribute__((noinline)) static void *alloc_huge(size_t bytes)
-{
-    void *pointer = tsuga_je_mallocx(bytes, huge_alignment());
-
-    if (pointer != NULL)
-        tsuga_backing_advise(NULL, pointer, bytes, true);
-    return pointer;
-}
-
 /* A flag for the alignment would take jemalloc off its fast path, and is not needed: every size
  * class that a multiple of a cache line falls into is one, and blocks of a class lie side by side
  * from the start of a page. */
 static void *alloc(void *context, size_t bytes)
 {
-    void *pointer = is_huge(bytes) ? alloc_huge(bytes) : tsuga_je_malloc(bytes_of(bytes));
+    void *pointer = is_huge(bytes) ? tsuga_je_mallocx(bytes, huge_alignment())
+                                   : tsuga_je_malloc(bytes_of(bytes));
 
     (void)context;
     TSUGA_ASSERT(bytes > 0);

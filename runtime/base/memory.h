@@ -15,8 +15,8 @@
 
 struct tsuga_memory {
     /* `bytes` > 0; aligned to 16 and, from 64 bytes on, to a cache line when bytes is a multiple
-     * of one. A multiple of TSUGA_MEMORY_HUGE_BYTES may lie in huge pages. NULL when there is
-     * none. */
+     * of one. A multiple of TSUGA_MEMORY_HUGE_BYTES may be aligned to that. NULL when there
+     * is none. */
     void *(*alloc)(void *context, size_t bytes);
     /* `bytes` as given to alloc; NULL is ignored. */
     void (*free)(void *context, void *pointer, size_t bytes);
