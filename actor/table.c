@@ -30,9 +30,9 @@ static size_t chunk_bytes(const struct tsuga_actor_table *table)
 static size_t batch_bytes(const struct tsuga_actor_table *table, uint32_t index)
 {
     bool is_single =
-        index < TSUGA_TABLE_CHUNKS_SINGLE || chunk_bytes(table) > TSUGA_MEMORY_HUGE_BYTES;
+        index < TSUGA_TABLE_CHUNKS_SINGLE || chunk_bytes(table) > TSUGA_TABLE_BATCH_BYTES;
 
-    return is_single ? chunk_bytes(table) : TSUGA_MEMORY_HUGE_BYTES;
+    return is_single ? chunk_bytes(table) : TSUGA_TABLE_BATCH_BYTES;
 }
 
 /* How many these are. */

@@ -1,8 +1,8 @@
 /*
  * The table of actors: ids to slots. Slots come in chunks that are never freed while the table
  * lives, so a stale id is always safe to look up; the generation tells that it is stale. Beyond the
- * first TSUGA_TABLE_CHUNKS_SINGLE as many chunks as fit into a huge page come together, so that
- * little is lost between them, and that the kernel may make huge pages of them.
+ * first TSUGA_TABLE_CHUNKS_SINGLE as many chunks as fit into TSUGA_TABLE_BATCH_BYTES come together,
+ * so that little is lost between them.
  *
  * An id is generation << 32 | slot. Generations start at 1; a slot whose generation would wrap is
  * retired, so that an id never comes to mean another actor.
@@ -26,6 +26,7 @@
 #define TSUGA_TABLE_CHUNK_SLOTS   (1u << TSUGA_TABLE_CHUNK_SHIFT)
 #define TSUGA_TABLE_CHUNKS_MAX    (1u << 14) /* 16 Mi actors alive at once */
 #define TSUGA_TABLE_CHUNKS_SINGLE 64u
+#define TSUGA_TABLE_BATCH_BYTES   ((size_t)2 << 20)
 
 /* The layers above put their own fields behind each actor: actor_bytes is the whole. */
 struct tsuga_actor_table {

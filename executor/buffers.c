@@ -394,6 +394,14 @@ static void grow(struct tsuga_buffers *buffers)
         grow_to(buffers, 2 * buffers->count + 1);
 }
 
+/* What is needed is looked at anew, while so many of the buffers that come back are freed. */
+static void begin_period(struct tsuga_buffers *buffers, uint32_t surplus)
+{
+    buffers->surplus_count = surplus;
+    buffers->calm_count = 0;
+    buffers->offered_min = buffers->offered_count;
+}
+
 /* By as many as were missed, four times as many at most, although all of them came back soon: else
  * streams whose messages come together wait for each other's buffers each time. Not for what comes
  * only once. */
@@ -406,9 +414,7 @@ static void grow_by_missed(struct tsuga_buffers *buffers)
         grow_to(buffers, buffers->count + (missed < most ? missed : most));
     buffers->was_missed = true;
     buffers->missed_count = 0;
-    buffers->surplus_count = 0;
-    buffers->calm_count = 0;
-    buffers->offered_min = buffers->offered_count;
+    begin_period(buffers, 0);
 }
 
 /* Whether a later tick may have what the streams wait for. Otherwise they wait for buffers that
@@ -442,6 +448,7 @@ static void resize(struct tsuga_buffers **place, uint32_t least, bool is_late)
 {
     struct tsuga_buffers *buffers = *place;
     uint32_t spare = buffers->count > least ? buffers->count - least : 0;
+    uint32_t surplus;
 
     if (spare > 0 && buffers->user_count == 0) {
         *place = NULL;
@@ -454,9 +461,7 @@ static void resize(struct tsuga_buffers **place, uint32_t least, bool is_late)
     }
     buffers->was_missed = false;
     if (spare == 0 || buffers->offered_min <= least) {
-        buffers->surplus_count = 0;
-        buffers->calm_count = 0;
-        buffers->offered_min = buffers->offered_count;
+        begin_period(buffers, 0);
         return;
     }
     if (++buffers->calm_count < buffers->patience)
@@ -464,11 +469,8 @@ static void resize(struct tsuga_buffers **place, uint32_t least, bool is_late)
     if (buffers->has_shrunk && buffers->patience > 1)
         buffers->patience /= 2;
     buffers->has_shrunk = true;
-    buffers->calm_count = 0;
-    buffers->surplus_count = (buffers->offered_min + 1) / 2;
-    if (buffers->surplus_count > spare)
-        buffers->surplus_count = spare;
-    buffers->offered_min = buffers->offered_count;
+    surplus = (buffers->offered_min + 1) / 2;
+    begin_period(buffers, surplus < spare ? surplus : spare);
 }
 
 void tsuga_receive_trim(struct tsuga_executor *executor, bool is_late)

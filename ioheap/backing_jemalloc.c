@@ -10,7 +10,6 @@
 #define SMALLEST_BYTES 16u
 
 void *tsuga_je_malloc(size_t bytes);
-void *tsuga_je_mallocx(size_t bytes, int flags);
 void tsuga_je_sdallocx(void *pointer, size_t bytes, int flags);
 
 static size_t bytes_of(size_t bytes)
@@ -18,27 +17,14 @@ static size_t bytes_of(size_t bytes)
     return bytes < SMALLEST_BYTES ? SMALLEST_BYTES : bytes;
 }
 
-static bool is_huge(size_t bytes)
-{
-    return bytes % TSUGA_MEMORY_HUGE_BYTES == 0;
-}
-
-/* jemalloc(3), MALLOCX_LG_ALIGN. */
-static int huge_alignment(void)
-{
-    return (int)tsuga_bits_log2_floor(TSUGA_MEMORY_HUGE_BYTES);
-}
-
 /* A flag for the alignment would take jemalloc off its fast path, and is not needed: every size
  * class that a multiple of a cache line falls into is one, and blocks of a class lie side by side
  * from the start of a page. */
 static void *alloc(void *context, size_t bytes)
 {
-    void *pointer = is_huge(bytes) ? tsuga_je_mallocx(bytes, huge_alignment())
-                                   : tsuga_je_malloc(bytes_of(bytes));
+    void *pointer = tsuga_je_malloc(bytes_of(bytes));
 
     (void)context;
-    TSUGA_ASSERT(bytes > 0);
     TSUGA_ASSERT(bytes % TSUGA_CACHE_LINE_BYTES != 0 ||
                  (uintptr_t)pointer % TSUGA_CACHE_LINE_BYTES == 0);
     return pointer;
@@ -48,7 +34,7 @@ static void release(void *context, void *pointer, size_t bytes)
 {
     (void)context;
     if (pointer != NULL)
-        tsuga_je_sdallocx(pointer, bytes_of(bytes), is_huge(bytes) ? huge_alignment() : 0);
+        tsuga_je_sdallocx(pointer, bytes_of(bytes), 0);
 }
 
 const struct tsuga_backing *tsuga_backing_default(void)

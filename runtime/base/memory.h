@@ -10,13 +10,9 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Of most processors. */
-#define TSUGA_MEMORY_HUGE_BYTES ((size_t)2 << 20)
-
 struct tsuga_memory {
     /* `bytes` > 0; aligned to 16 and, from 64 bytes on, to a cache line when bytes is a multiple
-     * of one. A multiple of TSUGA_MEMORY_HUGE_BYTES may be aligned to that. NULL when there
-     * is none. */
+     * of one. NULL when there is none. */
     void *(*alloc)(void *context, size_t bytes);
     /* `bytes` as given to alloc; NULL is ignored. */
     void (*free)(void *context, void *pointer, size_t bytes);

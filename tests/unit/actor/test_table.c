@@ -135,7 +135,7 @@ TEST(actor, slots_of_a_crowd_are_all_different)
 {
     enum {
         COUNT = (TSUGA_TABLE_CHUNKS_SINGLE + 30) * TSUGA_TABLE_CHUNK_SLOTS,
-        TOGETHER = TSUGA_MEMORY_HUGE_BYTES / ACTOR_BYTES,
+        TOGETHER = TSUGA_TABLE_BATCH_BYTES / ACTOR_BYTES,
     };
     static struct tsuga_actor_table table;
     struct tsuga_actor_cache cache = {NULL, 0};

@@ -123,6 +123,14 @@ TEST(sizers, n11_n17_n18_a_users_sizer_decides_the_number_and_nothing_else)
     (void)tsuga_world_run(NULL, receive_by_trace, NULL);
 }
 
+static struct tsuga_token stream_with(struct tsuga_actor *self, int fd, struct tsuga_sizer *sizer)
+{
+    struct tsuga_op op = {
+        .kind = TSUGA_OP_RECV, .options = TSUGA_OP_MULTI, .fd = fd, .sizer = sizer};
+
+    return tsuga_submit(self, &op);
+}
+
 /* A stream moves to the larger group while it is busy, and back. */
 static void stream_by_size(struct tsuga_actor *self, void *argument)
 {
@@ -135,10 +143,7 @@ static void stream_by_size(struct tsuga_actor *self, void *argument)
 
     (void)argument;
     tsuga_fixture_sockets(ends);
-    stream = tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECV,
-                                                   .options = TSUGA_OP_MULTI,
-                                                   .fd = ends[0],
-                                                   .sizer = &sizer});
+    stream = stream_with(self, ends[0], &sizer);
     for (unsigned i = 0; i < 60; i++) {
         size_t bytes = i < 20 ? sizeof(content) : 50;
         size_t offset = 0;
@@ -182,10 +187,7 @@ static void stream_what_fits(struct tsuga_actor *self, void *argument)
 
     (void)argument;
     tsuga_fixture_sockets(ends);
-    stream = tsuga_submit(self, &(struct tsuga_op){.kind = TSUGA_OP_RECV,
-                                                   .options = TSUGA_OP_MULTI,
-                                                   .fd = ends[0],
-                                                   .sizer = &sizer});
+    stream = stream_with(self, ends[0], &sizer);
     tsuga_content_fill(content, sizeof(content), SEED, 0);
     for (unsigned i = 0; i < 60; i++) {
         tsuga_fixture_write(ends[1], content, 4 * KIB);
