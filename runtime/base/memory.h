@@ -17,6 +17,8 @@ struct tsuga_memory {
     /* `bytes` as given to alloc; NULL is ignored. */
     void (*free)(void *context, void *pointer, size_t bytes);
     void *context;
+    /* As alloc, and zero. May be missing: then it is alloc and a walk over the bytes. */
+    void *(*alloc_zeroed)(void *context, size_t bytes);
 };
 
 static inline void *tsuga_memory_alloc(const struct tsuga_memory *memory, size_t bytes)
@@ -26,8 +28,11 @@ static inline void *tsuga_memory_alloc(const struct tsuga_memory *memory, size_t
 
 static inline void *tsuga_memory_alloc_zeroed(const struct tsuga_memory *memory, size_t bytes)
 {
-    void *pointer = memory->alloc(memory->context, bytes);
+    void *pointer;
 
+    if (memory->alloc_zeroed != NULL)
+        return memory->alloc_zeroed(memory->context, bytes);
+    pointer = memory->alloc(memory->context, bytes);
     return pointer == NULL ? NULL : memset(pointer, 0, bytes);
 }
 

@@ -24,7 +24,7 @@ static void release(void *context, void *pointer, size_t bytes)
 void tsuga_ring_kit_init(struct tsuga_ring_kit *kit, uint32_t entries, uint32_t cq_entries)
 {
     *kit = (struct tsuga_ring_kit){
-        .memory = {allocate, release, NULL},
+        .memory = {.alloc = allocate, .free = release},
         .config = {.entries = entries,
                    .cq_entries = cq_entries,
                    .io_workers_bounded = 4,

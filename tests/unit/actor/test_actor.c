@@ -34,7 +34,8 @@ static void put_back(void *context, void *pointer, size_t bytes)
 
 static void open_store(struct store *store, unsigned calls)
 {
-    *store = (struct store){.memory = {fetch, put_back, store}, .left = calls};
+    *store = (struct store){.memory = {.alloc = fetch, .free = put_back, .context = store},
+                            .left = calls};
 }
 
 static const struct tsuga_actor_room unlimited;

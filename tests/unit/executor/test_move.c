@@ -374,7 +374,8 @@ TEST(executor, h44_who_waits_for_a_gift_stays_with_it)
     struct tsuga_setup setup = {.config.executor.threads = 2, .backing = &mean};
     struct tsuga_run run;
 
-    mean.memory = (struct tsuga_memory){alloc_unless_mean, release, &miser};
+    mean.memory =
+        (struct tsuga_memory){.alloc = alloc_unless_mean, .free = release, .context = &miser};
     tsuga_world_start(&setup, &run);
     tsuga_world_spawn(&run, give_to_poor, &miser);
     tsuga_world_end(&run);

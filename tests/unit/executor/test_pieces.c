@@ -807,7 +807,7 @@ static void free_nothing(void *context, void *pointer, size_t bytes)
 /* No memory for a slice: that is said, and the bytes come when there is some. */
 static void take_without_memory(struct tsuga_actor *self, void *argument)
 {
-    static const struct tsuga_memory none = {fail_to_allocate, free_nothing, NULL};
+    static const struct tsuga_memory none = {.alloc = fail_to_allocate, .free = free_nothing};
     struct tsuga_leases *leases = &tsuga_seat_home(tsuga_seat_of(self))->leases;
     const struct tsuga_memory *memory = leases->memory;
     struct tsuga_lease_entry *taken[TSUGA_LEASE_CHUNK_SLOTS];

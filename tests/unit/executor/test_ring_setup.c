@@ -125,7 +125,7 @@ TEST(ring, memory_or_descriptors_that_run_out_are_reported)
     struct tsuga_memory empty;
 
     tsuga_ring_kit_init(&kit, 8, 16);
-    empty = (struct tsuga_memory){no_memory, kit.memory.free, NULL};
+    empty = (struct tsuga_memory){.alloc = no_memory, .free = kit.memory.free};
     CHECK_INT(tsuga_ring_uring_create(&empty, &kit.config, &ring), -ENOMEM);
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &files), 0);
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, files.rlim_max}), 0);

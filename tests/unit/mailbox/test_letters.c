@@ -35,7 +35,7 @@ static void put_back(void *context, void *pointer, size_t bytes)
 
 static void open_store(struct store *store)
 {
-    *store = (struct store){.memory = {fetch, put_back, store}};
+    *store = (struct store){.memory = {.alloc = fetch, .free = put_back, .context = store}};
 }
 
 static struct tsuga_letter *take(struct store *store, struct tsuga_letters *cache, size_t bytes)
