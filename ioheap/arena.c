@@ -242,27 +242,30 @@ static size_t next_color_bytes(struct tsuga_arena_pool *pool, unsigned order)
                : (size_t)(pool->color++ % COLOR_COUNT) * TSUGA_CACHE_LINE_BYTES;
 }
 
-/* The struct with its regions and their tables; nothing of the arena yet. */
+/* The struct with its regions and their tables; nothing of the arena yet. The regions come first,
+ * so that the first one begins a cache line and no room is lost to that. */
 static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsigned shift)
 {
     unsigned region_shift =
         shift > TSUGA_IOHEAP_BLOCK_SHIFT_MAX ? TSUGA_IOHEAP_BLOCK_SHIFT_MAX : shift;
     unsigned order = region_shift - TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
     uint32_t count = 1u << (shift - region_shift);
-    size_t regions_at = tsuga_bits_round_up(sizeof(struct tsuga_segment), TSUGA_CACHE_LINE_BYTES) +
-                        next_color_bytes(pool, order);
-    size_t tables_at = regions_at + count * sizeof(struct tsuga_span_region);
+    size_t regions_at = next_color_bytes(pool, order);
+    size_t segment_at = regions_at + count * sizeof(struct tsuga_span_region);
+    size_t tables_at = segment_at + sizeof(struct tsuga_segment);
     size_t bytes = tsuga_bits_round_up(tables_at + count * tsuga_span_table_bytes(order),
                                        TSUGA_CACHE_LINE_BYTES);
-    struct tsuga_segment *segment =
-        tsuga_memory_alloc_zeroed(&pool->reserve->backing->memory, bytes);
+    char *piece = tsuga_memory_alloc_zeroed(&pool->reserve->backing->memory, bytes);
+    struct tsuga_segment *segment;
     char *tables;
 
-    if (segment == NULL)
+    if (piece == NULL)
         return NULL;
-    tables = (char *)segment + tables_at;
-    segment->regions = (void *)((char *)segment + regions_at);
-    segment->table_bytes = bytes;
+    segment = (void *)(piece + segment_at);
+    tables = piece + tables_at;
+    segment->regions = (void *)(piece + regions_at);
+    segment->table_bytes = (uint32_t)bytes;
+    segment->color_bytes = (uint16_t)regions_at;
     segment->region_count = count;
     segment->shift = (uint8_t)shift;
     for (uint32_t i = 0; i < count; i++) {
@@ -270,6 +273,12 @@ static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsig
         tables += tsuga_span_table_bytes(order);
     }
     return segment;
+}
+
+static void segment_destroy(const struct tsuga_memory *memory, struct tsuga_segment *segment)
+{
+    tsuga_memory_free(memory, (char *)segment->regions - segment->color_bytes,
+                      segment->table_bytes);
 }
 
 static void segment_place(struct tsuga_segment *segment, struct tsuga_arena *arena, uint32_t unit)
@@ -311,7 +320,7 @@ int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsu
 give_span:
     tsuga_span_give(&pool->spans, region, unit, order);
 free_segment:
-    tsuga_memory_free(memory, segment, segment->table_bytes);
+    segment_destroy(memory, segment);
     return -ENOMEM;
 }
 
@@ -325,7 +334,7 @@ static void segment_reclaim(struct tsuga_arena_pool *pool, struct tsuga_segment 
     segment_leave(reserve, segment);
     unit = (uint32_t)((segment->base - arena->base) >> arena->region_shift);
     tsuga_span_give(&pool->spans, arena->region, unit, segment_order(reserve, segment->shift));
-    tsuga_memory_free(&reserve->backing->memory, segment, segment->table_bytes);
+    segment_destroy(&reserve->backing->memory, segment);
     pool->segment_count--;
     pool->has_idle |= arena->region->live == 0;
 }

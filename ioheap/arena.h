@@ -59,10 +59,11 @@ struct tsuga_segment {
     char *base;
     struct tsuga_arena *arena;
     struct tsuga_ioheap *heap;
-    size_t table_bytes; /* of this struct with the regions' tables, which follow them */
     struct tsuga_span_region *regions;
     uint32_t region_count;
-    uint8_t shift; /* 2^shift bytes */
+    uint32_t table_bytes; /* of this struct, the regions and their tables, which are one piece */
+    uint16_t color_bytes; /* of the piece, in front of the regions */
+    uint8_t shift;        /* 2^shift bytes */
 
     struct tsuga_segment *next; /* the heap's next, in the order added; or the next returned */
 };

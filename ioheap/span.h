@@ -52,12 +52,12 @@ struct tsuga_span_lows {
 
 struct tsuga_span_map;
 
-/* What taking and giving need fills one cache line. */
+/* What taking and giving need fills one cache line, when the region begins one. */
 struct tsuga_span_region {
-    _Alignas(TSUGA_CACHE_LINE_BYTES) uint64_t *nodes; /* the tree; the summaries lie before it */
-    struct tsuga_span_lows *low;                      /* the region's place among the map's lows */
-    uint64_t *has;    /* the region's words among the map's, one for each order */
-    uint64_t has_bit; /* its bit in them */
+    uint64_t *nodes;             /* the tree; the summaries lie before it */
+    struct tsuga_span_lows *low; /* the region's place among the map's lows */
+    uint64_t *has;               /* the region's words among the map's, one for each order */
+    uint64_t has_bit;            /* its bit in them */
     struct tsuga_span_map *map;
     char *base;         /* the first unit; for the owner */
     uint32_t key_base;  /* of spans: key == key_base + ((2 * node + 1) << order) */
