@@ -192,7 +192,7 @@ static int segment_take_and_add(struct tsuga_ioheap *heap, unsigned shift)
 }
 
 /* Adds as much as there is already, up to an arena; less where the quota or the memory ends, but
- * enough for one block of the order. */
+ * enough for one block of the order. Apart, so that no allocation saves registers for it. */
 __attribute__((noinline)) static int grow(struct tsuga_ioheap *heap, unsigned order)
 {
     unsigned least = TSUGA_IOHEAP_BLOCK_SHIFT_MIN + order;
