@@ -434,11 +434,13 @@ SIM_SEEDS ?= 10
 sim:  ## Workloads in simulated worlds, with all kinds of faults (SECONDS=, SEED=, SIM_CONFIG=debug)
 	$(quickly) CONFIG=$(or $(SIM_CONFIG),debug) run-sim
 
-# Without SECONDS the seeds are the same each time, and each is run twice.
+# Without SECONDS the seeds are the same each time, and each is run twice; then the invariants are
+# looked at after every single step of short runs without faults.
 run-sim: $(BUILD)/sim
 	@$(BUILD)/sim --seed $(or $(SEED),1) \
 	    $(if $(SECONDS),--seconds $(SECONDS),--seeds $(SIM_SEEDS) --twice)
 	@$(if $(SECONDS),,tests/check/sim_repeats.sh $(BUILD)/sim)
+	@$(if $(SECONDS),,$(BUILD)/sim --seed 1 --seeds 30 --steps 5000 --faults none --check 1)
 
 features:  ## The unit tests once for each kernel feature, with that one off (KEYS="multishot …")
 	$(quickly) CONFIG=debug $(call BUILD_OF,debug)/tests

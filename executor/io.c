@@ -198,13 +198,14 @@ static void begin_orphan(struct tsuga_io *io, const struct tsuga_obituary *obitu
     struct tsuga_executor *executor = io->executor;
     const struct tsuga_shared *shared = executor->shared;
 
-    tsuga_list_push_back(&executor->orphans, &io->orphan);
     io->obituary = *obituary;
     io->give_up_ns =
         tsuga_clock_now_ns(&shared->clock) + shared->config.actor.death_ms * TSUGA_NS_PER_MS;
     io->closing_count = 0;
     io->is_leaked = false;
     io->is_still = false;
+    /* Last: who looks at the orphans while the clock is read would see it twice. */
+    tsuga_list_push_back(&executor->orphans, &io->orphan);
 }
 
 void tsuga_io_orphan(struct tsuga_io *io, const struct tsuga_obituary *obituary)
