@@ -371,6 +371,7 @@ static void wake_and_stop(struct tsuga_actor *self, void *argument)
 
     CHECK_INT(tsuga_await(self, tsuga_read(self, call->fd, sizeof(uint64_t))).result,
               sizeof(uint64_t));
+    CHECK(!tsuga_slice_used(self)); /* the slice has not begun before the sleep */
     CHECK_INT(tsuga_actor_stop(call->runtime, call->scene.partner), 0);
 }
 
