@@ -2,7 +2,7 @@
  * The table of actors: ids to slots. Slots come in chunks that are never freed while the table
  * lives, so a stale id is always safe to look up; the generation tells that it is stale. Beyond the
  * first TSUGA_TABLE_CHUNKS_SINGLE as many chunks as fit into TSUGA_TABLE_BATCH_BYTES come together,
- * so that little is lost between them.
+ * so that their pages can be had by one call and little is lost between them.
  *
  * An id is generation << 32 | slot. Generations start at 1; a slot whose generation would wrap is
  * retired, so that an id never comes to mean another actor.

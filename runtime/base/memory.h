@@ -2,7 +2,7 @@
  * General memory as a hook: everything that is neither an I/O heap nor a stack. Whoever creates a
  * runtime chooses the allocator (jemalloc, the C library's, one that fails on call n).
  *
- * Thread: any; both functions must be callable from every thread.
+ * Thread: any; all functions must be callable from every thread.
  */
 #ifndef TSUGA_BASE_MEMORY_H
 #define TSUGA_BASE_MEMORY_H
@@ -16,9 +16,9 @@ struct tsuga_memory {
     void *(*alloc)(void *context, size_t bytes);
     /* `bytes` as given to alloc; NULL is ignored. */
     void (*free)(void *context, void *pointer, size_t bytes);
-    void *context;
     /* As alloc, and zero. May be missing: then it is alloc and a walk over the bytes. */
     void *(*alloc_zeroed)(void *context, size_t bytes);
+    void *context;
 };
 
 static inline void *tsuga_memory_alloc(const struct tsuga_memory *memory, size_t bytes)

@@ -9,6 +9,7 @@
 #     Fault:  what is wrong with it, for the reader
 #     Config: debug, or asan or tsan where only that sees it
 #     Tests:  patterns of the tests that shall catch it, likeliest first
+#     Times:  how often each runs, when the fault shows by chance; may be missing
 #
 # or, for what only a simulated world finds, in place of the last one
 #
@@ -67,14 +68,16 @@ build() {
 # checker NAME: the program that shall catch the fault.
 checker() { [ -n "$(header "$1" Sim)" ] && echo sim || echo tests-fork; }
 
-# run CONFIG PATTERN…: 0 when all these tests pass. Stops at the first one that does not; a test
-# that hangs is over after twenty seconds.
+# run CONFIG TIMES PATTERN…: 0 when all these tests pass. Stops at the first one that does not; a
+# test that hangs is over after twenty seconds.
 run() {
     program=$(program "$1" tests-fork)
-    shift
+    times=$2
+    shift 2
     for pattern; do
         (cd "$tree" && TSUGA_TEST_SECONDS=20 TSAN_OPTIONS=halt_on_error=1 \
-            timeout 300 "$program" --fail-fast --filter "$pattern") >"$output" 2>&1 || return 1
+            timeout 300 "$program" --fail-fast --repeat "$times" \
+                --filter "$pattern") >"$output" 2>&1 || return 1
     done
 }
 
@@ -91,7 +94,8 @@ check() {
     if [ "$(checker "$1")" = sim ]; then
         simulate "$config" $(header "$1" Sim)
     else
-        run "$config" $(header "$1" Tests)
+        times=$(header "$1" Times)
+        run "$config" "${times:-1}" $(header "$1" Tests)
     fi
 }
 
@@ -146,7 +150,7 @@ for config in $(for fault; do header "$fault" Config; done | sort -u); do
     patterns=$(for fault; do
         [ "$(header "$fault" Config)" != "$config" ] || header "$fault" Tests
     done | tr ' ' '\n' | sort -u)
-    run "$config" $patterns || die "without a fault, in $config: $(catcher)"
+    run "$config" 1 $patterns || die "without a fault, in $config: $(catcher)"
 done
 for fault; do
     [ "$(checker "$fault")" = tests-fork ] || check "$fault" ||
