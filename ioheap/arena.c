@@ -281,13 +281,20 @@ static void segment_destroy(const struct tsuga_memory *memory, struct tsuga_segm
                       segment->table_bytes);
 }
 
-static void segment_place(struct tsuga_segment *segment, struct tsuga_arena *arena, uint32_t unit)
+static void segment_place(const struct tsuga_reserve *reserve, struct tsuga_segment *segment,
+                          struct tsuga_arena *arena, uint32_t unit)
 {
+    const struct tsuga_reserve_range *range = tsuga_reserve_range_find(reserve, arena->base);
+
     segment->base = arena->base + ((size_t)unit << arena->region_shift);
     segment->arena = arena;
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        segment->regions[i].base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
-        segment->regions[i].owner = segment;
+        struct tsuga_span_region *region = &segment->regions[i];
+
+        region->base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
+        region->notes =
+            range->notes + tsuga_reserve_unit_of(range, region->base) / TSUGA_NOTES_UNITS;
+        region->owner = segment;
     }
 }
 
@@ -309,7 +316,7 @@ int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsu
     if (region == NULL)
         goto free_segment;
     segment->heap = heap;
-    segment_place(segment, region->owner, unit);
+    segment_place(reserve, segment, region->owner, unit);
     if (reserve->guard && guard_protect(reserve, segment, false) != 0)
         goto give_span;
     segment_enter(reserve, segment);
@@ -336,7 +343,7 @@ static void segment_reclaim(struct tsuga_arena_pool *pool, struct tsuga_segment 
     tsuga_span_give(&pool->spans, arena->region, unit, segment_order(reserve, segment->shift));
     segment_destroy(&reserve->backing->memory, segment);
     pool->segment_count--;
-    pool->has_idle |= arena->region->live == 0;
+    pool->has_idle |= tsuga_span_region_is_free(arena->region);
 }
 
 /* Sends the segment to its own pool's list. */
@@ -459,7 +466,7 @@ bool tsuga_arena_pool_decay(struct tsuga_arena_pool *pool, uint64_t now_ns)
         struct tsuga_span_region *region = pool->spans.regions[i];
         struct tsuga_arena *arena;
 
-        if (region == NULL || region->live > 0)
+        if (region == NULL || !tsuga_span_region_is_free(region))
             continue;
         arena = region->owner;
         if (!is_decayed(pool, region, now_ns)) {

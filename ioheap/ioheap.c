@@ -41,7 +41,7 @@ static inline void *block_at(const struct tsuga_span_region *region, uint32_t un
 static inline uint32_t unit_at(const struct tsuga_span_region *region, const void *address)
 {
     return (uint32_t)((uintptr_t)address >> TSUGA_IOHEAP_BLOCK_SHIFT_MIN) &
-           ((1u << region->order) - 1);
+           (region->unit_count - 1);
 }
 
 #ifdef TSUGA_DEEP_CHECKS
@@ -99,6 +99,8 @@ int tsuga_ioheap_init(struct tsuga_ioheap *heap, struct tsuga_arena_pool *pool,
         .segment_shift_first = (uint8_t)shift,
         .orders_allowed = orders_allowed(reserve, config->class_mask),
     };
+    heap->block_shift_max =
+        (uint8_t)(TSUGA_IOHEAP_BLOCK_SHIFT_MIN + tsuga_bits_log2_floor(heap->orders_allowed));
     tsuga_span_map_init(&heap->spans, &reserve->backing->memory);
     tsuga_list_init(&heap->link);
     return 0;
@@ -216,7 +218,7 @@ __attribute__((noinline)) static int grow(struct tsuga_ioheap *heap, unsigned or
 static bool segment_is_free(const struct tsuga_segment *segment)
 {
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        if (segment->regions[i].live > 0)
+        if (!tsuga_span_region_is_free(&segment->regions[i]))
             return false;
     }
     return true;
@@ -360,16 +362,13 @@ static inline void count_alloc(struct tsuga_ioheap *heap, unsigned order)
 
 int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
 {
-    const struct tsuga_reserve_range *range;
     struct tsuga_span_region *region;
     uint32_t unit;
     unsigned order;
     void *block;
 
-    if (bytes == 0)
-        return -EINVAL;
-    if (bytes > tsuga_ioheap_block_bytes_max(heap))
-        return -EMSGSIZE;
+    if ((bytes - 1) >> heap->block_shift_max != 0)
+        return bytes == 0 ? -EINVAL : -EMSGSIZE;
     order = order_for(heap, bytes);
     region = tsuga_span_take(&heap->spans, order, &unit);
     if (region == NULL) {
@@ -380,8 +379,7 @@ int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
         region = tsuga_span_take(&heap->spans, order, &unit);
     }
     block = block_at(region, unit);
-    range = tsuga_reserve_range_find(heap->reserve, block);
-    tsuga_notes_add(range->notes, tsuga_reserve_unit_of(range, block), order);
+    tsuga_notes_add(region->notes, unit, order);
     count_alloc(heap, order);
     tsuga_sanitize_unpoison(block, order_bytes(order));
     TSUGA_DEEP(deep_check(heap));
@@ -416,16 +414,16 @@ void tsuga_ioheap_free(struct tsuga_ioheap *heap, void *block)
     unsigned order;
 
     TSUGA_VERIFY(range != NULL); /* else it is no block */
-    order = note_at(range, block) - 1;
     region = region_find(heap, range, block);
+    TSUGA_VERIFY(region != NULL); /* else it belongs to another heap */
+    order = tsuga_notes_remove(range->notes, tsuga_reserve_unit_of(range, block)) - 1;
     TSUGA_VERIFY(order <= TSUGA_SPAN_ORDER_MAX); /* else it was freed, and may have a new owner */
-    TSUGA_VERIFY(region != NULL);                /* else it belongs to another heap */
-    if (tsuga_rules_keep(heap->spans.rules_off, TSUGA_RULE_FREED_ONCE))
-        tsuga_notes_remove(range->notes, tsuga_reserve_unit_of(range, block));
-    tsuga_span_give(&heap->spans, region, unit_at(region, block), order);
+    if (!tsuga_rules_keep(heap->spans.rules_off, TSUGA_RULE_FREED_ONCE))
+        tsuga_notes_add(range->notes, tsuga_reserve_unit_of(range, block), order);
     heap->classes[order].live_count--;
     heap->live_bytes -= order_bytes(order);
     tsuga_sanitize_poison(block, order_bytes(order));
+    tsuga_span_give(&heap->spans, region, unit_at(region, block), order);
     TSUGA_DEEP(deep_check(heap));
 }
 

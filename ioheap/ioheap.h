@@ -55,6 +55,7 @@ struct tsuga_ioheap {
     uint64_t live_bytes_max;
     struct tsuga_ioheap_class *classes; /* one for each order of the largest region so far */
     uint32_t orders_allowed;            /* bit k: blocks of 64 << k bytes */
+    uint8_t block_shift_max;            /* of the largest class */
     uint8_t class_count;
     uint8_t segment_shift_first;
     struct tsuga_arena_pool *pool;        /* of the executor it lives on now */
@@ -72,7 +73,7 @@ struct tsuga_ioheap {
 };
 
 /* Ten thousand idle connections count on it. */
-_Static_assert(sizeof(struct tsuga_ioheap) <= 448, "a heap is seven cache lines");
+_Static_assert(sizeof(struct tsuga_ioheap) <= 384, "a heap is six cache lines");
 
 struct tsuga_ioheap_stats {
     struct tsuga_ioheap_class classes[TSUGA_IOHEAP_CLASS_COUNT]; /* of 64 << i bytes */
@@ -143,8 +144,7 @@ uint32_t tsuga_ioheap_live_count(const struct tsuga_ioheap *heap);
 /* Bytes of the largest class. */
 static inline size_t tsuga_ioheap_block_bytes_max(const struct tsuga_ioheap *heap)
 {
-    return (size_t)1 << (TSUGA_IOHEAP_BLOCK_SHIFT_MIN +
-                         tsuga_bits_log2_floor(heap->orders_allowed));
+    return (size_t)1 << heap->block_shift_max;
 }
 
 /* The class that holds `bytes`, 1 ..= tsuga_ioheap_block_bytes_max(). */

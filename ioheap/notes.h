@@ -20,41 +20,43 @@
 
 #define TSUGA_NOTES_UNITS 8u
 
-/* The tables above, one byte for each unit. */
-#define TSUGA_NOTES_SHIFTS UINT64_C(0x0e090d050c070b00)
-#define TSUGA_NOTES_MASKS  UINT64_C(0x010301030103011f)
+struct tsuga_notes_place {
+    uint8_t shift;
+    uint8_t mask;
+};
 
-static inline unsigned tsuga_notes_shift(size_t unit)
+/* The table above. */
+static inline struct tsuga_notes_place tsuga_notes_place_of(size_t unit)
 {
-    return TSUGA_NOTES_SHIFTS >> 8 * (unit % TSUGA_NOTES_UNITS) & 0xff;
-}
+    static const struct tsuga_notes_place places[TSUGA_NOTES_UNITS] = {
+        {0, 31}, {11, 1}, {7, 3}, {12, 1}, {5, 3}, {13, 1}, {9, 3}, {14, 1},
+    };
 
-static inline unsigned tsuga_notes_mask(size_t unit)
-{
-    return TSUGA_NOTES_MASKS >> 8 * (unit % TSUGA_NOTES_UNITS) & 0xff;
+    return places[unit % TSUGA_NOTES_UNITS];
 }
 
 /* 1 + order of the block that starts at the unit; 0: none does. */
 static inline unsigned tsuga_notes_get(const uint16_t *notes, size_t unit)
 {
-    return (unsigned)notes[unit / TSUGA_NOTES_UNITS] >> tsuga_notes_shift(unit) &
-           tsuga_notes_mask(unit);
+    struct tsuga_notes_place place = tsuga_notes_place_of(unit);
+
+    return (unsigned)notes[unit / TSUGA_NOTES_UNITS] >> place.shift & place.mask;
 }
 
 /* Notes a block where none was noted. */
 static inline void tsuga_notes_add(uint16_t *notes, size_t unit, unsigned order)
 {
-    notes[unit / TSUGA_NOTES_UNITS] |= (uint16_t)((order + 1) << tsuga_notes_shift(unit));
+    notes[unit / TSUGA_NOTES_UNITS] |= (uint16_t)((order + 1) << tsuga_notes_place_of(unit).shift);
 }
 
 /* Removes the unit's note, and returns it. */
 static inline unsigned tsuga_notes_remove(uint16_t *notes, size_t unit)
 {
-    uint16_t *word = &notes[unit / TSUGA_NOTES_UNITS];
-    unsigned in_place = *word & tsuga_notes_mask(unit) << tsuga_notes_shift(unit);
+    struct tsuga_notes_place place = tsuga_notes_place_of(unit);
+    unsigned word = notes[unit / TSUGA_NOTES_UNITS];
 
-    *word = (uint16_t)(*word ^ in_place);
-    return in_place >> tsuga_notes_shift(unit);
+    notes[unit / TSUGA_NOTES_UNITS] = (uint16_t)(word & ~((unsigned)place.mask << place.shift));
+    return word >> place.shift & place.mask;
 }
 
 #endif

@@ -6,8 +6,6 @@
 #include "ioheap/rules.h"
 
 #define WORD_BITS 64u
-/* Rows of up to 2^12 nodes are 64 words, for which a summary has a bit each. */
-#define SHORT_ROW_MAX 12u
 
 static inline uint64_t bit_of(uint32_t number)
 {
@@ -21,15 +19,10 @@ static inline uint32_t least(uint32_t a, uint32_t b)
 
 /* Nodes and rows of one region. Row d has 2^d nodes. */
 
-static inline unsigned row_of(const struct tsuga_span_region *region, unsigned order)
-{
-    return region->order - order;
-}
-
 static inline uint32_t node_of(const struct tsuga_span_region *region, uint32_t unit,
                                unsigned order)
 {
-    return ((1u << region->order) + unit) >> order;
+    return (region->unit_count + unit) >> order;
 }
 
 static inline uint32_t key_of(const struct tsuga_span_region *region, uint32_t node, unsigned order)
@@ -37,33 +30,26 @@ static inline uint32_t key_of(const struct tsuga_span_region *region, uint32_t n
     return region->key_base + ((2 * node + 1) << order);
 }
 
-/* A row's bits in its words: rows 0 ..= 5 share the first. */
-static inline uint64_t row_mask(unsigned row)
-{
-    static const uint64_t masks[TSUGA_SPAN_ORDER_COUNT] = {
-        0x2,        0xc,        0xf0,       0xff00,     0xffff0000, 0xffffffff00000000,
-        UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-        UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+/* A row's words lie in groups, one for each bit of its summary, up to 64. The first group's number
+ * is their count, so a group's number modulo 64 is its bit. */
+struct row {
+    uint64_t mask;       /* its bits in its words: rows 0 ..= 5 share the first */
+    uint8_t group_shift; /* a group is 2^this words */
+    uint8_t group_base;  /* a group's number is this and its bit's */
+};
 
-    return masks[row];
-}
-
-/* A bit of the row's summary stands for 2^this words. */
-static inline unsigned group_shift(unsigned row)
+static inline const struct row *row_of(const struct tsuga_span_region *region, unsigned order)
 {
-    return row > SHORT_ROW_MAX ? row - SHORT_ROW_MAX : 0;
-}
+    static const struct row rows[TSUGA_SPAN_ORDER_COUNT] = {
+        {0x2, 0, 0},         {0xc, 0, 0},         {0xf0, 0, 0},
+        {0xff00, 0, 0},      {0xffff0000, 0, 0},  {0xffffffff00000000, 0, 0},
+        {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},
+        {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},
+        {UINT64_MAX, 0, 64}, {UINT64_MAX, 1, 64}, {UINT64_MAX, 2, 64},
+        {UINT64_MAX, 3, 64},
+    };
 
-/* The bit of the row's summary that stands for a word. A row has as many words as its first one's
- * number, so that these numbers, modulo 64, do not repeat. */
-static inline uint64_t group_bit(uint32_t word, unsigned row)
-{
-    return bit_of(word >> group_shift(row));
-}
-
-static inline uint64_t *summary_of(const struct tsuga_span_region *region, unsigned row)
-{
-    return region->nodes - 1 - row;
+    return &rows[region->order - order];
 }
 
 static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t node)
@@ -73,50 +59,55 @@ static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t 
 
 static inline void node_set(struct tsuga_span_region *region, uint32_t node, unsigned order)
 {
-    unsigned row = row_of(region, order);
     uint32_t word = node / WORD_BITS;
 
     region->nodes[word] |= bit_of(node);
-    *summary_of(region, row) |= group_bit(word, row);
+    region->summaries[order] |= bit_of(word >> row_of(region, order)->group_shift);
 }
 
 /* The first of the group's words that is not zero; the one behind it, when all are. */
-static uint32_t group_search(const struct tsuga_span_region *region, uint32_t word, unsigned row)
+static uint32_t group_search(const struct tsuga_span_region *region, uint32_t group, unsigned shift)
 {
-    uint32_t count = 1u << group_shift(row);
-    uint32_t end = (word & ~(count - 1)) + count;
+    uint32_t word = group << shift;
+    uint32_t end = (group + 1) << shift;
 
-    for (word = end - count; word < end && region->nodes[word] == 0;)
+    while (word < end && region->nodes[word] == 0)
         word++;
     return word;
 }
 
-/* The word became zero: so may the summary's bit. */
-static inline void summary_clear(struct tsuga_span_region *region, uint32_t word, unsigned order)
+static bool group_is_zero(const struct tsuga_span_region *region, uint32_t group, unsigned shift)
 {
-    unsigned row = row_of(region, order);
-
-    if (row > SHORT_ROW_MAX &&
-        group_search(region, word, row) >> group_shift(row) == word >> group_shift(row))
-        return;
-    *summary_of(region, row) &= ~group_bit(word, row);
+    return group_search(region, group, shift) >> shift != group;
 }
 
-/* The key of the row's lowest set node, or TSUGA_SPAN_NONE. */
+/* Clears the node, and tells whether its row is empty now. Which words become zero is as good as
+ * random, so no branch depends on it. */
+static inline bool node_clear(struct tsuga_span_region *region, uint32_t node, unsigned order)
+{
+    const struct row *row = row_of(region, order);
+    uint32_t word = node / WORD_BITS;
+    uint64_t rest = region->nodes[word] & ~bit_of(node);
+    uint64_t is_zero = (rest & row->mask) == 0;
+
+    region->nodes[word] = rest;
+    if (row->group_shift > 0) {
+        word >>= row->group_shift;
+        is_zero = is_zero && group_is_zero(region, word, row->group_shift);
+    }
+    region->summaries[order] &= ~(is_zero << word % WORD_BITS);
+    return region->summaries[order] == 0;
+}
+
+/* The key of the lowest set node of the row, which is not empty. */
 static inline uint32_t row_search(const struct tsuga_span_region *region, unsigned order)
 {
-    unsigned row = row_of(region, order);
-    uint64_t summary = *summary_of(region, row);
-    uint32_t group;
-    uint32_t word;
+    const struct row *row = row_of(region, order);
+    uint32_t word = tsuga_bits_lowest(region->summaries[order]) + row->group_base;
 
-    if (summary == 0)
-        return TSUGA_SPAN_NONE;
-    group = tsuga_bits_lowest(summary) + (row >= SHORT_ROW_MAX ? WORD_BITS : 0);
-    word = group << group_shift(row);
-    if (row > SHORT_ROW_MAX)
-        word = group_search(region, word, row);
-    return key_of(region, word * WORD_BITS + tsuga_bits_lowest(region->nodes[word] & row_mask(row)),
+    if (row->group_shift > 0)
+        word = group_search(region, word, row->group_shift);
+    return key_of(region, word * WORD_BITS + tsuga_bits_lowest(region->nodes[word] & row->mask),
                   order);
 }
 
@@ -125,10 +116,8 @@ static inline uint32_t row_search(const struct tsuga_span_region *region, unsign
 static inline void has_set(struct tsuga_span_map *map, const struct tsuga_span_region *region,
                            unsigned order)
 {
-    uint64_t before = region->has[order];
-
-    region->has[order] = before | region->has_bit;
-    if (before == 0)
+    region->has[order] |= region->has_bit;
+    if (map->words != NULL)
         map->has[order] |= region->has_group_bit;
 }
 
@@ -143,26 +132,24 @@ static uint32_t has_search(const struct tsuga_span_map *map, unsigned order, uin
     return word;
 }
 
-/* A word became zero: so may the bit that stands for it and for the other words of its group. */
-static void has_group_clear(struct tsuga_span_map *map, const struct tsuga_span_region *region,
-                            unsigned order)
-{
-    uint32_t group = region->index / WORD_BITS >> map->group_shift;
-
-    if (map->group_shift == 0 || has_search(map, order, group) >> map->group_shift != group)
-        map->has[order] &= ~region->has_group_bit;
-}
-
+/* The region may have become one without: `is_empty`. Again no branch depends on it. */
 static inline void has_clear(struct tsuga_span_map *map, const struct tsuga_span_region *region,
-                             unsigned order)
+                             unsigned order, uint64_t is_empty)
 {
-    region->has[order] &= ~region->has_bit;
-    if (region->has[order] == 0)
-        has_group_clear(map, region, order);
+    region->has[order] &= ~(region->has_bit & -is_empty);
+    if (map->words == NULL)
+        return;
+    is_empty = region->has[order] == 0;
+    if (map->group_shift > 0 && is_empty) {
+        uint32_t group = region->index / WORD_BITS >> map->group_shift;
+        is_empty = has_search(map, order, group) >> map->group_shift != group;
+    }
+    map->has[order] &= ~(region->has_group_bit & -is_empty);
 }
 
 /* Finds the key of the frontmost free span of the order anew. */
-static inline uint32_t low_search(const struct tsuga_span_map *map, unsigned order)
+__attribute__((always_inline)) static inline uint32_t low_search(const struct tsuga_span_map *map,
+                                                                 unsigned order)
 {
     uint64_t has = map->has[order];
     uint32_t word = 0;
@@ -175,43 +162,79 @@ static inline uint32_t low_search(const struct tsuga_span_map *map, unsigned ord
             word = has_search(map, order, word);
         has = map->words[word * TSUGA_SPAN_ORDER_COUNT + order];
     }
-    return map->lows[word * WORD_BITS + tsuga_bits_lowest(has)].keys[order];
+    return row_search(map->regions[word * WORD_BITS + tsuga_bits_lowest(has)], order);
 }
 
 /* Free spans of the map. */
+
+/* Of an order among the lows and the visible bits, between the guards. */
+static inline unsigned place_of(unsigned order)
+{
+    return order + 1;
+}
 
 static inline void span_add(struct tsuga_span_map *map, struct tsuga_span_region *region,
                             uint32_t node, unsigned order, uint32_t key)
 {
     node_set(region, node, order);
     has_set(map, region, order);
-    region->low->keys[order] = least(region->low->keys[order], key);
-    map->low[order] = least(map->low[order], key);
+    map->low[place_of(order)] = least(map->low[place_of(order)], key);
 }
 
-/* Inline also where it is large: half of what taking does is this. */
-__attribute__((always_inline)) static inline void span_remove(struct tsuga_span_map *map,
-                                                              struct tsuga_span_region *region,
-                                                              uint32_t node, unsigned order,
-                                                              uint32_t key)
+static inline void span_remove(struct tsuga_span_map *map, struct tsuga_span_region *region,
+                               uint32_t node, unsigned order)
 {
-    uint32_t word = node / WORD_BITS;
-    uint64_t rest = region->nodes[word] & ~bit_of(node);
-    uint32_t next;
+    has_clear(map, region, order, node_clear(region, node, order));
+    if (map->low[place_of(order)] == key_of(region, node, order))
+        map->low[place_of(order)] = low_search(map, order);
+}
 
-    region->nodes[word] = rest;
-    rest &= row_mask(row_of(region, order));
-    if (rest == 0)
-        summary_clear(region, word, order);
-    if (region->low->keys[order] != key)
-        return;
-    next = rest != 0 ? key_of(region, word * WORD_BITS + tsuga_bits_lowest(rest), order)
-                     : row_search(region, order);
-    region->low->keys[order] = next;
-    if (next == TSUGA_SPAN_NONE)
-        has_clear(map, region, order);
-    if (map->low[order] == key)
-        map->low[order] = next != TSUGA_SPAN_NONE ? next : low_search(map, order);
+/* Visible orders. */
+
+static inline bool is_visible(const struct tsuga_span_map *map, unsigned place)
+{
+    return (map->visible & 1u << place) != 0;
+}
+
+/* The first visible place from this one on. */
+static inline unsigned visible_from(const struct tsuga_span_map *map, unsigned place)
+{
+    return tsuga_bits_lowest(map->visible & UINT32_MAX << place);
+}
+
+/* The low at the place has gone back: smaller orders that it hid, up to the next visible one, may
+ * be visible now. Apart, as few calls need it and the others shall not save registers for it. */
+__attribute__((noinline)) static void uncover(struct tsuga_span_map *map, unsigned place)
+{
+    uint32_t key = map->low[visible_from(map, place)];
+
+    while (!is_visible(map, --place)) {
+        if (map->low[place] < key) {
+            map->visible |= 1u << place;
+            key = map->low[place];
+        }
+    }
+}
+
+/* The place of the largest visible order that is smaller. */
+static inline unsigned visible_below(const struct tsuga_span_map *map, unsigned place)
+{
+    return tsuga_bits_log2_floor(map->visible & ((1u << place) - 1));
+}
+
+/* A span with this key was added at the place, and hides smaller orders whose lows lie behind. */
+static inline void cover(struct tsuga_span_map *map, unsigned place, uint32_t key)
+{
+    if (!is_visible(map, place) && key < map->low[visible_from(map, place)])
+        map->visible |= 1u << place;
+    while (map->low[visible_below(map, place)] > key)
+        map->visible &= ~(1u << visible_below(map, place));
+}
+
+static void visible_index(struct tsuga_span_map *map)
+{
+    map->visible = 1u << TSUGA_SPAN_GUARD_FRONT | 1u << TSUGA_SPAN_GUARD_BACK;
+    uncover(map, TSUGA_SPAN_GUARD_BACK);
 }
 
 static inline bool keeps(const struct tsuga_span_map *map, enum tsuga_ioheap_rule rule)
@@ -219,60 +242,93 @@ static inline bool keeps(const struct tsuga_span_map *map, enum tsuga_ioheap_rul
     return tsuga_rules_keep(map->rules_off, rule);
 }
 
+/* Adds what remains of a span of 2^taken units, of which the first 2^order are used. Apart for the
+ * same reason. */
+__attribute__((noinline)) static void split(struct tsuga_span_map *map,
+                                            struct tsuga_span_region *region, uint32_t node,
+                                            unsigned taken, unsigned order)
+{
+    map->visible |= (1u << place_of(taken)) - (1u << place_of(order));
+    while (taken-- > order) {
+        node *= 2;
+        span_add(map, region, node + 1, taken, key_of(region, node + 1, taken));
+    }
+}
+
 struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned order,
                                           uint32_t *unit)
 {
-    uint32_t key = map->front[order];
+    unsigned place = visible_from(map, place_of(order));
     struct tsuga_span_region *region;
-    uint32_t node;
-    uint32_t end;
     unsigned taken;
+    uint32_t node;
+    uint32_t key;
+    uint32_t end;
 
+    if (!keeps(map, TSUGA_RULE_FRONTMOST) && map->low[place_of(order)] != TSUGA_SPAN_NONE)
+        place = place_of(order);
+    key = map->low[place];
     if (key == TSUGA_SPAN_NONE)
         return NULL;
-    if (!keeps(map, TSUGA_RULE_FRONTMOST) && map->low[order] != TSUGA_SPAN_NONE)
-        key = map->low[order];
-    taken = tsuga_bits_lowest(key);
+    taken = place - place_of(0);
     region = map->regions[key >> TSUGA_SPAN_KEY_SHIFT];
     node = (key - region->key_base) >> taken >> 1;
-    span_remove(map, region, node, taken, key);
-    map->front[taken] = least(map->low[taken], map->front[taken + 1]);
-    while (taken > order) {
-        taken--;
-        node *= 2;
-        span_add(map, region, node + 1, taken, key_of(region, node + 1, taken));
-        map->front[taken] = map->low[taken];
-    }
-    for (; taken > 0 && map->front[taken - 1] == key; taken--)
-        map->front[taken - 1] = least(map->low[taken - 1], map->front[taken]);
-    *unit = (node << order) - (1u << region->order);
+    has_clear(map, region, taken, node_clear(region, node, taken));
+    map->low[place] = low_search(map, taken);
+    if (map->low[place] >= map->low[visible_from(map, place + 1)])
+        map->visible &= ~(1u << place);
+    if (taken > order)
+        split(map, region, node, taken, order);
+    else if (!is_visible(map, place - 1))
+        uncover(map, place);
+    /* A key without its lowest bit is twice the first unit. */
+    *unit = (key & (key - 1)) % (2 * TSUGA_SPAN_UNIT_COUNT_MAX) / 2;
     end = *unit + (1u << order);
-    region->unit_high = end > region->unit_high ? end : region->unit_high;
-    region->live++;
+    if (end > region->unit_high)
+        region->unit_high = end;
     return region;
+}
+
+/* Gives a span whose buddy is not free. */
+__attribute__((always_inline)) static inline void give_merged(struct tsuga_span_map *map,
+                                                              struct tsuga_span_region *region,
+                                                              uint32_t node, unsigned order)
+{
+    uint32_t key = key_of(region, node, order);
+
+    span_add(map, region, node, order, key);
+    cover(map, place_of(order), key);
+    region->idle_ns = 0;
+}
+
+/* Apart for the same reason as split(). */
+__attribute__((noinline)) static void merge_and_give(struct tsuga_span_map *map,
+                                                     struct tsuga_span_region *region,
+                                                     uint32_t node, unsigned order)
+{
+    do {
+        span_remove(map, region, node ^ 1, order);
+        node /= 2;
+        order++;
+    } while (node_is_set(region, node ^ 1));
+    give_merged(map, region, node, order);
 }
 
 void tsuga_span_give(struct tsuga_span_map *map, struct tsuga_span_region *region, uint32_t unit,
                      unsigned order)
 {
     uint32_t node = node_of(region, unit, order);
-    uint32_t key;
-    uint32_t begin;
 
     /* The root's buddy would be node 0, which is never set. */
-    while (node_is_set(region, node ^ 1) && keeps(map, TSUGA_RULE_MERGE)) {
-        span_remove(map, region, node ^ 1, order, key_of(region, node ^ 1, order));
-        node /= 2;
-        order++;
-    }
-    key = key_of(region, node, order);
-    span_add(map, region, node, order, key);
-    /* What lies in front of the span has a smaller key than this, what lay in it has a larger. */
-    begin = key - (1u << order);
-    for (unsigned i = order + 1; i > 0 && map->front[i - 1] > begin; i--)
-        map->front[i - 1] = key;
-    if (--region->live == 0)
-        region->idle_ns = 0;
+    if (node_is_set(region, node ^ 1) && keeps(map, TSUGA_RULE_MERGE))
+        merge_and_give(map, region, node, order);
+    else
+        give_merged(map, region, node, order);
+}
+
+bool tsuga_span_region_is_free(const struct tsuga_span_region *region)
+{
+    return node_is_set(region, 1);
 }
 
 bool tsuga_span_is_free(const struct tsuga_span_region *region, uint32_t unit, unsigned order)
@@ -282,14 +338,14 @@ bool tsuga_span_is_free(const struct tsuga_span_region *region, uint32_t unit, u
 
 uint32_t tsuga_span_free_count(const struct tsuga_span_region *region, unsigned order)
 {
+    uint32_t first;
     uint32_t count = 0;
-    unsigned row;
 
     if (order > region->order)
         return 0;
-    row = row_of(region, order);
-    for (uint32_t word = (1u << row) / WORD_BITS; word <= ((2u << row) - 1) / WORD_BITS; word++)
-        count += (uint32_t)__builtin_popcountll(region->nodes[word] & row_mask(row));
+    first = node_of(region, 0, order);
+    for (uint32_t word = first / WORD_BITS; word <= (2 * first - 1) / WORD_BITS; word++)
+        count += (uint32_t)__builtin_popcountll(region->nodes[word] & row_of(region, order)->mask);
     return count;
 }
 
@@ -300,6 +356,8 @@ void tsuga_span_region_init(struct tsuga_span_region *region, unsigned order, vo
     TSUGA_ASSERT(order <= TSUGA_SPAN_ORDER_MAX);
     *region = (struct tsuga_span_region){
         .nodes = (uint64_t *)tables + order + 1,
+        .summaries = tables,
+        .unit_count = 1u << order,
         .order = (uint8_t)order,
     };
 }
@@ -307,10 +365,9 @@ void tsuga_span_region_init(struct tsuga_span_region *region, unsigned order, vo
 void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *memory)
 {
     *map = (struct tsuga_span_map){.memory = memory};
-    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
-        map->low[order] = TSUGA_SPAN_NONE;
     for (unsigned order = 0; order <= TSUGA_SPAN_ORDER_COUNT; order++)
-        map->front[order] = TSUGA_SPAN_NONE;
+        map->low[place_of(order)] = TSUGA_SPAN_NONE;
+    visible_index(map);
 }
 
 static uint32_t word_count(uint32_t capacity)
@@ -320,14 +377,14 @@ static uint32_t word_count(uint32_t capacity)
 
 static size_t tables_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct tsuga_span_lows) + sizeof(struct tsuga_span_region *)) +
+    return capacity * sizeof(struct tsuga_span_region *) +
            word_count(capacity) * TSUGA_SPAN_ORDER_COUNT * sizeof(uint64_t);
 }
 
 void tsuga_span_map_fini(struct tsuga_span_map *map)
 {
     TSUGA_VERIFY(map->region_count == 0);
-    tsuga_memory_free(map->memory, map->lows, tables_bytes(map->region_capacity));
+    tsuga_memory_free(map->memory, map->regions, tables_bytes(map->region_capacity));
 }
 
 /* Gives the region its place in the map's tables. */
@@ -338,30 +395,19 @@ static void region_place(struct tsuga_span_map *map, struct tsuga_span_region *r
 
     map->regions[index] = region;
     region->map = map;
-    region->index = index;
-    region->key_base = (index << TSUGA_SPAN_KEY_SHIFT) - (2u << region->order);
-    region->low = &map->lows[index];
-    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
-        region->low->keys[order] = TSUGA_SPAN_NONE;
+    region->index = (uint16_t)index;
     region->has_bit = bit_of(index);
+    region->has_group_bit = bit_of(word >> map->group_shift);
+    region->key_base = (index << TSUGA_SPAN_KEY_SHIFT) - (2u << region->order);
     region->has = map->words == NULL ? map->has : &map->words[word * TSUGA_SPAN_ORDER_COUNT];
-    region->has_group_bit = map->words == NULL ? 0 : bit_of(word >> map->group_shift);
 }
 
 static void region_index(struct tsuga_span_map *map, struct tsuga_span_region *region)
 {
     for (unsigned order = 0; order <= region->order; order++) {
-        region->low->keys[order] = row_search(region, order);
-        if (region->low->keys[order] != TSUGA_SPAN_NONE)
+        if (region->summaries[order] != 0)
             has_set(map, region, order);
     }
-}
-
-/* Sets front[0 ..= order] after low has changed. */
-static void front_update(struct tsuga_span_map *map, unsigned order)
-{
-    for (unsigned i = order + 1; i > 0; i--)
-        map->front[i - 1] = least(map->low[i - 1], map->front[i]);
 }
 
 /* Moves the regions to the map's tables, together where some were removed, and brings all that the
@@ -383,8 +429,8 @@ static void map_index(struct tsuga_span_map *map, struct tsuga_span_region *cons
         region_index(map, regions[i]);
     }
     for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++)
-        map->low[order] = low_search(map, order);
-    front_update(map, TSUGA_SPAN_ORDER_MAX);
+        map->low[place_of(order)] = low_search(map, order);
+    visible_index(map);
 }
 
 static int regions_grow(struct tsuga_span_map *map)
@@ -392,17 +438,16 @@ static int regions_grow(struct tsuga_span_map *map)
     uint32_t capacity = map->region_capacity == 0 ? 1 : 2 * map->region_capacity;
     uint32_t words = word_count(capacity);
     struct tsuga_span_map old = *map;
-    struct tsuga_span_lows *tables = tsuga_memory_alloc(map->memory, tables_bytes(capacity));
+    struct tsuga_span_region **tables = tsuga_memory_alloc(map->memory, tables_bytes(capacity));
 
     if (tables == NULL)
         return -ENOMEM;
-    map->lows = tables;
-    map->regions = (void *)(map->lows + capacity);
+    map->regions = tables;
     map->words = words == 0 ? NULL : (void *)(map->regions + capacity);
     map->group_shift = words <= WORD_BITS ? 0 : (uint8_t)tsuga_bits_log2_floor(words / WORD_BITS);
     map->region_capacity = capacity;
     map_index(map, old.regions);
-    tsuga_memory_free(map->memory, old.lows, tables_bytes(old.region_capacity));
+    tsuga_memory_free(map->memory, old.regions, tables_bytes(old.region_capacity));
     return 0;
 }
 
@@ -430,16 +475,16 @@ int tsuga_span_map_add(struct tsuga_span_map *map, struct tsuga_span_region *reg
         return error;
     region_place(map, region, map->region_count++);
     span_add(map, region, 1, region->order, key_of(region, 1, region->order));
-    front_update(map, region->order);
+    visible_index(map);
     return 0;
 }
 
 void tsuga_span_map_remove(struct tsuga_span_map *map, struct tsuga_span_region *region)
 {
     TSUGA_VERIFY(map->regions[region->index] == region);
-    TSUGA_VERIFY(node_is_set(region, 1)); /* else somebody still uses a part of it */
-    span_remove(map, region, 1, region->order, key_of(region, 1, region->order));
-    front_update(map, region->order);
+    TSUGA_VERIFY(tsuga_span_region_is_free(region)); /* else somebody still uses a part of it */
+    span_remove(map, region, 1, region->order);
+    visible_index(map);
     map->regions[region->index] = NULL;
     map->removed_count++;
     while (map->region_count > 0 && map->regions[map->region_count - 1] == NULL) {
@@ -457,27 +502,25 @@ size_t tsuga_span_map_table_bytes(const struct tsuga_span_map *map)
 
 static void row_check(const struct tsuga_span_region *region, unsigned order)
 {
-    unsigned row = row_of(region, order);
+    uint32_t first = node_of(region, 0, order);
     uint64_t summary = 0;
 
-    for (uint32_t node = 1u << row; node < 2u << row; node++) {
+    for (uint32_t node = first; node < 2 * first; node++) {
         if (!node_is_set(region, node))
             continue;
-        summary |= group_bit(node / WORD_BITS, row);
+        summary |= bit_of(node / WORD_BITS >> row_of(region, order)->group_shift);
         for (uint32_t above = node / 2; above > 0; above /= 2)
             TSUGA_VERIFY(!node_is_set(region, above));
     }
-    TSUGA_VERIFY(summary == *summary_of(region, row));
+    TSUGA_VERIFY(summary == region->summaries[order]);
 }
 
 static void region_check(const struct tsuga_span_map *map, const struct tsuga_span_region *region)
 {
     for (unsigned order = 0; order <= region->order; order++) {
-        uint32_t low = row_search(region, order);
-
         row_check(region, order);
-        TSUGA_VERIFY(region->low->keys[order] == low);
-        TSUGA_VERIFY(((region->has[order] & region->has_bit) != 0) == (low != TSUGA_SPAN_NONE));
+        TSUGA_VERIFY(((region->has[order] & region->has_bit) != 0) ==
+                     (region->summaries[order] != 0));
     }
     for (uint32_t node = 2; keeps(map, TSUGA_RULE_MERGE) && node < 2u << region->order; node += 2)
         TSUGA_VERIFY(!node_is_set(region, node) || !node_is_set(region, node + 1));
@@ -491,8 +534,7 @@ static void has_check(const struct tsuga_span_map *map, unsigned order)
     for (uint32_t i = 0; i < map->region_count; i++) {
         const struct tsuga_span_region *region = map->regions[i];
 
-        if (region != NULL && order <= region->order &&
-            row_search(region, order) != TSUGA_SPAN_NONE)
+        if (region != NULL && order <= region->order && region->summaries[order] != 0)
             has |= map->words == NULL ? region->has_bit : region->has_group_bit;
     }
     TSUGA_VERIFY(has == map->has[order]);
@@ -501,6 +543,7 @@ static void has_check(const struct tsuga_span_map *map, unsigned order)
 void tsuga_span_map_check(const struct tsuga_span_map *map)
 {
     uint32_t removed_count = 0;
+    uint32_t front = TSUGA_SPAN_NONE;
 
     for (uint32_t i = 0; i < map->region_count; i++) {
         removed_count += map->regions[i] == NULL;
@@ -511,9 +554,16 @@ void tsuga_span_map_check(const struct tsuga_span_map *map)
         region_check(map, map->regions[i]);
     }
     TSUGA_VERIFY(removed_count == map->removed_count);
-    for (unsigned order = 0; order < TSUGA_SPAN_ORDER_COUNT; order++) {
+    TSUGA_VERIFY(map->low[TSUGA_SPAN_GUARD_FRONT] == 0);
+    TSUGA_VERIFY(map->low[TSUGA_SPAN_GUARD_BACK] == TSUGA_SPAN_NONE);
+    for (unsigned order = TSUGA_SPAN_ORDER_COUNT; order-- > 0;) {
+        uint32_t low = low_search(map, order);
+
         has_check(map, order);
-        TSUGA_VERIFY(map->low[order] == low_search(map, order));
-        TSUGA_VERIFY(map->front[order] == least(map->low[order], map->front[order + 1]));
+        TSUGA_VERIFY(map->low[place_of(order)] == low);
+        TSUGA_VERIFY(is_visible(map, place_of(order)) == (low < front));
+        front = low < front ? low : front;
     }
+    TSUGA_VERIFY(is_visible(map, TSUGA_SPAN_GUARD_FRONT));
+    TSUGA_VERIFY(map->visible >> TSUGA_SPAN_GUARD_BACK == 1);
 }

@@ -14,11 +14,14 @@
  * a summary, whose 64 bits tell which words of the row are not zero, or which groups of words.
  *
  * The map keeps, for each k, which regions have a free span of 2^k units, and the key of the
- * frontmost one in low[k]. A key is the sum of a span's first unit and of the unit behind its last:
+ * frontmost one, its low. A key is the sum of a span's first unit and of the unit behind its last:
  * keys of disjoint spans are ordered as the spans are, and a key's lowest set bit tells its k. The
- * frontmost fit for 2^k units is the minimum of low[k ..= 15].
+ * frontmost fit for 2^k units is the least of the lows of k ..= 15.
  *
- *     taking splits: each remainder becomes its row's new lowest, because what was taken was lower
+ * An order is visible when its low is less than those of all larger orders. The lows of visible
+ * orders rise with the order, so the frontmost fit is the low of the first visible order from k on.
+ *
+ *     taking splits: the remainders' orders are visible, because only what was taken was in front
  *     giving merges: up the tree, as long as the buddy is free
  *
  * Owner: whoever owns the map. Thread: the owner's only.
@@ -44,49 +47,47 @@
 /* Behind every key. */
 #define TSUGA_SPAN_NONE ((uint32_t)INT32_MAX)
 
-/* The keys of the frontmost free spans of one region, or TSUGA_SPAN_NONE. They lie apart from the
- * regions, because finding a map's next frontmost span is a chain of loads that all else awaits. */
-struct tsuga_span_lows {
-    uint32_t keys[TSUGA_SPAN_ORDER_COUNT];
-};
+/* Places among the lows, in front of all orders and behind them. */
+#define TSUGA_SPAN_GUARD_FRONT 0u
+#define TSUGA_SPAN_GUARD_BACK  (TSUGA_SPAN_ORDER_COUNT + 1)
 
 struct tsuga_span_map;
 
 /* What taking and giving need fills one cache line, when the region begins one. */
 struct tsuga_span_region {
-    uint64_t *nodes;             /* the tree; the summaries lie before it */
-    struct tsuga_span_lows *low; /* the region's place among the map's lows */
-    uint64_t *has;               /* the region's words among the map's, one for each order */
-    uint64_t has_bit;            /* its bit in them */
+    uint64_t *nodes;     /* the tree */
+    uint64_t *summaries; /* of its rows, by order */
+    uint64_t *has;       /* the region's words among the map's, one for each order */
+    uint64_t has_bit;    /* its bit in them */
     struct tsuga_span_map *map;
-    char *base;         /* the first unit; for the owner */
-    uint32_t key_base;  /* of spans: key == key_base + ((2 * node + 1) << order) */
-    uint32_t live;      /* spans taken */
-    uint32_t unit_high; /* one past the furthest unit taken since the region was made */
+    char *base;          /* the first unit; for the owner */
+    uint32_t key_base;   /* of spans: key == key_base + ((2 * node + 1) << order) */
+    uint32_t unit_high;  /* one past the furthest unit taken since the region was made */
+    uint32_t unit_count; /* 2^order */
+    uint16_t index;      /* place in the map */
     uint8_t order;
 
-    uint32_t index;         /* place in the map */
     uint64_t has_group_bit; /* the bit of the region's words in map->has */
     uint64_t idle_ns;       /* for the owner: wholly free since then; 0 when it becomes so */
+    uint16_t *notes;        /* for the owner: of the blocks in it */
     void *owner;            /* for the owner: what the region is a part of */
 };
 
-static_assert(offsetof(struct tsuga_span_region, index) <= TSUGA_CACHE_LINE_BYTES,
+static_assert(offsetof(struct tsuga_span_region, has_group_bit) == TSUGA_CACHE_LINE_BYTES,
               "the first fields are one cache line");
 
 struct tsuga_span_map {
-    /* low[k]: the key of the frontmost free span of 2^k units, or TSUGA_SPAN_NONE.
-     * front[k] == min(low[k ..= 15]): of the frontmost free span of at least 2^k units. */
-    _Alignas(TSUGA_CACHE_LINE_BYTES) uint32_t low[TSUGA_SPAN_ORDER_COUNT];
-    uint32_t front[TSUGA_SPAN_ORDER_COUNT + 1]; /* the last is TSUGA_SPAN_NONE */
-    uint8_t group_shift;                        /* a bit of `has` stands for 2^group_shift words */
-    uint8_t rules_off;                          /* of enum tsuga_ioheap_rule; a test may set it */
+    /* low[1 + k]: the key of the frontmost free span of 2^k units, or TSUGA_SPAN_NONE. The guards
+     * are less than every key, and not less than any. */
+    _Alignas(TSUGA_CACHE_LINE_BYTES) uint32_t low[TSUGA_SPAN_GUARD_BACK + 1];
+    uint32_t visible;    /* bit 1 + k: order k is; the guards' bits are always set */
+    uint8_t group_shift; /* a bit of `has` stands for 2^group_shift words */
+    uint8_t rules_off;   /* of enum tsuga_ioheap_rule; a test may set it */
     /* Which regions have a free span of each order. Of up to 64 regions, `has` are the words;
      * of more, it tells which words are not zero. */
     uint64_t has[TSUGA_SPAN_ORDER_COUNT];
-    struct tsuga_span_lows *lows;       /* of each region; the other two tables lie behind it */
     struct tsuga_span_region **regions; /* NULL where one was removed */
-    uint64_t *words;                    /* for 64 regions each, one of each order; or NULL */
+    uint64_t *words; /* behind `regions`: for 64 regions each, one of each order; or NULL */
     const struct tsuga_memory *memory;
     uint32_t region_count; /* with the removed ones, as long as others stand behind them */
     uint32_t removed_count;
@@ -125,6 +126,9 @@ struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned o
 /* Gives the span of 2^order units at `unit` back. */
 void tsuga_span_give(struct tsuga_span_map *map, struct tsuga_span_region *region, uint32_t unit,
                      unsigned order);
+
+/* True when nothing of the region, which is in a map, is taken. */
+bool tsuga_span_region_is_free(const struct tsuga_span_region *region);
 
 /* True when exactly this span is free, and not as a part of a larger one. */
 bool tsuga_span_is_free(const struct tsuga_span_region *region, uint32_t unit, unsigned order);
