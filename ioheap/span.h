@@ -53,14 +53,14 @@
 
 struct tsuga_span_map;
 
-/* What taking and giving need fills one cache line, when the region begins one. */
+/* What giving needs fills one cache line, when the region begins one and the map has few. */
 struct tsuga_span_region {
     uint64_t *nodes;     /* the tree */
     uint64_t *summaries; /* of its rows, by order */
     uint64_t *has;       /* the region's words among the map's, one for each order */
     uint64_t has_bit;    /* its bit in them */
     struct tsuga_span_map *map;
-    char *base;          /* the first unit; for the owner */
+    uint64_t idle_ns;    /* for the owner: wholly free since then; 0 when it becomes so */
     uint32_t key_base;   /* of spans: key == key_base + ((2 * node + 1) << order) */
     uint32_t unit_high;  /* one past the furthest unit taken since the region was made */
     uint32_t unit_count; /* 2^order */
@@ -68,7 +68,7 @@ struct tsuga_span_region {
     uint8_t order;
 
     uint64_t has_group_bit; /* the bit of the region's words in map->has */
-    uint64_t idle_ns;       /* for the owner: wholly free since then; 0 when it becomes so */
+    char *base;             /* for the owner: the first unit */
     uint16_t *notes;        /* for the owner: of the blocks in it */
     void *owner;            /* for the owner: what the region is a part of */
 };
