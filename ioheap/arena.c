@@ -243,7 +243,8 @@ static size_t next_color_bytes(struct tsuga_arena_pool *pool, unsigned order)
 }
 
 /* The struct with its regions and their tables; nothing of the arena yet. The regions come first,
- * so that the first one begins a cache line and no room is lost to that. */
+ * so that the first one begins a cache line and no room is lost to that, and their tables next, so
+ * that the end of the last region and the summaries share one. */
 static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsigned shift)
 {
     unsigned region_shift =
@@ -251,10 +252,10 @@ static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsig
     unsigned order = region_shift - TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
     uint32_t count = 1u << (shift - region_shift);
     size_t regions_at = next_color_bytes(pool, order);
-    size_t segment_at = regions_at + count * sizeof(struct tsuga_span_region);
-    size_t tables_at = segment_at + sizeof(struct tsuga_segment);
-    size_t bytes = tsuga_bits_round_up(tables_at + count * tsuga_span_table_bytes(order),
-                                       TSUGA_CACHE_LINE_BYTES);
+    size_t tables_at = regions_at + count * sizeof(struct tsuga_span_region);
+    size_t segment_at = tables_at + count * tsuga_span_table_bytes(order);
+    size_t bytes =
+        tsuga_bits_round_up(segment_at + sizeof(struct tsuga_segment), TSUGA_CACHE_LINE_BYTES);
     char *piece = tsuga_memory_alloc_zeroed(&pool->reserve->backing->memory, bytes);
     struct tsuga_segment *segment;
     char *tables;
