@@ -224,8 +224,8 @@ static bool segment_is_free(const struct tsuga_segment *segment)
     return true;
 }
 
-/* True when the segment is wholly free and was so for the decay time. An allocation sets idle_ns
- * back to 0. */
+/* True when the segment is wholly free and was so for the decay time. Giving a block back sets
+ * idle_ns to 0. */
 static bool segment_is_decayed(const struct tsuga_ioheap *heap, struct tsuga_segment *segment,
                                uint64_t now_ns)
 {

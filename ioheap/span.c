@@ -82,7 +82,7 @@ static bool group_is_zero(const struct tsuga_span_region *region, uint32_t group
 }
 
 /* Clears the node, and tells whether its row is empty now. Which words become zero is as good as
- * random, so no branch depends on it. */
+ * random, so no branch depends on it, but in the few rows that have groups of words. */
 static inline bool node_clear(struct tsuga_span_region *region, uint32_t node, unsigned order)
 {
     const struct row *row = row_of(region, order);
