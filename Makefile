@@ -487,6 +487,7 @@ check:  ## All checks and all tests, with the sanitizers, with CC=gcc or clang
 	    $(call BUILD_OF,debug)/tests.results
 
 check-fast: fmt-check layers headers docs-check exports  ## The quick checks, and compile everything
+	@tests/check/test_the_canary_can_be_planted.sh
 	$(quickly) CONFIG=debug objects
 
 fmt:  ## Format every source file
