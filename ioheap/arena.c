@@ -35,11 +35,10 @@ static unsigned arena_order(const struct tsuga_reserve *reserve)
     return reserve->arena_shift - reserve->segment_shift_min;
 }
 
-/* A region and its tables are one piece of memory. */
+/* Of the region whose units are an arena's segments. */
 static size_t region_bytes(const struct tsuga_reserve *reserve)
 {
-    return tsuga_bits_round_up(sizeof(struct tsuga_span_region) +
-                                   tsuga_span_table_bytes(arena_order(reserve)),
+    return tsuga_bits_round_up(tsuga_span_region_bytes(arena_order(reserve)),
                                TSUGA_CACHE_LINE_BYTES);
 }
 
@@ -67,17 +66,18 @@ static int arena_adopt(struct tsuga_arena_pool *pool, struct tsuga_arena *arena)
 {
     struct tsuga_reserve *reserve = pool->reserve;
     const struct tsuga_memory *memory = &reserve->backing->memory;
-    struct tsuga_span_region *region = tsuga_memory_alloc_zeroed(memory, region_bytes(reserve));
+    void *piece = tsuga_memory_alloc_zeroed(memory, region_bytes(reserve));
+    struct tsuga_span_region *region;
     int error;
 
-    if (region == NULL)
+    if (piece == NULL)
         return -ENOMEM;
-    tsuga_span_region_init(region, arena_order(reserve), region + 1);
+    region = tsuga_span_region_init(piece, arena_order(reserve));
     region->base = arena->base;
     region->owner = arena;
     error = tsuga_span_map_add(&pool->spans, region);
     if (error != 0) {
-        tsuga_memory_free(memory, region, region_bytes(reserve));
+        tsuga_memory_free(memory, piece, region_bytes(reserve));
         return error;
     }
     arena->region = region;
@@ -95,7 +95,8 @@ static void arena_disown(struct tsuga_arena_pool *pool, struct tsuga_arena *aren
 
     TSUGA_VERIFY(!arena->is_registered); /* else the kernel would keep the old pages */
     tsuga_span_map_remove(&pool->spans, arena->region);
-    tsuga_memory_free(&reserve->backing->memory, arena->region, region_bytes(reserve));
+    tsuga_memory_free(&reserve->backing->memory, tsuga_span_region_piece(arena->region),
+                      region_bytes(reserve));
     arena->region = NULL;
     pool->arena_count--;
     /* Pairs with the acquire load in tsuga_reserve_find(). */
@@ -204,7 +205,7 @@ static void segment_enter(const struct tsuga_reserve *reserve, struct tsuga_segm
             ((segment->base - segment->arena->base) >> reserve->segment_shift_min);
     for (uint32_t i = 0; i < segment->region_count; i++) {
         for (size_t j = 0; j < count; j++)
-            *entry++ = &segment->regions[i];
+            *entry++ = tsuga_segment_region(segment, i);
     }
 }
 
@@ -232,9 +233,8 @@ static int guard_protect(const struct tsuga_reserve *reserve, const struct tsuga
     return backing->protect(backing->context, segment->base + bytes, bytes, is_accessible);
 }
 
-/* The tables of equally large regions would lie at equal distances, and the lines that every
- * allocation needs would share a few sets of the cache. So each begins a few lines later than the
- * one before. */
+/* Equally large regions would lie at equal distances, and the lines that every allocation needs
+ * would share a few sets of the cache. So each begins a few lines later than the one before. */
 static size_t next_color_bytes(struct tsuga_arena_pool *pool, unsigned order)
 {
     return order < COLORED_ORDER_MIN
@@ -242,44 +242,46 @@ static size_t next_color_bytes(struct tsuga_arena_pool *pool, unsigned order)
                : (size_t)(pool->color++ % COLOR_COUNT) * TSUGA_CACHE_LINE_BYTES;
 }
 
-/* The struct with its regions and their tables; nothing of the arena yet. The regions come first,
- * so that the first one begins a cache line and no room is lost to that, and their tables next, so
- * that the end of the last region and the summaries share one. */
+/* The struct with its regions; nothing of the arena yet. The regions come first, so that the first
+ * one begins a cache line and no room is lost to that. */
 static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsigned shift)
 {
     unsigned region_shift =
         shift > TSUGA_IOHEAP_BLOCK_SHIFT_MAX ? TSUGA_IOHEAP_BLOCK_SHIFT_MAX : shift;
     unsigned order = region_shift - TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
     uint32_t count = 1u << (shift - region_shift);
-    size_t regions_at = next_color_bytes(pool, order);
-    size_t tables_at = regions_at + count * sizeof(struct tsuga_span_region);
-    size_t segment_at = tables_at + count * tsuga_span_table_bytes(order);
-    size_t bytes =
-        tsuga_bits_round_up(segment_at + sizeof(struct tsuga_segment), TSUGA_CACHE_LINE_BYTES);
-    char *piece = tsuga_memory_alloc_zeroed(&pool->reserve->backing->memory, bytes);
+    size_t stride = tsuga_span_region_bytes(order);
+    size_t color_bytes = next_color_bytes(pool, order);
     struct tsuga_segment *segment;
-    char *tables;
+    size_t segment_at;
+    size_t bytes;
+    char *piece;
 
+    if (count > 1)
+        stride = tsuga_bits_round_up(stride, TSUGA_CACHE_LINE_BYTES);
+    segment_at = color_bytes + count * stride;
+    bytes = tsuga_bits_round_up(segment_at + sizeof(*segment), TSUGA_CACHE_LINE_BYTES);
+    piece = tsuga_memory_alloc_zeroed(&pool->reserve->backing->memory, bytes);
     if (piece == NULL)
         return NULL;
     segment = (void *)(piece + segment_at);
-    tables = piece + tables_at;
-    segment->regions = (void *)(piece + regions_at);
     segment->table_bytes = (uint32_t)bytes;
-    segment->color_bytes = (uint16_t)regions_at;
+    segment->color_bytes = (uint16_t)color_bytes;
+    segment->region_stride = (uint32_t)stride;
     segment->region_count = count;
     segment->shift = (uint8_t)shift;
-    for (uint32_t i = 0; i < count; i++) {
-        tsuga_span_region_init(&segment->regions[i], order, tables);
-        tables += tsuga_span_table_bytes(order);
-    }
+    piece += color_bytes;
+    segment->regions = tsuga_span_region_init(piece, order);
+    for (uint32_t i = 1; i < count; i++)
+        (void)tsuga_span_region_init(piece + i * stride, order);
     return segment;
 }
 
 static void segment_destroy(const struct tsuga_memory *memory, struct tsuga_segment *segment)
 {
-    tsuga_memory_free(memory, (char *)segment->regions - segment->color_bytes,
-                      segment->table_bytes);
+    char *regions = tsuga_span_region_piece(segment->regions);
+
+    tsuga_memory_free(memory, regions - segment->color_bytes, segment->table_bytes);
 }
 
 static void segment_place(const struct tsuga_reserve *reserve, struct tsuga_segment *segment,
@@ -290,12 +292,11 @@ static void segment_place(const struct tsuga_reserve *reserve, struct tsuga_segm
     segment->base = arena->base + ((size_t)unit << arena->region_shift);
     segment->arena = arena;
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        struct tsuga_span_region *region = &segment->regions[i];
+        struct tsuga_span_region *region = tsuga_segment_region(segment, i);
 
         region->base = segment->base + ((size_t)i << TSUGA_IOHEAP_BLOCK_SHIFT_MAX);
-        region->notes =
-            range->notes + tsuga_reserve_unit_of(range, region->base) / TSUGA_NOTES_UNITS;
         region->owner = segment;
+        region->range = range;
     }
 }
 
@@ -306,18 +307,17 @@ int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsu
     const struct tsuga_memory *memory = &reserve->backing->memory;
     unsigned order = segment_order(reserve, shift);
     struct tsuga_segment *segment = segment_create(pool, shift);
-    struct tsuga_span_region *region;
-    uint32_t unit;
+    struct tsuga_span span;
 
     if (segment == NULL)
         return -ENOMEM;
-    region = tsuga_span_take(&pool->spans, order, &unit);
-    if (region == NULL && arena_add(pool) == 0)
-        region = tsuga_span_take(&pool->spans, order, &unit);
-    if (region == NULL)
+    span = tsuga_span_take(&pool->spans, order);
+    if (span.region == NULL && arena_add(pool) == 0)
+        span = tsuga_span_take(&pool->spans, order);
+    if (span.region == NULL)
         goto free_segment;
     segment->heap = heap;
-    segment_place(reserve, segment, region->owner, unit);
+    segment_place(reserve, segment, span.region->owner, span.unit);
     if (reserve->guard && guard_protect(reserve, segment, false) != 0)
         goto give_span;
     segment_enter(reserve, segment);
@@ -326,7 +326,7 @@ int tsuga_segment_take(struct tsuga_arena_pool *pool, unsigned shift, struct tsu
     return 0;
 
 give_span:
-    tsuga_span_give(&pool->spans, region, unit, order);
+    tsuga_span_give(&pool->spans, span.region, span.unit, order);
 free_segment:
     segment_destroy(memory, segment);
     return -ENOMEM;
@@ -365,7 +365,7 @@ static size_t dirty_bytes(const struct tsuga_span_region *region)
 static void wipe(const struct tsuga_segment *segment)
 {
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        const struct tsuga_span_region *region = &segment->regions[i];
+        const struct tsuga_span_region *region = tsuga_segment_region(segment, i);
 
         tsuga_sanitize_unpoison(region->base, dirty_bytes(region));
         memset(region->base, 0, dirty_bytes(region));
@@ -379,7 +379,7 @@ static bool should_clear_elsewhere(const struct tsuga_arena_pool *pool,
     size_t bytes = 0;
 
     for (uint32_t i = 0; i < segment->region_count; i++)
-        bytes += dirty_bytes(&segment->regions[i]);
+        bytes += dirty_bytes(tsuga_segment_region(segment, i));
     return pool->config.hooks.clear != NULL && bytes >= CLEAR_ELSEWHERE_BYTES;
 }
 

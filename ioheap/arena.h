@@ -59,14 +59,21 @@ struct tsuga_segment {
     char *base;
     struct tsuga_arena *arena;
     struct tsuga_ioheap *heap;
-    struct tsuga_span_region *regions;
+    struct tsuga_span_region *regions; /* the first one */
     uint32_t region_count;
-    uint32_t table_bytes; /* of this struct, the regions and their tables, which are one piece */
-    uint16_t color_bytes; /* of the piece, in front of the regions */
-    uint8_t shift;        /* 2^shift bytes */
+    uint32_t region_stride; /* bytes from one to the next */
+    uint32_t table_bytes;   /* of this struct and the regions, which are one piece */
+    uint16_t color_bytes;   /* of the piece, in front of the regions */
+    uint8_t shift;          /* 2^shift bytes */
 
     struct tsuga_segment *next; /* the heap's next, in the order added; or the next returned */
 };
+
+static inline struct tsuga_span_region *tsuga_segment_region(const struct tsuga_segment *segment,
+                                                             uint32_t i)
+{
+    return (void *)((char *)segment->regions + (size_t)i * segment->region_stride);
+}
 
 struct tsuga_arena_pool {
     /* const after init */

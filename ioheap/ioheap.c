@@ -123,7 +123,7 @@ static void segment_remove_regions(struct tsuga_ioheap *heap, struct tsuga_segme
                                    uint32_t count)
 {
     while (count > 0)
-        tsuga_span_map_remove(&heap->spans, &segment->regions[--count]);
+        tsuga_span_map_remove(&heap->spans, tsuga_segment_region(segment, --count));
 }
 
 static size_t classes_bytes(const struct tsuga_ioheap *heap)
@@ -153,12 +153,12 @@ static int classes_grow(struct tsuga_ioheap *heap, unsigned order)
 /* Puts the segment behind the others. */
 static int segment_add(struct tsuga_ioheap *heap, struct tsuga_segment *segment)
 {
-    int error = classes_grow(heap, segment->regions[0].order);
+    int error = classes_grow(heap, segment->regions->order);
 
     if (error != 0)
         return error;
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        error = tsuga_span_map_add(&heap->spans, &segment->regions[i]);
+        error = tsuga_span_map_add(&heap->spans, tsuga_segment_region(segment, i));
         if (error != 0) {
             segment_remove_regions(heap, segment, i);
             return error;
@@ -218,7 +218,7 @@ __attribute__((noinline)) static int grow(struct tsuga_ioheap *heap, unsigned or
 static bool segment_is_free(const struct tsuga_segment *segment)
 {
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        if (!tsuga_span_region_is_free(&segment->regions[i]))
+        if (!tsuga_span_region_is_free(tsuga_segment_region(segment, i)))
             return false;
     }
     return true;
@@ -232,7 +232,7 @@ static bool segment_is_decayed(const struct tsuga_ioheap *heap, struct tsuga_seg
     uint64_t idle_ns = 1;
 
     for (uint32_t i = 0; i < segment->region_count; i++) {
-        struct tsuga_span_region *region = &segment->regions[i];
+        struct tsuga_span_region *region = tsuga_segment_region(segment, i);
 
         if (region->idle_ns == 0)
             region->idle_ns = now_ns;
@@ -251,7 +251,7 @@ static uint64_t high_water(const struct tsuga_ioheap *heap)
     for (const struct tsuga_segment *segment = heap->segments_first; segment != NULL;
          segment = segment->next) {
         for (uint32_t i = 0; i < segment->region_count; i++) {
-            const struct tsuga_span_region *region = &segment->regions[i];
+            const struct tsuga_span_region *region = tsuga_segment_region(segment, i);
             uint64_t end = before + (i * TSUGA_IOHEAP_BLOCK_BYTES_MAX) +
                            ((uint64_t)region->unit_high << TSUGA_IOHEAP_BLOCK_SHIFT_MIN);
 
@@ -362,24 +362,25 @@ static inline void count_alloc(struct tsuga_ioheap *heap, unsigned order)
 
 int tsuga_ioheap_alloc(struct tsuga_ioheap *heap, size_t bytes, void **out)
 {
-    struct tsuga_span_region *region;
-    uint32_t unit;
+    const struct tsuga_reserve_range *range;
+    struct tsuga_span span;
     unsigned order;
     void *block;
 
     if ((bytes - 1) >> heap->block_shift_max != 0)
         return bytes == 0 ? -EINVAL : -EMSGSIZE;
     order = order_for(heap, bytes);
-    region = tsuga_span_take(&heap->spans, order, &unit);
-    if (region == NULL) {
+    span = tsuga_span_take(&heap->spans, order);
+    if (span.region == NULL) {
         int error = grow(heap, order);
 
         if (error != 0)
             return error;
-        region = tsuga_span_take(&heap->spans, order, &unit);
+        span = tsuga_span_take(&heap->spans, order);
     }
-    block = block_at(region, unit);
-    tsuga_notes_add(region->notes, unit, order);
+    block = block_at(span.region, span.unit);
+    range = span.region->range;
+    tsuga_notes_add(&range->notes, tsuga_reserve_unit_of(range, block), order);
     count_alloc(heap, order);
     tsuga_sanitize_unpoison(block, order_bytes(order));
     TSUGA_DEEP(deep_check(heap));
@@ -404,7 +405,7 @@ static inline struct tsuga_span_region *region_find(const struct tsuga_ioheap *h
 /* 1 + order of the block that starts at the address; 0: none does. */
 static inline unsigned note_at(const struct tsuga_reserve_range *range, const void *address)
 {
-    return tsuga_notes_get(range->notes, tsuga_reserve_unit_of(range, address));
+    return tsuga_notes_get(&range->notes, tsuga_reserve_unit_of(range, address));
 }
 
 void tsuga_ioheap_free(struct tsuga_ioheap *heap, void *block)
@@ -416,10 +417,10 @@ void tsuga_ioheap_free(struct tsuga_ioheap *heap, void *block)
     TSUGA_VERIFY(range != NULL); /* else it is no block */
     region = region_find(heap, range, block);
     TSUGA_VERIFY(region != NULL); /* else it belongs to another heap */
-    order = tsuga_notes_remove(range->notes, tsuga_reserve_unit_of(range, block)) - 1;
+    order = tsuga_notes_remove(&range->notes, tsuga_reserve_unit_of(range, block)) - 1;
     TSUGA_VERIFY(order <= TSUGA_SPAN_ORDER_MAX); /* else it was freed, and may have a new owner */
     if (!tsuga_rules_keep(heap->spans.rules_off, TSUGA_RULE_FREED_ONCE))
-        tsuga_notes_add(range->notes, tsuga_reserve_unit_of(range, block), order);
+        tsuga_notes_add(&range->notes, tsuga_reserve_unit_of(range, block), order);
     heap->classes[order].live_count--;
     heap->live_bytes -= order_bytes(order);
     tsuga_sanitize_poison(block, order_bytes(order));
@@ -564,7 +565,7 @@ void tsuga_ioheap_walk(const struct tsuga_ioheap *heap, tsuga_ioheap_visit_fn *v
     for (const struct tsuga_segment *segment = heap->segments_first; segment != NULL;
          segment = segment->next) {
         for (uint32_t i = 0; i < segment->region_count; i++)
-            walk_region(heap, &segment->regions[i], index, &tour);
+            walk_region(heap, tsuga_segment_region(segment, i), index, &tour);
         flush(&tour);
         index++;
     }
@@ -590,7 +591,7 @@ void tsuga_ioheap_stats_read(const struct tsuga_ioheap *heap, struct tsuga_iohea
         .free_bytes = heap->segment_bytes - heap->live_bytes,
         .table_bytes = sizeof(*heap) + classes_bytes(heap) +
                        tsuga_span_map_table_bytes(&heap->spans) +
-                       heap->segment_bytes / TSUGA_SEGMENT_BYTES_MIN * sizeof(uint16_t),
+                       tsuga_notes_bytes(heap->segment_bytes >> TSUGA_IOHEAP_BLOCK_SHIFT_MIN),
     };
     if (heap->class_count > 0)
         memcpy(out->classes, heap->classes, classes_bytes(heap));
@@ -600,7 +601,8 @@ void tsuga_ioheap_stats_read(const struct tsuga_ioheap *heap, struct tsuga_iohea
         out->table_bytes += segment->table_bytes;
         for (uint32_t i = 0; i < segment->region_count; i++) {
             for (unsigned order = 0; order < TSUGA_IOHEAP_CLASS_COUNT; order++)
-                out->free_span_counts[order] += tsuga_span_free_count(&segment->regions[i], order);
+                out->free_span_counts[order] +=
+                    tsuga_span_free_count(tsuga_segment_region(segment, i), order);
         }
     }
     tsuga_ioheap_walk(heap, count_free, out);

@@ -40,9 +40,9 @@ static int range_map(const struct tsuga_reserve *reserve, uint64_t bytes,
     size_t arenas_bytes = (bytes >> reserve->arena_shift) * sizeof(struct tsuga_arena);
     size_t regions_bytes =
         (bytes >> reserve->segment_shift_min) * sizeof(struct tsuga_span_region *);
-    size_t notes_bytes = bytes / TSUGA_SEGMENT_BYTES_MIN * sizeof(uint16_t);
-    size_t table_bytes =
-        tsuga_bits_round_up(arenas_bytes + regions_bytes + notes_bytes, PAGE_BYTES);
+    size_t unit_count = bytes >> TSUGA_IOHEAP_BLOCK_SHIFT_MIN;
+    size_t table_bytes = tsuga_bits_round_up(
+        arenas_bytes + regions_bytes + tsuga_notes_bytes(unit_count), PAGE_BYTES);
     void *base;
     void *tables;
     int error = backing->reserve(backing->context, bytes, reserve->arena_bytes, &base);
@@ -61,7 +61,7 @@ static int range_map(const struct tsuga_reserve *reserve, uint64_t bytes,
         .bytes = bytes,
         .arenas = tables,
         .regions = (void *)((char *)tables + arenas_bytes),
-        .notes = (void *)((char *)tables + arenas_bytes + regions_bytes),
+        .notes = tsuga_notes_make((uint8_t *)tables + arenas_bytes + regions_bytes, unit_count),
         .table_bytes = table_bytes,
     };
     return 0;

@@ -28,7 +28,7 @@
 #define TSUGA_IOHEAP_BLOCK_SHIFT_MAX (TSUGA_IOHEAP_BLOCK_SHIFT_MIN + TSUGA_SPAN_ORDER_MAX)
 #define TSUGA_IOHEAP_BLOCK_BYTES_MAX ((size_t)1 << TSUGA_IOHEAP_BLOCK_SHIFT_MAX)
 
-#define TSUGA_SEGMENT_BYTES_MIN (TSUGA_NOTES_UNITS << TSUGA_IOHEAP_BLOCK_SHIFT_MIN)
+#define TSUGA_SEGMENT_BYTES_MIN 512u
 
 #define TSUGA_RESERVE_RANGE_COUNT_MAX 64u
 #define TSUGA_ARENA_SHIFT_MIN         16u
@@ -66,8 +66,8 @@ struct tsuga_reserve_range {
     uint64_t bytes;
     struct tsuga_arena *arenas;         /* one for each arena_bytes */
     struct tsuga_span_region **regions; /* one for each segment_bytes_min */
-    uint16_t *notes;                    /* two bits for each 64 bytes, see notes.h */
-    size_t table_bytes;                 /* of the three tables, which are one mapping */
+    struct tsuga_notes notes;           /* of the blocks */
+    size_t table_bytes;                 /* of the four tables, which are one mapping */
     uint64_t arena_count_used;          /* the others were never taken; under the lock */
 };
 

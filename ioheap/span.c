@@ -30,26 +30,49 @@ static inline uint32_t key_of(const struct tsuga_span_region *region, uint32_t n
     return region->key_base + ((2 * node + 1) << order);
 }
 
+/* A row's place: 0 for the root's, and below 0 for those of smaller orders. */
+static inline ptrdiff_t row_place(const struct tsuga_span_region *region, unsigned order)
+{
+    return (ptrdiff_t)order - region->order;
+}
+
+/* The root's row has the last word in front of the region. */
+static inline uint64_t *summary_of(const struct tsuga_span_region *region, unsigned order)
+{
+    return (uint64_t *)region - 1 + row_place(region, order);
+}
+
 /* A row's words lie in groups, one for each bit of its summary, up to 64. The first group's number
  * is their count, so a group's number modulo 64 is its bit. */
 struct row {
-    uint64_t mask;       /* its bits in its words: rows 0 ..= 5 share the first */
+    uint64_t mask;       /* its bits in its words: the last six rows share the first */
     uint8_t group_shift; /* a group is 2^this words */
     uint8_t group_base;  /* a group's number is this and its bit's */
 };
 
+/* The table's last one is the root's. */
 static inline const struct row *row_of(const struct tsuga_span_region *region, unsigned order)
 {
     static const struct row rows[TSUGA_SPAN_ORDER_COUNT] = {
-        {0x2, 0, 0},         {0xc, 0, 0},         {0xf0, 0, 0},
-        {0xff00, 0, 0},      {0xffff0000, 0, 0},  {0xffffffff00000000, 0, 0},
-        {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},
-        {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},  {UINT64_MAX, 0, 0},
-        {UINT64_MAX, 0, 64}, {UINT64_MAX, 1, 64}, {UINT64_MAX, 2, 64},
         {UINT64_MAX, 3, 64},
+        {UINT64_MAX, 2, 64},
+        {UINT64_MAX, 1, 64},
+        {UINT64_MAX, 0, 64},
+        {UINT64_MAX, 0, 0},
+        {UINT64_MAX, 0, 0},
+        {UINT64_MAX, 0, 0},
+        {UINT64_MAX, 0, 0},
+        {UINT64_MAX, 0, 0},
+        {UINT64_MAX, 0, 0},
+        {UINT64_MAX << 32, 0, 0},
+        {0xffff0000, 0, 0},
+        {0xff00, 0, 0},
+        {0xf0, 0, 0},
+        {0xc, 0, 0},
+        {0x2, 0, 0},
     };
 
-    return &rows[region->order - order];
+    return &rows[TSUGA_SPAN_ORDER_MAX] + row_place(region, order);
 }
 
 static inline bool node_is_set(const struct tsuga_span_region *region, uint32_t node)
@@ -62,7 +85,7 @@ static inline void node_set(struct tsuga_span_region *region, uint32_t node, uns
     uint32_t word = node / WORD_BITS;
 
     region->nodes[word] |= bit_of(node);
-    region->summaries[order] |= bit_of(word >> row_of(region, order)->group_shift);
+    *summary_of(region, order) |= bit_of(word >> row_of(region, order)->group_shift);
 }
 
 /* The first of the group's words that is not zero; the one behind it, when all are. */
@@ -95,15 +118,15 @@ static inline bool node_clear(struct tsuga_span_region *region, uint32_t node, u
         word >>= row->group_shift;
         is_zero = is_zero && group_is_zero(region, word, row->group_shift);
     }
-    region->summaries[order] &= ~(is_zero << word % WORD_BITS);
-    return region->summaries[order] == 0;
+    *summary_of(region, order) &= ~(is_zero << word % WORD_BITS);
+    return *summary_of(region, order) == 0;
 }
 
 /* The key of the lowest set node of the row, which is not empty. */
 static inline uint32_t row_search(const struct tsuga_span_region *region, unsigned order)
 {
     const struct row *row = row_of(region, order);
-    uint32_t word = tsuga_bits_lowest(region->summaries[order]) + row->group_base;
+    uint32_t word = tsuga_bits_lowest(*summary_of(region, order)) + row->group_base;
 
     if (row->group_shift > 0)
         word = group_search(region, word, row->group_shift);
@@ -255,21 +278,21 @@ __attribute__((noinline)) static void split(struct tsuga_span_map *map,
     }
 }
 
-struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned order,
-                                          uint32_t *unit)
+struct tsuga_span tsuga_span_take(struct tsuga_span_map *map, unsigned order)
 {
     unsigned place = visible_from(map, place_of(order));
     struct tsuga_span_region *region;
     unsigned taken;
     uint32_t node;
     uint32_t key;
+    uint32_t unit;
     uint32_t end;
 
     if (!keeps(map, TSUGA_RULE_FRONTMOST) && map->low[place_of(order)] != TSUGA_SPAN_NONE)
         place = place_of(order);
     key = map->low[place];
     if (key == TSUGA_SPAN_NONE)
-        return NULL;
+        return (struct tsuga_span){.region = NULL};
     taken = place - place_of(0);
     region = map->regions[key >> TSUGA_SPAN_KEY_SHIFT];
     node = (key - region->key_base) >> taken >> 1;
@@ -282,11 +305,11 @@ struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned o
     else if (!is_visible(map, place - 1))
         uncover(map, place);
     /* A key without its lowest bit is twice the first unit. */
-    *unit = (key & (key - 1)) % (2 * TSUGA_SPAN_UNIT_COUNT_MAX) / 2;
-    end = *unit + (1u << order);
+    unit = (key & (key - 1)) % (2 * TSUGA_SPAN_UNIT_COUNT_MAX) / 2;
+    end = unit + (1u << order);
     if (end > region->unit_high)
         region->unit_high = end;
-    return region;
+    return (struct tsuga_span){.region = region, .unit = unit};
 }
 
 /* Gives a span whose buddy is not free. */
@@ -351,15 +374,19 @@ uint32_t tsuga_span_free_count(const struct tsuga_span_region *region, unsigned 
 
 /* Regions. */
 
-void tsuga_span_region_init(struct tsuga_span_region *region, unsigned order, void *tables)
+struct tsuga_span_region *tsuga_span_region_init(void *piece, unsigned order)
 {
+    struct tsuga_span_region *region = (void *)((uint64_t *)piece + order + 1);
+
     TSUGA_ASSERT(order <= TSUGA_SPAN_ORDER_MAX);
-    *region = (struct tsuga_span_region){
-        .nodes = (uint64_t *)tables + order + 1,
-        .summaries = tables,
-        .unit_count = 1u << order,
-        .order = (uint8_t)order,
-    };
+    region->unit_count = 1u << order;
+    region->order = (uint8_t)order;
+    return region;
+}
+
+void *tsuga_span_region_piece(struct tsuga_span_region *region)
+{
+    return summary_of(region, 0);
 }
 
 void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *memory)
@@ -405,7 +432,7 @@ static void region_place(struct tsuga_span_map *map, struct tsuga_span_region *r
 static void region_index(struct tsuga_span_map *map, struct tsuga_span_region *region)
 {
     for (unsigned order = 0; order <= region->order; order++) {
-        if (region->summaries[order] != 0)
+        if (*summary_of(region, order) != 0)
             has_set(map, region, order);
     }
 }
@@ -512,7 +539,7 @@ static void row_check(const struct tsuga_span_region *region, unsigned order)
         for (uint32_t above = node / 2; above > 0; above /= 2)
             TSUGA_VERIFY(!node_is_set(region, above));
     }
-    TSUGA_VERIFY(summary == region->summaries[order]);
+    TSUGA_VERIFY(summary == *summary_of(region, order));
 }
 
 static void region_check(const struct tsuga_span_map *map, const struct tsuga_span_region *region)
@@ -520,7 +547,7 @@ static void region_check(const struct tsuga_span_map *map, const struct tsuga_sp
     for (unsigned order = 0; order <= region->order; order++) {
         row_check(region, order);
         TSUGA_VERIFY(((region->has[order] & region->has_bit) != 0) ==
-                     (region->summaries[order] != 0));
+                     (*summary_of(region, order) != 0));
     }
     for (uint32_t node = 2; keeps(map, TSUGA_RULE_MERGE) && node < 2u << region->order; node += 2)
         TSUGA_VERIFY(!node_is_set(region, node) || !node_is_set(region, node + 1));
@@ -534,7 +561,7 @@ static void has_check(const struct tsuga_span_map *map, unsigned order)
     for (uint32_t i = 0; i < map->region_count; i++) {
         const struct tsuga_span_region *region = map->regions[i];
 
-        if (region != NULL && order <= region->order && region->summaries[order] != 0)
+        if (region != NULL && order <= region->order && *summary_of(region, order) != 0)
             has |= map->words == NULL ? region->has_bit : region->has_group_bit;
     }
     TSUGA_VERIFY(has == map->has[order]);

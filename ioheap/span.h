@@ -51,29 +51,32 @@
 #define TSUGA_SPAN_GUARD_FRONT 0u
 #define TSUGA_SPAN_GUARD_BACK  (TSUGA_SPAN_ORDER_COUNT + 1)
 
+struct tsuga_reserve_range;
 struct tsuga_span_map;
 
-/* What giving needs fills one cache line, when the region begins one and the map has few. */
+/* A region lies within one piece of memory: in front of it the summaries of its rows, the root's
+ * last; behind it the tree. In a large map it is the lines that have left the cache that cost, so
+ * what every taking and giving needs is one line, and the spans of 1/64 of the region and more are
+ * in the next. */
 struct tsuga_span_region {
-    uint64_t *nodes;     /* the tree */
-    uint64_t *summaries; /* of its rows, by order */
-    uint64_t *has;       /* the region's words among the map's, one for each order */
-    uint64_t has_bit;    /* its bit in them */
+    uint64_t *has;          /* the region's words among the map's, one for each order */
+    uint64_t has_bit;       /* its bit in them */
+    uint64_t has_group_bit; /* the bit of its words in map->has */
     struct tsuga_span_map *map;
     uint64_t idle_ns;    /* for the owner: wholly free since then; 0 when it becomes so */
+    char *base;          /* for the owner: the first unit */
     uint32_t key_base;   /* of spans: key == key_base + ((2 * node + 1) << order) */
     uint32_t unit_high;  /* one past the furthest unit taken since the region was made */
     uint32_t unit_count; /* 2^order */
     uint16_t index;      /* place in the map */
     uint8_t order;
 
-    uint64_t has_group_bit; /* the bit of the region's words in map->has */
-    char *base;             /* for the owner: the first unit */
-    uint16_t *notes;        /* for the owner: of the blocks in it */
-    void *owner;            /* for the owner: what the region is a part of */
+    void *owner;                             /* for the owner: what the region is a part of */
+    const struct tsuga_reserve_range *range; /* for the owner: what `base` lies in */
+    uint64_t nodes[];
 };
 
-static_assert(offsetof(struct tsuga_span_region, has_group_bit) == TSUGA_CACHE_LINE_BYTES,
+static_assert(offsetof(struct tsuga_span_region, owner) == TSUGA_CACHE_LINE_BYTES,
               "the first fields are one cache line");
 
 struct tsuga_span_map {
@@ -94,12 +97,12 @@ struct tsuga_span_map {
     uint32_t region_capacity;
 };
 
-/* Bytes of the tables of a region of 2^order units. */
-static inline size_t tsuga_span_table_bytes(unsigned order)
+/* Bytes of the piece of memory of a region of 2^order units. */
+static inline size_t tsuga_span_region_bytes(unsigned order)
 {
-    size_t row_words = order < 5 ? 1 : (size_t)1 << (order - 5);
+    size_t node_words = order < 5 ? 1 : (size_t)1 << (order - 5);
 
-    return (row_words + order + 1) * sizeof(uint64_t);
+    return sizeof(struct tsuga_span_region) + (order + 1 + node_words) * sizeof(uint64_t);
 }
 
 void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *memory);
@@ -107,9 +110,12 @@ void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *
 /* Every region was removed. */
 void tsuga_span_map_fini(struct tsuga_span_map *map);
 
-/* A region that is one taken span, not in a map. `tables` are tsuga_span_table_bytes() bytes,
- * zero, the caller's. */
-void tsuga_span_region_init(struct tsuga_span_region *region, unsigned order, void *tables);
+/* Makes a region that is one taken span, not in a map. The piece is tsuga_span_region_bytes(),
+ * zero, and the caller's. It begins a cache line, where it matters that the region does. */
+struct tsuga_span_region *tsuga_span_region_init(void *piece, unsigned order);
+
+/* The piece that the region lies in. */
+void *tsuga_span_region_piece(struct tsuga_span_region *region);
 
 /* Adds a wholly free region behind all others. Errors: -ENOMEM; -ENOBUFS too many regions. */
 TSUGA_NODISCARD int tsuga_span_map_add(struct tsuga_span_map *map,
@@ -118,10 +124,13 @@ TSUGA_NODISCARD int tsuga_span_map_add(struct tsuga_span_map *map,
 /* Removes a wholly free region. */
 void tsuga_span_map_remove(struct tsuga_span_map *map, struct tsuga_span_region *region);
 
-/* Takes the frontmost free span of 2^order units, and tells its region and first unit. NULL when
- * no region has one. */
-struct tsuga_span_region *tsuga_span_take(struct tsuga_span_map *map, unsigned order,
-                                          uint32_t *unit);
+struct tsuga_span {
+    struct tsuga_span_region *region;
+    uint32_t unit; /* the first */
+};
+
+/* Takes the frontmost free span of 2^order units. Its region is NULL when none has one. */
+struct tsuga_span tsuga_span_take(struct tsuga_span_map *map, unsigned order);
 
 /* Gives the span of 2^order units at `unit` back. */
 void tsuga_span_give(struct tsuga_span_map *map, struct tsuga_span_region *region, uint32_t unit,

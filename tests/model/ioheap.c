@@ -266,8 +266,7 @@ static void run_drain(struct run *run, const struct trial *trial)
     for (const struct tsuga_segment *segment = run->fixture.heap.segments_first; segment != NULL;
          segment = segment->next) {
         for (uint32_t i = 0; i < segment->region_count; i++)
-            run->mismatch_count +=
-                !tsuga_span_is_free(&segment->regions[i], 0, segment->regions[i].order);
+            run->mismatch_count += !tsuga_span_region_is_free(tsuga_segment_region(segment, i));
     }
 }
 
