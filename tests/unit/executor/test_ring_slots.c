@@ -25,6 +25,7 @@ struct bench {
 static void bench_open(struct bench *bench)
 {
     tsuga_needs_locked(2 * PIECE_COUNT * PIECE_BYTES);
+    tsuga_await_locked();
     tsuga_ring_kit_init(&bench->kit, 16, 64);
     bench->ring = tsuga_ring_kit_create(&bench->kit);
     CHECK_INT(bench->ring->ops->add_slots(bench->ring, 64), 0);
