@@ -359,6 +359,29 @@ TEST(ioheap, free_segments_are_given_back_after_the_decay_time)
     heap_fixture_close(&fixture);
 }
 
+/* A segment of 4 MiB is two regions, each as large as the largest block. */
+TEST(ioheap, a_segment_is_kept_while_one_of_its_regions_has_a_block)
+{
+    const struct tsuga_reserve_config reserve = {.arena_bytes = 4 * MIB};
+    const struct tsuga_ioheap_config config = {.segment_bytes_min = 4 * MIB};
+    struct heap_fixture fixture;
+    void *blocks[2];
+
+    heap_fixture_open(&fixture, &reserve, &config);
+    for (unsigned last = 0; last < 2; last++) {
+        for (unsigned i = 0; i < 2; i++)
+            blocks[i] = heap_fixture_alloc(&fixture, 2 * MIB);
+        CHECK_UINT(stats_of(&fixture).segment_count, 1);
+        tsuga_ioheap_free(&fixture.heap, blocks[1 - last]);
+        tsuga_ioheap_trim(&fixture.heap);
+        CHECK_UINT(stats_of(&fixture).segment_count, 1);
+        tsuga_ioheap_free(&fixture.heap, blocks[last]);
+        tsuga_ioheap_trim(&fixture.heap);
+        CHECK_UINT(stats_of(&fixture).segment_count, 0);
+    }
+    heap_fixture_close(&fixture);
+}
+
 TEST(ioheap, use_between_two_looks_starts_the_decay_time_anew)
 {
     uint64_t now_ns = TSUGA_NS_PER_S;
