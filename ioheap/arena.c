@@ -242,8 +242,9 @@ static size_t next_color_bytes(struct tsuga_arena_pool *pool, unsigned order)
                : (size_t)(pool->color++ % COLOR_COUNT) * TSUGA_CACHE_LINE_BYTES;
 }
 
-/* The struct with its regions; nothing of the arena yet. The regions come first, so that the first
- * one begins a cache line and no room is lost to that. */
+/* The struct with its regions; nothing of the arena yet. The regions' pieces come first, so that
+ * the first one begins a cache line and no room is lost to that. Of several each does: they are
+ * large. */
 static struct tsuga_segment *segment_create(struct tsuga_arena_pool *pool, unsigned shift)
 {
     unsigned region_shift =

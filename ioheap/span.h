@@ -55,9 +55,9 @@ struct tsuga_reserve_range;
 struct tsuga_span_map;
 
 /* A region lies within one piece of memory: in front of it the summaries of its rows, the root's
- * last; behind it the tree. In a large map it is the lines that have left the cache that cost, so
- * what every taking and giving needs is one line, and the spans of 1/64 of the region and more are
- * in the next. */
+ * last; behind it the tree. In a large map it is the lines that have left the cache that cost. When
+ * the region begins a line, that one tells all but the free spans, and the next one has those of
+ * 1/128 of the region and more. */
 struct tsuga_span_region {
     uint64_t *has;          /* the region's words among the map's, one for each order */
     uint64_t has_bit;       /* its bit in them */
@@ -111,7 +111,7 @@ void tsuga_span_map_init(struct tsuga_span_map *map, const struct tsuga_memory *
 void tsuga_span_map_fini(struct tsuga_span_map *map);
 
 /* Makes a region that is one taken span, not in a map. The piece is tsuga_span_region_bytes(),
- * zero, and the caller's. It begins a cache line, where it matters that the region does. */
+ * zero, and the caller's. When it begins a cache line, a region of 2^7 or 2^15 units does, too. */
 struct tsuga_span_region *tsuga_span_region_init(void *piece, unsigned order);
 
 /* The piece that the region lies in. */
@@ -124,6 +124,7 @@ TSUGA_NODISCARD int tsuga_span_map_add(struct tsuga_span_map *map,
 /* Removes a wholly free region. */
 void tsuga_span_map_remove(struct tsuga_span_map *map, struct tsuga_span_region *region);
 
+/* A span that was taken. */
 struct tsuga_span {
     struct tsuga_span_region *region;
     uint32_t unit; /* the first */
