@@ -39,6 +39,15 @@ static void give_id(struct tsuga_receive *receive, uint16_t id)
 
 /* Single buffers. */
 
+/* How many were not on offer yet when the kernel last took some. */
+static uint32_t unseen_count(const struct tsuga_buffers *buffers)
+{
+    const struct tsuga_ring *ring = buffers->executor->ring;
+    bool is_known = ring->is_deferred && buffers->enter_count == ring->enter_count;
+
+    return is_known ? buffers->unseen_count : 0;
+}
+
 static void offer(struct tsuga_buffers *buffers, struct tsuga_lease_entry *entry)
 {
     struct tsuga_ring *ring = buffers->executor->ring;
@@ -46,6 +55,8 @@ static void offer(struct tsuga_buffers *buffers, struct tsuga_lease_entry *entry
     entry->io = NULL;
     ring->ops->offer(ring, &buffers->ring, entry->block, buffers->buffer_bytes, entry->number);
     buffers->offered_count++;
+    buffers->unseen_count = unseen_count(buffers) + 1;
+    buffers->enter_count = ring->enter_count;
 }
 
 /* Errors: -ENOBUFS, -ENOMEM. */
@@ -271,9 +282,10 @@ struct tsuga_lease_entry *tsuga_buffers_at(const struct tsuga_buffers *buffers,
 
 void tsuga_buffers_withdraw(struct tsuga_buffers *buffers)
 {
-    buffers->offered_count--;
-    if (buffers->offered_count < buffers->offered_min)
-        buffers->offered_min = buffers->offered_count;
+    uint32_t seen_count = --buffers->offered_count - unseen_count(buffers);
+
+    if (seen_count < buffers->offered_min)
+        buffers->offered_min = seen_count;
 }
 
 struct tsuga_lease_entry *tsuga_buffers_take(struct tsuga_buffers *buffers,

@@ -49,7 +49,9 @@ struct tsuga_buffers {
     uint32_t buffer_bytes;
     uint32_t count;                 /* buffers */
     uint32_t offered_count;         /* of these, on offer */
-    uint32_t offered_min;           /* fewest since the last trim that was not calm */
+    uint32_t offered_min;           /* fewest that the kernel saw since the last trim not calm */
+    uint32_t unseen_count;          /* of those on offer, offered since the kernel was entered */
+    uint64_t enter_count;           /* of the ring, when that was counted */
     uint32_t surplus_count;         /* so many of those that come back are freed */
     uint8_t calm_count;             /* trims in a row that found buffers which nobody needed */
     uint8_t patience;               /* so many of them before such buffers are freed */

@@ -209,8 +209,11 @@ int32_t tsuga_input_arrive(struct tsuga_stream *stream, const struct tsuga_ring_
         return bytes;
     }
     entry = buffer_of(stream, result);
-    if (entry == NULL)
+    if (entry == NULL) {
+        if (bytes == -ENOBUFS && stream->from.buffers != NULL)
+            stream->from.buffers->missed_count++;
         return bytes;
+    }
     if (tsuga_stream_takes_messages(stream) && bytes >= 0) {
         if ((record->flags & TSUGA_RECORD_LEASE) != 0)
             tsuga_labels_write(record, entry->block, (uint32_t)bytes);

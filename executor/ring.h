@@ -248,6 +248,7 @@ struct tsuga_ring {
     /* Said before an enter by whoever enters: the kernel has hardly any other requests than those
      * that are queued, so that most likely nothing is deferred. */
     bool is_quiet;
+    bool is_deferred;    /* the kernel goes on with requests in an enter, and nowhere else */
     uint32_t entries;    /* submission queue, as granted */
     uint32_t cq_entries; /* completion queue, as granted */
     /* The three words that tell whether anything has happened. The kernel (or who plays it) writes

@@ -550,6 +550,7 @@ static void attach_words(struct uring *uring)
     uring->ring = (struct tsuga_ring){
         .ops = &ops,
         .room_count = sq->ring_entries,
+        .is_deferred = (uring->mapping.flags & IORING_SETUP_DEFER_TASKRUN) != 0,
         .entries = sq->ring_entries,
         .cq_entries = cq->ring_entries,
         .news_head = uring->cq_head_word,

@@ -121,7 +121,6 @@ static void starve(struct tsuga_stream *stream)
     struct tsuga_buffers *buffers = stream->from.buffers;
 
     stream->state = TSUGA_STREAM_STARVED;
-    buffers->missed_count++;
     tsuga_list_push_back(&buffers->starved, &stream->link);
     if (!tsuga_list_is_linked(&buffers->hungry))
         tsuga_list_push_back(&tsuga_stream_executor(stream)->receive.hungry, &buffers->hungry);

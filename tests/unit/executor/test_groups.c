@@ -138,53 +138,98 @@ static void grow_and_shrink(struct tsuga_actor *self, void *argument)
 
 #define CROWD 40u
 
-struct crowd {
-    struct tsuga_still_clock still;
-    int ends[CROWD][2];
-    uint32_t heard;
+struct member {
+    struct crowd *crowd;
+    int ends[2];
 };
 
-static void hear(struct tsuga_actor *self, const struct tsuga_message *message)
-{
-    struct crowd *crowd = *(struct crowd **)tsuga_state(self);
+struct crowd {
+    struct tsuga_still_clock still;
+    struct member members[CROWD];
+    tsuga_behaviour_fn *behaviour;
+    uint32_t heard;
+    struct tsuga_id ids[CROWD];
+};
 
-    if (tsuga_message_completion(message) != NULL)
-        crowd->heard++;
+/* Returns how many bytes have come. */
+static uint32_t hear(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    struct member *member = *(struct member **)tsuga_state(self);
+    const struct tsuga_completion *io = tsuga_message_completion(message);
+
+    if (io == NULL)
+        return 0;
+    CHECK_INT(io->result, 4);
+    member->crowd->heard++;
+    return (uint32_t)io->bytes;
+}
+
+static void only_hear(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    (void)hear(self, message);
 }
 
 static void listen_to_one(struct tsuga_actor *self, void *argument)
 {
-    struct crowd *crowd = argument;
+    struct member *member = argument;
 
-    *(struct crowd **)tsuga_state(self) = crowd;
-    CHECK_INT(tsuga_op_error(tsuga_recv_stream(self, crowd->ends[crowd->heard++][0])), 0);
+    *(struct member **)tsuga_state(self) = member;
+    CHECK_INT(tsuga_op_error(tsuga_recv_stream(self, member->ends[0])), 0);
+    member->crowd->heard++;
+}
+
+static void gather(struct tsuga_actor *self, struct crowd *crowd)
+{
+    struct tsuga_spawn_options options = {.behaviour = crowd->behaviour,
+                                          .start = listen_to_one,
+                                          .state_bytes = sizeof(struct member *)};
+
+    crowd->heard = 0;
+    for (unsigned i = 0; i < CROWD; i++) {
+        options.argument = &crowd->members[i];
+        CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &crowd->ids[i]), 0);
+    }
+    while (crowd->heard < CROWD)
+        CHECK_INT(tsuga_yield(self), 0);
+}
+
+static void disperse(struct tsuga_actor *self, const struct crowd *crowd)
+{
+    for (unsigned i = 0; i < CROWD; i++)
+        CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), crowd->ids[i]), 0);
 }
 
 static uint32_t talk_at_once(struct tsuga_actor *self, struct crowd *crowd)
 {
     crowd->heard = 0;
     for (unsigned i = 0; i < CROWD; i++)
-        tsuga_fixture_write(crowd->ends[i][1], "text", 4);
+        tsuga_fixture_write(crowd->members[i].ends[1], "text", 4);
     while (crowd->heard < CROWD)
         CHECK_INT(tsuga_yield(self), 0);
     return find_group(self)->count;
 }
 
+static void run_crowd(struct crowd *crowd, tsuga_body_fn *body, uint32_t group_buffers)
+{
+    const struct tsuga_clock clock = tsuga_still_clock_init(&crowd->still);
+    struct tsuga_setup setup = {.config.receive = {.group_buffers = group_buffers},
+                                .clock = &clock};
+
+    for (unsigned i = 0; i < CROWD; i++) {
+        crowd->members[i].crowd = crowd;
+        tsuga_fixture_sockets(crowd->members[i].ends);
+    }
+    (void)tsuga_world_run(&setup, body, crowd);
+    for (unsigned i = 0; i < CROWD; i++)
+        tsuga_fixture_close(crowd->members[i].ends, 2);
+}
+
 static void talk_to_crowd(struct tsuga_actor *self, void *argument)
 {
     struct crowd *crowd = argument;
-    struct tsuga_spawn_options options = {.behaviour = hear,
-                                          .start = listen_to_one,
-                                          .argument = crowd,
-                                          .state_bytes = sizeof(struct crowd *)};
-    struct tsuga_id ids[CROWD];
-
     uint32_t count;
 
-    for (unsigned i = 0; i < CROWD; i++)
-        CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &ids[i]), 0);
-    while (crowd->heard < CROWD)
-        CHECK_INT(tsuga_yield(self), 0);
+    gather(self, crowd);
     /* After an hour of silence everybody says one word, for which nothing need be kept. */
     atomic_fetch_add(&crowd->still.now_ns, 3600 * TSUGA_NS_PER_S);
     count = talk_at_once(self, crowd);
@@ -195,23 +240,64 @@ static void talk_to_crowd(struct tsuga_actor *self, void *argument)
         tsuga_still_clock_pass(self, &crowd->still, PERIOD_NS);
     }
     CHECK(count >= CROWD);
-    for (unsigned i = 0; i < CROWD; i++)
-        CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), ids[i]), 0);
+    disperse(self, crowd);
 }
 
 TEST(streams, a21_shared_groups_grow_to_what_comes_at_once)
 {
-    static struct crowd crowd;
-    const struct tsuga_clock clock = tsuga_still_clock_init(&crowd.still);
-    struct tsuga_setup setup = {.config.receive = {.group_buffers = AT_FIRST}, .clock = &clock};
+    static struct crowd crowd = {.behaviour = only_hear};
 
     tsuga_needs("BUFFER_RING");
     tsuga_needs_locked(512 << 10);
-    for (unsigned i = 0; i < CROWD; i++)
-        tsuga_fixture_sockets(crowd.ends[i]);
-    (void)tsuga_world_run(&setup, talk_to_crowd, &crowd);
-    for (unsigned i = 0; i < CROWD; i++)
-        tsuga_fixture_close(crowd.ends[i], 2);
+    run_crowd(&crowd, talk_to_crowd, AT_FIRST);
+}
+
+static void answer(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    const struct member *member = *(struct member **)tsuga_state(self);
+    const struct tsuga_completion *io = tsuga_message_completion(message);
+    struct tsuga_op send = {
+        .kind = TSUGA_OP_SEND, .options = TSUGA_OP_SILENT, .fd = member->ends[0]};
+
+    send.bytes = hear(self, message);
+    if (send.bytes == 0)
+        return;
+    send.lease = io->lease;
+    CHECK_INT(tsuga_op_error(tsuga_submit(self, &send)), 0);
+}
+
+/* Each member's next message is there when its answer goes out: the kernel wants a second buffer
+ * before we hear that the first has done its work. Nobody reads the answers; there is room. */
+static void talk_without_pause(struct tsuga_actor *self, struct crowd *crowd)
+{
+    for (unsigned i = 0; i < 3; i++)
+        (void)talk_at_once(self, crowd);
+    tsuga_still_clock_pass(self, &crowd->still, PERIOD_NS);
+}
+
+static void converse(struct tsuga_actor *self, void *argument)
+{
+    struct crowd *crowd = argument;
+
+    gather(self, crowd);
+    for (unsigned i = 0; i < ROUNDS / 2; i++)
+        talk_without_pause(self, crowd);
+    CHECK(find_group(self)->count >= 2 * CROWD);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        talk_without_pause(self, crowd);
+        CHECK(find_group(self)->count >= 2 * CROWD);
+    }
+    disperse(self, crowd);
+}
+
+TEST(streams, a21_shared_groups_have_buffers_for_answers_under_way)
+{
+    static struct crowd crowd = {.behaviour = answer};
+
+    tsuga_needs("BUFFER_RING");
+    tsuga_needs("DEFER_TASKRUN"); /* otherwise the kernel goes on as soon as anything enters it */
+    tsuga_needs_locked(512 << 10);
+    run_crowd(&crowd, converse, 2 * AT_FIRST);
 }
 
 /* A period in which little is needed, at the end of which the group is looked at. */
