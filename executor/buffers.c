@@ -314,6 +314,8 @@ void tsuga_buffers_return(struct tsuga_lease_entry *entry)
         return;
     }
     offer(buffers, entry);
+    if (tsuga_list_is_empty(&buffers->starved))
+        return;
     tsuga_streams_feed(buffers, 1);
     /* Whether the stream that was fed needs the buffer will be seen: the next tick feeds others. */
     if (!tsuga_list_is_empty(&buffers->starved) && !tsuga_list_is_linked(&buffers->hungry))

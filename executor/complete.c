@@ -93,15 +93,22 @@ static uint32_t received_bytes(const struct tsuga_record *record)
     return bytes;
 }
 
-/* The kernel no longer has the lease; the message has it instead. */
-static void unpin(struct tsuga_record *record)
+/* The kernel no longer has the lease; the message has it instead, if there will be one. */
+static void unpin(struct tsuga_record *record, bool is_wanted)
 {
+    struct tsuga_lease_entry *lease = record->buffer.lease;
+
     if ((record->flags & TSUGA_RECORD_LEASE) == 0)
         return;
-    tsuga_leases_attach(record->buffer.lease);
     if ((record->flags & TSUGA_RECORD_BRINGS) != 0)
-        record->buffer.lease->bytes = received_bytes(record);
-    tsuga_leases_unpin(&record->io->executor->leases, record->buffer.lease);
+        lease->bytes = received_bytes(record);
+    if (is_wanted) {
+        tsuga_leases_attach(lease);
+    } else {
+        record->flags &= ~(uint32_t)TSUGA_RECORD_LEASE;
+        record->buffer.lease = NULL;
+    }
+    tsuga_leases_unpin(&record->io->executor->leases, lease);
 }
 
 /* Whether the operation names another one, its target. */
@@ -146,13 +153,13 @@ static void check_buffer(const struct tsuga_record *record)
 }
 
 /* What hangs on the record besides the result: checked, counted out, given back. */
-__attribute__((noinline)) static void detach(struct tsuga_record *record, bool is_wanted)
+static void detach(struct tsuga_record *record, bool is_wanted)
 {
     leave_descriptors(record);
     if ((record->flags & TSUGA_RECORD_BRINGS_FD) != 0)
         own_descriptor(record, is_wanted);
     tsuga_envelope_arrive(record, is_wanted);
-    unpin(record);
+    unpin(record, is_wanted);
     leave_target(record);
 }
 
@@ -195,9 +202,13 @@ static void close_unheard(const struct tsuga_record *record, int32_t result)
         tsuga_executor_close(record->io->executor, result);
 }
 
-/* What the flags tell of ends before the result is told. Apart, like what follows, so that plain
- * operations do not pay for its frame. */
-__attribute__((noinline)) static int32_t end_rest(struct tsuga_record *record, int32_t result)
+/* Without any of these a result means what it says. */
+#define TELLING_FLAGS                                                                              \
+    ((uint32_t)(TSUGA_RECORD_EXTRA | TSUGA_RECORD_EXPIRED | TSUGA_RECORD_CHAINED |                 \
+                TSUGA_RECORD_UNSTARTED | TSUGA_RECORD_OF_STREAM))
+
+/* What the flags tell of ends before the result is told. */
+static int32_t tell(struct tsuga_record *record, int32_t result)
 {
     disarm(record);
     if ((record->flags & TSUGA_RECORD_CHAINED) != 0)
@@ -205,23 +216,37 @@ __attribute__((noinline)) static int32_t end_rest(struct tsuga_record *record, i
     return meaning_of(record, result);
 }
 
-static inline bool end(struct tsuga_record *record, int32_t result)
+static inline void count_out(struct tsuga_record *record, int32_t result)
 {
     struct tsuga_io *io = record->io;
-    struct tsuga_executor *executor = io->executor;
-    bool is_wanted = tsuga_record_is_wanted(record);
 
-    tsuga_count(&executor->counters.ops_completions, 1);
-    check_buffer(record);
-    /* With no flag set nothing hangs on it, and the result means what it says. */
-    if (record->flags != 0)
-        result = end_rest(record, result);
     record->result = result;
     record->state = TSUGA_RECORD_DONE;
-    executor->ops_inflight--;
+    io->executor->ops_inflight--;
     io->inflight--;
-    if (record->flags != 0)
-        detach(record, is_wanted);
+}
+
+/* Apart, so that plain operations do not pay for its frame. */
+__attribute__((noinline)) static void end_flagged(struct tsuga_record *record, int32_t result,
+                                                  bool is_wanted)
+{
+    if ((record->flags & TELLING_FLAGS) != 0)
+        result = tell(record, result);
+    count_out(record, result);
+    detach(record, is_wanted);
+}
+
+static inline bool end(struct tsuga_record *record, int32_t result)
+{
+    bool is_wanted = tsuga_record_is_wanted(record);
+
+    tsuga_count(&record->io->executor->counters.ops_completions, 1);
+    check_buffer(record);
+    /* With no flag set nothing hangs on it, and the result means what it says. */
+    if (record->flags == 0)
+        count_out(record, result);
+    else
+        end_flagged(record, result, is_wanted);
     return is_wanted;
 }
 

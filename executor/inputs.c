@@ -363,13 +363,17 @@ static bool is_all(const struct tsuga_stream *stream)
 static void learn(struct tsuga_stream *stream, size_t asked, size_t got)
 {
     struct tsuga_sizer *sizer = stream->by.sizer;
+    uint8_t class;
 
     if (sizer == NULL || stream->state == TSUGA_STREAM_ENDED)
         return;
     sizer->is_all = is_all(stream);
     if (sizer->heard != NULL)
         sizer->heard(sizer, asked, got);
-    stream->class = class_of(stream, sizer->next(sizer));
+    class = class_of(stream, sizer->next(sizer));
+    if (class == stream->class && !stream->is_moving)
+        return;
+    stream->class = class;
     if (stream->from.buffers == NULL || stream->from.buffers->owner != NULL ||
         tsuga_receive_group(tsuga_stream_executor(stream), (size_t)1 << stream->class) ==
             stream->from.buffers)

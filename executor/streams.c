@@ -395,7 +395,6 @@ int tsuga_stream_attach_raw(struct tsuga_record *record)
     extra = tsuga_record_extra(record);
     extra->argument.block = block;
     record->flags |= TSUGA_RECORD_BLOCK3;
-    tsuga_stream_of(record)->waiting.results = block;
     return 0;
 }
 

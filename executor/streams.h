@@ -52,8 +52,8 @@ struct tsuga_stream {
             int32_t first; /* + 1 of descriptors that wait; 0: none */
             int32_t last;
         } fds;
-        uint64_t count;   /* periods */
-        int32_t *results; /* RAW: TSUGA_RAW_WAITING_MAX places, used in a circle */
+        uint64_t count; /* periods */
+        uint64_t any;   /* 0: none of these */
     } waiting;
     union {
         struct tsuga_buffers *buffers; /* NULL: each receive gets a block of the actor's heap */
@@ -63,7 +63,8 @@ struct tsuga_stream {
         struct tsuga_sizer *sizer; /* or NULL */
         uint64_t due_ns;           /* the end of the next period */
         uint32_t hung;             /* poll events with which a stream of polls ends */
-        uint32_t first;            /* RAW: place of the oldest result */
+        uint32_t first;            /* RAW: place of the oldest result, of TSUGA_RAW_WAITING_MAX in
+                                      the extra's third block that are used in a circle */
     } by;
     uint32_t flags;        /* of the request */
     uint32_t lead_bytes;   /* of each buffer: RECVMSG, see labels.h */

@@ -5,16 +5,6 @@
 #include "executor/pieces.h"
 #include "executor/turn.h"
 
-bool tsuga_waiting_is_any(const struct tsuga_stream *stream)
-{
-    if (tsuga_stream_brings_descriptors(stream))
-        return stream->waiting.fds.first != 0;
-    if (stream->record->kind == TSUGA_OP_TIMEOUT)
-        return stream->waiting.count > 0;
-    return stream->number != 0 ||
-           (tsuga_stream_takes_buffers(stream) && stream->waiting.last != NULL);
-}
-
 void tsuga_waiting_announce(struct tsuga_stream *stream)
 {
     struct tsuga_record *record = stream->record;
@@ -95,6 +85,8 @@ int tsuga_waiting_pop_descriptor(struct tsuga_stream *stream)
     int fd = stream->waiting.fds.first - 1;
 
     stream->waiting.fds.first = descriptor_of(stream, fd)->waiting;
+    if (stream->waiting.fds.first == 0)
+        stream->waiting.fds.last = 0;
     return fd;
 }
 
@@ -110,9 +102,14 @@ static void drop_descriptors(struct tsuga_stream *stream)
     }
 }
 
+static int32_t *results_of(const struct tsuga_stream *stream)
+{
+    return tsuga_record_extra(stream->record)->argument.block;
+}
+
 int32_t tsuga_waiting_pop_result(struct tsuga_stream *stream)
 {
-    int32_t result = stream->waiting.results[stream->by.first];
+    int32_t result = results_of(stream)[stream->by.first];
 
     stream->by.first = (stream->by.first + 1) % TSUGA_RAW_WAITING_MAX;
     stream->number--;
@@ -130,7 +127,7 @@ void tsuga_waiting_push_result(struct tsuga_stream *stream, int32_t result)
         tsuga_record_cancel(stream->record);
         return;
     }
-    stream->waiting.results[place] = result;
+    results_of(stream)[place] = result;
     stream->number++;
     tsuga_waiting_announce(stream);
 }

@@ -14,7 +14,10 @@
 
 #include "executor/streams.h"
 
-bool tsuga_waiting_is_any(const struct tsuga_stream *stream);
+static inline bool tsuga_waiting_is_any(const struct tsuga_stream *stream)
+{
+    return stream->waiting.any != 0 || stream->number != 0;
+}
 
 /* The record's message goes to the mailbox, unless it stands there already. */
 void tsuga_waiting_announce(struct tsuga_stream *stream);

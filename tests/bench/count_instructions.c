@@ -7,10 +7,12 @@
  * behind the ring, see support_ring.h, and one executor, so that a run takes the same instructions
  * each time.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <tsuga.h>
 
 #include "runtime/runtime.h"
@@ -147,6 +149,53 @@ static void arm_timers(struct tsuga_actor *self, void *argument)
     }
 }
 
+/* Connections whose messages are sent back out of the buffer in which they came. */
+
+struct connection {
+    uint64_t *count; /* of messages, common to all */
+    int fd;
+};
+
+static void on_bytes(struct tsuga_actor *self, const struct tsuga_message *message)
+{
+    const struct connection *connection = tsuga_state(self);
+    const struct tsuga_completion *io = tsuga_message_completion(message);
+    struct tsuga_op send = {.kind = TSUGA_OP_SEND, .options = TSUGA_OP_SILENT};
+
+    if (--*connection->count == 0)
+        tsuga_stop(tsuga_runtime_of(self), TSUGA_STOP_NOW);
+    send.fd = connection->fd;
+    send.lease = io->lease;
+    send.bytes = io->bytes;
+    tsuga_bench_require("tsuga_submit", tsuga_op_error(tsuga_submit(self, &send)));
+}
+
+static void start_connection(struct tsuga_actor *self, void *argument)
+{
+    struct connection *connection = tsuga_state(self);
+    int fds[2];
+
+    connection->count = argument;
+    tsuga_bench_require("socketpair",
+                        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0 ? 0 : -errno);
+    connection->fd = fds[0];
+    for (unsigned i = 0; i < 2; i++)
+        tsuga_bench_require("tsuga_fd_adopt", tsuga_fd_adopt(self, fds[i]));
+    tsuga_bench_require("tsuga_recv_stream",
+                        tsuga_op_error(tsuga_recv_stream(self, connection->fd)));
+}
+
+static void start_connections(struct tsuga_actor *self, void *argument)
+{
+    struct tsuga_spawn_options options = {.behaviour = on_bytes,
+                                          .start = start_connection,
+                                          .argument = argument,
+                                          .state_bytes = sizeof(struct connection)};
+
+    for (uint32_t i = 0; i < DEPTH; i++)
+        tsuga_bench_require("tsuga_spawn", tsuga_spawn(tsuga_runtime_of(self), &options, NULL));
+}
+
 static const struct {
     const char *name;
     struct tsuga_spawn_options options;
@@ -158,6 +207,7 @@ static const struct {
     {"spawn", {.body = spawn_next}},
     {"lease", {.body = make_leases}},
     {"timer", {.body = arm_timers}},
+    {"echo", {.body = start_connections}},
 };
 
 /* Time passes with each look at it: under a tool that slows the program down, slices would end
@@ -197,6 +247,7 @@ int main(int argc, char **argv)
         run(cases[i].options, count);
         return 0;
     }
-    fprintf(stderr, "usage: count_instructions nop|await|message|body|spawn|lease|timer COUNT\n");
+    fprintf(stderr,
+            "usage: count_instructions nop|await|message|body|spawn|lease|timer|echo COUNT\n");
     return 2;
 }

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #define WATCHES_MAX 4u
+#define FDS_MAX     256u
+#define ECHO_BYTES  64
 
 /* Each wake-up is told once, as by a watch of the kernel's: nobody reads the descriptor. */
 struct watch {
@@ -13,9 +15,25 @@ struct watch {
     int fd; /* -1: none */
 };
 
+/* What waits at a descriptor for as long as it is not cancelled; user_data 0: nothing. */
+struct waiting {
+    uint64_t receive; /* a stream: each send brings it the next message */
+    uint64_t poll;
+};
+
+/* The buffers on offer of the one group that there can be. */
+struct offers {
+    uint16_t *numbers;
+    uint32_t size;
+    uint32_t head;
+    uint32_t tail;
+};
+
 struct bench_ring {
     struct tsuga_ring ring;
     struct watch watches[WATCHES_MAX];
+    struct waiting waiting[FDS_MAX];
+    struct offers offers;
     int epoll_fd;
     struct tsuga_ring_request *queue;
     struct tsuga_ring_result *results; /* cq_entries */
@@ -41,8 +59,41 @@ static void complete(struct bench_ring *bench, uint64_t user_data, int32_t resul
     atomic_store_explicit(&bench->tail, tail + 1, memory_order_release);
 }
 
+static void bring_message(struct bench_ring *bench, int fd)
+{
+    uint64_t user_data = bench->waiting[fd].receive;
+    struct offers *offers = &bench->offers;
+
+    if (user_data == 0)
+        return;
+    TSUGA_VERIFY(offers->head != offers->tail);
+    complete(bench, user_data, ECHO_BYTES,
+             TSUGA_RING_MORE | TSUGA_RING_BUFFER |
+                 (uint32_t)offers->numbers[offers->head++ % offers->size]
+                     << TSUGA_RING_BUFFER_SHIFT);
+}
+
+static bool cancel_waiting(struct bench_ring *bench, const struct tsuga_ring_request *request)
+{
+    for (unsigned i = 0; i < FDS_MAX; i++) {
+        uint64_t *places[] = {&bench->waiting[i].receive, &bench->waiting[i].poll};
+
+        for (unsigned k = 0; k < 2; k++) {
+            if (*places[k] != request->offset)
+                continue;
+            *places[k] = 0;
+            complete(bench, request->offset, -ECANCELED, 0);
+            complete(bench, request->user_data, 0, 0);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void cancel(struct bench_ring *bench, const struct tsuga_ring_request *request)
 {
+    if (cancel_waiting(bench, request))
+        return;
     for (unsigned i = 0; i < WATCHES_MAX; i++) {
         if (bench->watches[i].fd < 0 || bench->watches[i].user_data != request->offset)
             continue;
@@ -68,11 +119,31 @@ static void keep_watch(struct bench_ring *bench, const struct tsuga_ring_request
     TSUGA_VERIFY(epoll_ctl(bench->epoll_fd, EPOLL_CTL_ADD, request->fd, &event) == 0);
 }
 
+static uint64_t *place_of(struct bench_ring *bench, const struct tsuga_ring_request *request)
+{
+    struct waiting *waiting = &bench->waiting[request->fd];
+
+    TSUGA_VERIFY(request->fd >= 0 && request->fd < (int)FDS_MAX);
+    return request->kind == TSUGA_RING_POLL ? &waiting->poll : &waiting->receive;
+}
+
 static void carry_out(struct bench_ring *bench, const struct tsuga_ring_request *request)
 {
-    switch (request->kind) {
-    case TSUGA_RING_NOP:
+    if (request->kind == TSUGA_RING_NOP) { /* by far the most */
         complete(bench, request->user_data, 0, 0);
+        return;
+    }
+    switch (request->kind) {
+    case TSUGA_RING_SEND:
+        complete(bench, request->user_data, (int32_t)request->length, 0);
+        bring_message(bench, request->fd);
+        return;
+    case TSUGA_RING_RECV_MULTI:
+        *place_of(bench, request) = request->user_data;
+        bring_message(bench, request->fd);
+        return;
+    case TSUGA_RING_POLL:
+        *place_of(bench, request) = request->user_data;
         return;
     case TSUGA_RING_WATCH:
         keep_watch(bench, request);
@@ -131,16 +202,45 @@ static uint32_t reap(struct tsuga_ring *ring, struct tsuga_ring_result *results,
 
 static bool supports(const struct tsuga_ring *ring, enum tsuga_ring_kind kind)
 {
+    const uint64_t kinds = UINT64_C(1) << TSUGA_RING_NOP | UINT64_C(1) << TSUGA_RING_WATCH |
+                           UINT64_C(1) << TSUGA_RING_CANCEL | UINT64_C(1) << TSUGA_RING_CLOSE |
+                           UINT64_C(1) << TSUGA_RING_SEND | UINT64_C(1) << TSUGA_RING_POLL |
+                           UINT64_C(1) << TSUGA_RING_RECV_MULTI |
+                           UINT64_C(1) << TSUGA_RING_ACCEPT_MULTI; /* no stream goes without it */
+
     (void)ring;
-    return kind == TSUGA_RING_NOP || kind == TSUGA_RING_WATCH || kind == TSUGA_RING_CANCEL ||
-           kind == TSUGA_RING_CLOSE;
+    return (kinds >> kind & 1) != 0;
 }
 
 static int add_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
 {
-    (void)ring;
+    struct offers *offers = &((struct bench_ring *)ring)->offers;
+
+    if (offers->numbers != NULL)
+        return -ENOSPC;
+    *offers = (struct offers){.numbers = calloc(group->entries, sizeof(*offers->numbers)),
+                              .size = group->entries};
+    return offers->numbers != NULL ? 0 : -ENOMEM;
+}
+
+static void remove_group(struct tsuga_ring *ring, struct tsuga_ring_group *group)
+{
+    struct offers *offers = &((struct bench_ring *)ring)->offers;
+
     (void)group;
-    return -EINVAL;
+    free(offers->numbers);
+    *offers = (struct offers){0};
+}
+
+static void offer(struct tsuga_ring *ring, struct tsuga_ring_group *group, void *buffer,
+                  uint32_t bytes, uint16_t number)
+{
+    struct offers *offers = &((struct bench_ring *)ring)->offers;
+
+    (void)group;
+    (void)buffer;
+    (void)bytes;
+    offers->numbers[offers->tail++ % offers->size] = number;
 }
 
 static void destroy(struct tsuga_ring *ring)
@@ -154,12 +254,14 @@ static void destroy(struct tsuga_ring *ring)
     free(bench);
 }
 
-/* No groups can be added, and nothing is ever left in the queue: the rest is never called. */
+/* Groups are whole, and nothing is ever left in the queue: the rest is never called. */
 static const struct tsuga_ring_ops ops = {.push = push,
                                           .enter = enter,
                                           .reap = reap,
                                           .supports = supports,
                                           .add_group = add_group,
+                                          .remove_group = remove_group,
+                                          .offer = offer,
                                           .destroy = destroy};
 
 int tsuga_bench_ring_create(void *context, const struct tsuga_ring_config *config,

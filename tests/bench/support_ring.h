@@ -1,7 +1,8 @@
 /*
- * A ring without a kernel, for counting instructions: NOPs complete in the next enter, the
- * executor's watches by epoll(7), and nothing else is supported. Programs that use io_uring cannot
- * be run by valgrind's tools.
+ * A ring without a kernel, for counting instructions: NOPs and sends complete in the next enter, a
+ * stream of receives has a message when it begins and one after each send on its descriptor, the
+ * executor's watches complete by epoll(7), and nothing else is supported. No byte is moved.
+ * Programs that use io_uring cannot be run by valgrind's tools.
  *
  * Owner: the executor. Thread: its own.
  */
