@@ -8,8 +8,8 @@
  * behaviour returns, it returns into the loop that had called it.
  *
  * A tick looks at everything that comes from outside: results, inbox, timers, queued requests. One
- * is made every TSUGA_TICK_TURNS turns and whenever the queues are empty. Between turns only the
- * ring's news words are looked at.
+ * is made every TSUGA_TICK_TURNS turns, whenever the queues are empty, and when what the kernel has
+ * deferred would wait too long. Between turns only the ring's news words are looked at.
  *
  * Invariants:
  *     an actor is in at most one run queue or inbox, and in none while it runs

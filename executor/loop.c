@@ -19,6 +19,9 @@
 /* How soon it goes on when there is more to give back than one look does. */
 #define TRIM_AGAIN_NS (10 * TSUGA_NS_PER_MS)
 
+/* A tick is due when deferred work of the kernel has been seen for this part of a slice. */
+#define DEFERRED_SHARE 2u
+
 /* How soon requests that the kernel did not take are offered to it again. */
 #define RETRY_NS TSUGA_NS_PER_MS
 
@@ -394,6 +397,24 @@ static void tick(struct tsuga_executor *executor)
     publish_counters(executor);
 }
 
+/* Whether what the kernel has deferred has waited long. Apart, so that turns without it do not pay
+ * for its frame. */
+__attribute__((noinline)) static bool has_waited(struct tsuga_executor *executor)
+{
+    uint64_t slice_ns = executor->shared->config.executor.time_slice_us * TSUGA_NS_PER_US;
+    uint64_t since_ns = tsuga_executor_now_ns(executor);
+
+    return tsuga_clock_now_ns(&executor->shared->clock) - since_ns >= slice_ns / DEFERRED_SHARE;
+}
+
+/* Whether what the kernel has deferred shall not wait for the next tick. Who enters for it after
+ * each turn receives more than the turns can answer: what has come waits in the run queue, and is
+ * in no cache any more when its turn comes. */
+static inline bool is_deferred_due(struct tsuga_executor *executor)
+{
+    return tsuga_ring_wants_enter(executor->ring) && has_waited(executor);
+}
+
 static struct tsuga_runqueue_node *pop_in_turns(struct tsuga_executor *executor)
 {
     struct tsuga_runqueue_node *node = NULL;
@@ -422,7 +443,7 @@ struct tsuga_seat *tsuga_executor_peek(struct tsuga_executor *executor)
 {
     if (tsuga_fifo_is_empty(&executor->bound) || executor->turns_to_tick == 1 ||
         !tsuga_list_is_empty(&executor->room_waiters) || !tsuga_fifo_is_empty(&executor->urgent) ||
-        tsuga_runqueue_count(&executor->queue) > 0 || tsuga_ring_wants_enter(executor->ring) ||
+        tsuga_runqueue_count(&executor->queue) > 0 || is_deferred_due(executor) ||
         tsuga_ring_has_results(executor->ring))
         return NULL;
     return seat_of_node(executor->bound.first);
@@ -544,10 +565,11 @@ static struct tsuga_seat *next(struct tsuga_executor *executor)
     if (tsuga_executor_is_child(executor))
         tsuga_executor_end_child();
     /* Whoever waits for room shall not wait for the turns of others. */
-    if (--executor->turns_to_tick == 0 || !tsuga_list_is_empty(&executor->room_waiters))
+    if (--executor->turns_to_tick == 0 || !tsuga_list_is_empty(&executor->room_waiters) ||
+        is_deferred_due(executor))
         tick(executor);
-    else
-        tsuga_executor_look(executor);
+    else if (tsuga_ring_has_results(executor->ring))
+        reap(executor);
     while ((seat = pop(executor)) == NULL) {
         tick(executor);
         if (has_work(executor) || steal(executor))

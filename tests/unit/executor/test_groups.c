@@ -178,6 +178,12 @@ static void listen_to_one(struct tsuga_actor *self, void *argument)
     member->crowd->heard++;
 }
 
+static void await_all(struct tsuga_actor *self, const struct crowd *crowd)
+{
+    while (crowd->heard < CROWD)
+        CHECK_INT(tsuga_yield(self), 0);
+}
+
 static void gather(struct tsuga_actor *self, struct crowd *crowd)
 {
     struct tsuga_spawn_options options = {.behaviour = crowd->behaviour,
@@ -189,8 +195,7 @@ static void gather(struct tsuga_actor *self, struct crowd *crowd)
         options.argument = &crowd->members[i];
         CHECK_INT(tsuga_spawn(tsuga_runtime_of(self), &options, &crowd->ids[i]), 0);
     }
-    while (crowd->heard < CROWD)
-        CHECK_INT(tsuga_yield(self), 0);
+    await_all(self, crowd);
 }
 
 static void disperse(struct tsuga_actor *self, const struct crowd *crowd)
@@ -199,13 +204,27 @@ static void disperse(struct tsuga_actor *self, const struct crowd *crowd)
         CHECK_INT(tsuga_actor_stop(tsuga_runtime_of(self), crowd->ids[i]), 0);
 }
 
-static uint32_t talk_at_once(struct tsuga_actor *self, struct crowd *crowd)
+/* A long turn, in which the kernel is entered again and again and nobody gives anything back. */
+static void be_busy(struct tsuga_actor *self, struct tsuga_still_clock *still)
+{
+    (void)tsuga_slice_used(self);
+    atomic_fetch_add(&still->now_ns, TSUGA_NS_PER_MS);
+    for (unsigned i = 0; i < CROWD; i++)
+        CHECK(tsuga_slice_used(self));
+}
+
+static void write_to_all(struct crowd *crowd)
 {
     crowd->heard = 0;
     for (unsigned i = 0; i < CROWD; i++)
         tsuga_fixture_write(crowd->members[i].ends[1], "text", 4);
-    while (crowd->heard < CROWD)
-        CHECK_INT(tsuga_yield(self), 0);
+}
+
+static uint32_t talk_at_once(struct tsuga_actor *self, struct crowd *crowd)
+{
+    write_to_all(crowd);
+    be_busy(self, &crowd->still);
+    await_all(self, crowd);
     return find_group(self)->count;
 }
 
@@ -270,8 +289,10 @@ static void answer(struct tsuga_actor *self, const struct tsuga_message *message
  * before we hear that the first has done its work. Nobody reads the answers; there is room. */
 static void talk_without_pause(struct tsuga_actor *self, struct crowd *crowd)
 {
-    for (unsigned i = 0; i < 3; i++)
-        (void)talk_at_once(self, crowd);
+    for (unsigned i = 0; i < 3; i++) {
+        write_to_all(crowd);
+        await_all(self, crowd);
+    }
     tsuga_still_clock_pass(self, &crowd->still, PERIOD_NS);
 }
 
