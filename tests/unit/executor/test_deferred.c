@@ -105,6 +105,8 @@ static void run_game(struct game *game)
                                 .clock = &clock};
 
     tsuga_needs("DEFER_TASKRUN");
+    tsuga_needs("MULTISHOT"); /* otherwise each byte has a request, which waits for a tick */
+    tsuga_needs("BUFFER_RING");
     tsuga_fixture_sockets(game->ends);
     (void)tsuga_world_run(&setup, start_game, game);
     tsuga_fixture_close(game->ends, 2);
