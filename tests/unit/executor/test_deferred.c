@@ -1,6 +1,7 @@
 /* What the kernel has deferred while actors have turns: it waits for a tick, but not for long. */
 #include "executor/executor.h"
 #include "tests/support/fixture.h"
+#include "tests/support/limits.h"
 #include "tests/support/needs.h"
 #include "tests/support/still_clock.h"
 #include "tests/support/test.h"
@@ -107,6 +108,7 @@ static void run_game(struct game *game)
     tsuga_needs("DEFER_TASKRUN");
     tsuga_needs("MULTISHOT"); /* otherwise each byte has a request, which waits for a tick */
     tsuga_needs("BUFFER_RING");
+    tsuga_needs_locked(512 << 10);
     tsuga_fixture_sockets(game->ends);
     (void)tsuga_world_run(&setup, start_game, game);
     tsuga_fixture_close(game->ends, 2);
