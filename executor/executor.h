@@ -321,11 +321,9 @@ void tsuga_executor_enqueue_urgent(struct tsuga_executor *executor, struct tsuga
 struct tsuga_seat *tsuga_executor_peek(struct tsuga_executor *executor);
 void tsuga_executor_take_peeked(struct tsuga_executor *executor);
 
-/* Look at the ring between turns: costs a system call only when the kernel asks for one. */
-void tsuga_executor_look(struct tsuga_executor *executor);
-
-/* The same in the middle of a long turn: what the actor has queued is submitted, too, and who waits
- * behind the turn and may move is offered to others. */
+/* Look at the ring in the middle of a long turn, which costs a system call only when the kernel
+ * asks for one or the actor has queued something; and offer to others who waits behind the turn and
+ * may move. */
 void tsuga_executor_pause(struct tsuga_executor *executor);
 
 /* The child of an actor that has called fork(2) has come back to where it has no business: the

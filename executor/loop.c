@@ -288,21 +288,14 @@ static void enter_once(struct tsuga_executor *executor)
     (void)tsuga_executor_enter(executor, 0, 0);
 }
 
-void tsuga_executor_look(struct tsuga_executor *executor)
+void tsuga_executor_pause(struct tsuga_executor *executor)
 {
     struct tsuga_ring *ring = executor->ring;
 
-    if (tsuga_ring_wants_enter(ring))
+    if (ring->queue_count > 0 || tsuga_ring_wants_enter(ring))
         enter_once(executor);
     if (tsuga_ring_has_results(ring))
         reap(executor);
-}
-
-void tsuga_executor_pause(struct tsuga_executor *executor)
-{
-    if (executor->ring->queue_count > 0)
-        enter_once(executor);
-    tsuga_executor_look(executor);
     if (tsuga_runqueue_stealable_count(&executor->queue) > 0)
         call_for_help(executor);
 }

@@ -59,6 +59,13 @@ static void complete(struct bench_ring *bench, uint64_t user_data, int32_t resul
     atomic_store_explicit(&bench->tail, tail + 1, memory_order_release);
 }
 
+static struct waiting *waiting_at(struct bench_ring *bench, int fd)
+{
+    TSUGA_VERIFY(fd >= 0 && fd < (int)FDS_MAX);
+    return &bench->waiting[fd];
+}
+
+/* The descriptor was checked when its stream began: nobody else sends. */
 static void bring_message(struct bench_ring *bench, int fd)
 {
     uint64_t user_data = bench->waiting[fd].receive;
@@ -119,17 +126,9 @@ static void keep_watch(struct bench_ring *bench, const struct tsuga_ring_request
     TSUGA_VERIFY(epoll_ctl(bench->epoll_fd, EPOLL_CTL_ADD, request->fd, &event) == 0);
 }
 
-static uint64_t *place_of(struct bench_ring *bench, const struct tsuga_ring_request *request)
-{
-    struct waiting *waiting = &bench->waiting[request->fd];
-
-    TSUGA_VERIFY(request->fd >= 0 && request->fd < (int)FDS_MAX);
-    return request->kind == TSUGA_RING_POLL ? &waiting->poll : &waiting->receive;
-}
-
 static void carry_out(struct bench_ring *bench, const struct tsuga_ring_request *request)
 {
-    if (request->kind == TSUGA_RING_NOP) { /* by far the most */
+    if (request->kind == TSUGA_RING_NOP) { /* most of what is counted */
         complete(bench, request->user_data, 0, 0);
         return;
     }
@@ -139,11 +138,11 @@ static void carry_out(struct bench_ring *bench, const struct tsuga_ring_request 
         bring_message(bench, request->fd);
         return;
     case TSUGA_RING_RECV_MULTI:
-        *place_of(bench, request) = request->user_data;
+        waiting_at(bench, request->fd)->receive = request->user_data;
         bring_message(bench, request->fd);
         return;
     case TSUGA_RING_POLL:
-        *place_of(bench, request) = request->user_data;
+        waiting_at(bench, request->fd)->poll = request->user_data;
         return;
     case TSUGA_RING_WATCH:
         keep_watch(bench, request);
